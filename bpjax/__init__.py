@@ -1,0 +1,90 @@
+"""bpjax: the back-propagation experiments of 1986, for one network or for millions.
+
+Public names are loaded on first use, so `import bpjax` is quick, changes no global setting and
+starts no backend.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from bpjax.version import __version__
+
+if TYPE_CHECKING:
+    from bpjax import analysis as analysis
+    from bpjax import backprop as backprop
+    from bpjax import plots as plots
+    from bpjax import tasks as tasks
+    from bpjax.backprop import backward as backward
+    from bpjax.backprop import forward as forward
+    from bpjax.backprop import value_and_grad as value_and_grad
+    from bpjax.criteria import Criterion as Criterion
+    from bpjax.errors import ResultsError as ResultsError
+    from bpjax.errors import SettingError as SettingError
+    from bpjax.gradient_check import check_gradients as check_gradients
+    from bpjax.learning import Recipe as Recipe
+    from bpjax.learning import Schedule as Schedule
+    from bpjax.learning import accelerated_descent as accelerated_descent
+    from bpjax.learning import decay_after_change as decay_after_change
+    from bpjax.learning import steepest_descent as steepest_descent
+    from bpjax.loss import HalfSquaredError as HalfSquaredError
+    from bpjax.loss import MarginSquaredError as MarginSquaredError
+    from bpjax.network import Connection as Connection
+    from bpjax.network import Initializer as Initializer
+    from bpjax.network import Layer as Layer
+    from bpjax.network import Network as Network
+    from bpjax.network import Params as Params
+    from bpjax.network import init_params as init_params
+    from bpjax.network import layered as layered
+    from bpjax.network import run_key as run_key
+    from bpjax.status import Status as Status
+    from bpjax.sweeps.devices import use_all_cpu_cores as use_all_cpu_cores
+    from bpjax.sweeps.run import sweep as sweep
+    from bpjax.task import Task as Task
+    from bpjax.training import train as train
+
+_HOME = {
+    "backward": "backprop",
+    "forward": "backprop",
+    "value_and_grad": "backprop",
+    "Criterion": "criteria",
+    "ResultsError": "errors",
+    "SettingError": "errors",
+    "check_gradients": "gradient_check",
+    "Recipe": "learning",
+    "Schedule": "learning",
+    "accelerated_descent": "learning",
+    "decay_after_change": "learning",
+    "steepest_descent": "learning",
+    "HalfSquaredError": "loss",
+    "MarginSquaredError": "loss",
+    "Connection": "network",
+    "Initializer": "network",
+    "Layer": "network",
+    "Network": "network",
+    "Params": "network",
+    "init_params": "network",
+    "layered": "network",
+    "run_key": "network",
+    "Status": "status",
+    "use_all_cpu_cores": "sweeps.devices",
+    "sweep": "sweeps.run",
+    "Task": "task",
+    "train": "training",
+}
+_MODULES = ("analysis", "backprop", "plots", "tasks")
+
+__all__ = ["__version__", *_HOME, *_MODULES]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"bpjax.{name}")
+    if name in _HOME:
+        value = getattr(importlib.import_module(f"bpjax.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'bpjax' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,25 @@
+"""The two faults a user can cause: a setting outside its rule, and a results folder in the way."""
+
+
+class SettingError(ValueError):
+    """A setting breaks its rule; the sentence names the setting, the rule and the value.
+
+    The command line prints it with the option's spelling (`--learning-rate`) and exits with 2.
+
+    Args:
+      setting: the Python name of the setting, for example `learning_rate`.
+      rule: what holds for good values, read after the name: "must be a positive number".
+      value: the value that was given.
+
+    Example:
+      >>> str(SettingError("learning_rate", "must be a positive finite number", -0.1))
+      '`learning_rate` must be a positive finite number, got -0.1.'
+    """
+
+    def __init__(self, setting: str, rule: str, value: object):
+        self.setting, self.rule, self.value = setting, rule, value
+        super().__init__(f"`{setting}` {rule}, got {value!r}.")
+
+
+class ResultsError(RuntimeError):
+    """A results folder cannot be used; the sentence names the folder or file and says why."""

@@ -1,0 +1,305 @@
+"""Learning rules: equations (8) and (9) as optax transformations, and the recipe that sets them.
+
+Two conventions differ from optax. The paper's velocity is the last *weight change*: it already
+contains the learning rate, so after a change of rate it still remembers the old one. And its
+decay shrinks every weight *after* each change, apart from the gradient.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int
+
+from bpjax.errors import SettingError
+from bpjax.network import Initializer, Params
+
+ScalarOrSchedule = Any
+"""A number, or a function from the number of weight changes made so far to a number."""
+
+
+class VelocityState(NamedTuple):
+    """Memory of equation (9).
+
+    Attributes:
+      count: weight changes made so far.
+      velocity: the last weight change Dw(t-1), like `params`.
+    """
+
+    count: Int[Array, ""]
+    velocity: Any
+
+
+def _at(value: ScalarOrSchedule, count: Int[Array, ""]) -> Any:
+    return value(count) if callable(value) else value
+
+
+def steepest_descent(learning_rate: ScalarOrSchedule) -> optax.GradientTransformation:
+    """Change each weight by an amount proportional to the accumulated gradient.
+
+    Equation (8): Dw = -eps dE/dw, with eps -> `learning_rate`.
+
+    Args:
+      learning_rate: positive number or schedule.
+
+    Returns:
+      An optax transformation whose updates are the weight changes.
+
+    Example:
+      >>> rule = steepest_descent(0.1)
+      >>> changes, _ = rule.update(jnp.array(2.0), rule.init(jnp.array(1.0)))
+      >>> round(float(changes), 6)
+      -0.2
+    """
+    return accelerated_descent(learning_rate, 0.0)
+
+
+def accelerated_descent(
+    learning_rate: ScalarOrSchedule, momentum: ScalarOrSchedule
+) -> optax.GradientTransformation:
+    """Let the gradient change the velocity of a point in weight space instead of its position.
+
+    Equation (9): Dw(t) = -eps dE/dw(t) + alpha Dw(t-1), with eps -> `learning_rate`,
+    alpha -> `momentum` and Dw -> velocity.
+
+    Args:
+      learning_rate: positive number, or a schedule of the number of changes made so far.
+      momentum: 0 <= momentum < 1, the share of the last change that is kept; or a schedule.
+
+    Returns:
+      An optax transformation whose updates are the weight changes.
+
+    Note:
+      `optax.sgd(eps, momentum=alpha)` multiplies by eps outside its buffer. At a constant rate
+      the two agree; when the rate changes during a run they part.
+
+    Example:
+      E = w^2 / 2 from w = 1, the rate going from 0.05 to 0.1 after 20 of 60 changes:
+
+      >>> rule = accelerated_descent(lambda count: jnp.where(count < 20, 0.05, 0.1), 0.9)
+      >>> weight = jnp.array(1.0)
+      >>> state = rule.init(weight)
+      >>> for _ in range(60):
+      ...     change, state = rule.update(weight, state)
+      ...     weight = weight + change
+      >>> round(float(weight), 5)
+      -0.00527
+    """
+
+    def init(params: Any) -> VelocityState:
+        return VelocityState(jnp.zeros((), jnp.int32), jax.tree.map(jnp.zeros_like, params))
+
+    def update(grads: Any, state: VelocityState, params: Any = None) -> tuple[Any, VelocityState]:
+        del params
+        eps, alpha = _at(learning_rate, state.count), _at(momentum, state.count)
+        velocity = jax.tree.map(lambda g, v: -eps * g + alpha * v, grads, state.velocity)  # (9)
+        return velocity, VelocityState(state.count + 1, velocity)
+
+    return optax.GradientTransformation(init, update)
+
+
+def decay_after_change(rate: ScalarOrSchedule, biases: bool = True) -> optax.GradientTransformation:
+    """Shrink every weight by a fixed share after each change, as the family-tree net did.
+
+    w <- (1 - rate) (w + Dw). Chain it behind a learning rule. Unlike L2 decay in the gradient it
+    touches neither the velocity nor the learning rate.
+
+    Args:
+      rate: 0 <= rate < 1; the paper's 0.2 % is 0.002.
+      biases: whether biases shrink too. The paper says "every weight" and treats a bias as one.
+
+    Returns:
+      An optax transformation; its `update` needs `params`, which must be `bpjax.Params`.
+
+    Example:
+      >>> rule = optax.chain(steepest_descent(0.1), decay_after_change(0.002))
+      >>> params = Params({("a", "b"): jnp.ones((1, 1))}, {"b": jnp.ones(1)})
+      >>> changes, _ = rule.update(jax.tree.map(jnp.zeros_like, params), rule.init(params), params)
+      >>> optax.apply_updates(params, changes).bias["b"].tolist()
+      [0.998...]
+    """
+
+    def shrink(changes: Params, params: Params) -> Params:
+        decayed = jax.tree.map(lambda c, w: c - rate * (w + c), changes, params)
+        return decayed if biases else decayed._replace(bias=changes.bias)
+
+    return optax.stateless(shrink)
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """A number that may change at given epochs: `values[k]` holds until `changes[k]` epochs.
+
+    Args:
+      values: the numbers in the order of their use.
+      changes: how many epochs have been made when the next value takes over, increasing.
+
+    Raises:
+      SettingError: if the lengths do not fit or `changes` does not increase.
+
+    Example:
+      The family trees' learning rate is 0.005 for the first 20 epochs, then 0.01:
+
+      >>> rate = Schedule((0.005, 0.01), (20,))
+      >>> [rate.at(epoch) for epoch in (0, 19, 20)]
+      [0.005, 0.005, 0.01]
+    """
+
+    values: tuple[float, ...]
+    changes: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.values) != len(self.changes) + 1:
+            raise SettingError("values", "must have one entry more than `changes`", self.values)
+        if any(a >= b for a, b in zip((0, *self.changes), self.changes, strict=False)):
+            raise SettingError("changes", "must be positive and increase", self.changes)
+
+    def at(self, epoch: int) -> float:
+        """Return the value in force after `epoch` epochs."""
+        return self.values[sum(epoch >= change for change in self.changes)]
+
+    def __str__(self) -> str:
+        pieces = [str(self.values[0])]
+        pieces += [f"{v} from {c}" for v, c in zip(self.values[1:], self.changes, strict=True)]
+        return ", ".join(pieces)
+
+
+OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
+    "paper": accelerated_descent,
+    "sgd": lambda learning_rate, momentum: optax.sgd(learning_rate, momentum=momentum),
+    "adam": lambda learning_rate, momentum: optax.adam(learning_rate),
+    "rmsprop": lambda learning_rate, momentum: optax.rmsprop(learning_rate),
+    "rprop": lambda learning_rate, momentum: optax.rprop(learning_rate),
+}
+"""Learning rules by name; all but the first are optax's own."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How a run is trained; every number that the paper prints for an experiment.
+
+    Args:
+      learning_rate: eps of equations (8) and (9), positive; a number or a `Schedule` of epochs.
+      momentum: alpha of equation (9), 0 <= momentum < 1; a number or a `Schedule`.
+      weight_decay: share by which every weight shrinks after each change, 0 <= weight_decay < 1.
+      init_range: initial weights are drawn from [-init_range, init_range].
+      initializer: the distribution of the draws.
+      updates: "batch" adds the gradients of all cases before each change, as in all work that
+        the paper reports; "case" changes the weights after every case, in the order of the cases.
+      decay_biases: whether `weight_decay` shrinks biases too.
+      optimizer: a name in `OPTIMIZERS`, or any optax transformation (which then brings its own
+        rate: `learning_rate` and `momentum` are not used).
+      max_epochs: the cap: a run that has not converged by then ends as MAX_EPOCHS.
+
+    Raises:
+      SettingError: naming the first setting that breaks its rule.
+    """
+
+    learning_rate: float | Schedule
+    momentum: float | Schedule = 0.9
+    weight_decay: float = 0.0
+    init_range: float = 0.3
+    initializer: Initializer = Initializer()
+    updates: Literal["batch", "case"] = "batch"
+    decay_biases: bool = True
+    optimizer: str | optax.GradientTransformation = "paper"
+    max_epochs: int = 10_000
+
+    def __post_init__(self) -> None:
+        for rate in as_schedule(self.learning_rate).values:
+            check_learning_rate(rate)
+        for share in as_schedule(self.momentum).values:
+            check_share("momentum", share)
+        check_share("weight_decay", self.weight_decay)
+        check_init_range(self.init_range)
+        if self.updates not in ("batch", "case"):
+            raise SettingError("updates", "must be 'batch' or 'case'", self.updates)
+        if isinstance(self.optimizer, str) and self.optimizer not in OPTIMIZERS:
+            rule = f"must be one of {', '.join(OPTIMIZERS)}"
+            raise SettingError("optimizer", rule, self.optimizer)
+        if self.optimizer != "paper" and as_schedule(self.momentum).changes:
+            rule = "must not change during a run unless the optimizer is 'paper'"
+            raise SettingError("momentum", rule, str(self.momentum))
+        check_max_epochs(self.max_epochs)
+
+
+def as_schedule(value: float | Schedule) -> Schedule:
+    """Return `value` as a `Schedule`; a number is a schedule that never changes."""
+    return value if isinstance(value, Schedule) else Schedule((value,))
+
+
+def check_learning_rate(value: float) -> None:
+    """Raise SettingError unless `value` is a positive finite number."""
+    if not (_is_number(value) and value > 0):
+        raise SettingError("learning_rate", "must be a positive finite number", value)
+
+
+def check_share(setting: str, value: float) -> None:
+    """Raise SettingError unless 0 <= value < 1."""
+    if not (_is_number(value) and 0 <= value < 1):
+        raise SettingError(setting, "must be at least 0 and below 1", value)
+
+
+def check_init_range(value: float) -> None:
+    """Raise SettingError unless `value` is zero or a positive finite number."""
+    if not (_is_number(value) and value >= 0):
+        raise SettingError("init_range", "must be a finite number, 0 or above", value)
+
+
+def check_max_epochs(value: int) -> None:
+    """Raise SettingError unless `value` is a whole number from 1 to 2**31 - 2."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not (whole and 1 <= value < 2**31 - 1):
+        raise SettingError("max_epochs", "must be a whole number from 1 to 2**31 - 2", value)
+
+
+def _is_number(value: Any) -> bool:
+    real = isinstance(value, int | float | np.integer | np.floating)
+    return real and not isinstance(value, bool) and math.isfinite(value)
+
+
+def learning_rule(
+    optimizer: str | optax.GradientTransformation,
+    learning_rate: ScalarOrSchedule,
+    momentum: ScalarOrSchedule,
+    weight_decay: Any = None,
+    decay_biases: bool = True,
+) -> optax.GradientTransformation:
+    """Return the optax transformation that a recipe asks for; its numbers may be traced.
+
+    Args:
+      optimizer: a name in `OPTIMIZERS` or a transformation of the user's own.
+      learning_rate: number or schedule of the number of weight changes made so far.
+      momentum: likewise.
+      weight_decay: share of every weight lost after each change; None leaves decay out.
+      decay_biases: whether biases decay too.
+    """
+    if isinstance(optimizer, str):
+        optimizer = OPTIMIZERS[optimizer](learning_rate, momentum)
+    if weight_decay is None:
+        return optimizer
+    return optax.chain(optimizer, decay_after_change(weight_decay, decay_biases))
+
+
+def piecewise(
+    values: Float[Array, " pieces"], changes: tuple[int, ...], changes_per_epoch: int = 1
+) -> ScalarOrSchedule:
+    """Return `Schedule(values, changes)` in optax's form, with values that may be traced.
+
+    Args:
+      values: one number per piece.
+      changes: epochs at which the next piece begins.
+      changes_per_epoch: weight changes in one epoch: 1, or the number of cases.
+
+    Returns:
+      A function of the number of weight changes; the one number itself where nothing changes.
+    """
+    if not changes:
+        return values[0]
+    starts = np.array(changes, np.int32) * changes_per_epoch
+    return lambda count: values[jnp.sum(count >= starts)]

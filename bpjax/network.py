@@ -1,0 +1,442 @@
+"""What a network is: layers, connections, their parameters and initial weights.
+
+A `Network` is a static, hashable description, drawn as the paper draws its nets: layers in order
+from input to output, and connections that may skip layers. The paper writes w_ji, *to* unit j
+*from* unit i; here `weight[i, j]` goes from i to j, so that equation (1) reads
+`activations @ weight + bias`.
+"""
+
+import dataclasses
+import functools
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from bpjax.errors import SettingError
+from bpjax.units import UNITS
+
+Key = tuple[str, str]
+"""The name of a connection: (source layer, target layer)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """A group of units that share one input-output function.
+
+    Args:
+      name: unique among the layers of a network.
+      size: number of units, at least 1.
+      activation: the input-output function of equation (2): "logistic", "tanh" or "linear".
+      bias: whether each unit has a bias: in the paper, a weight from an extra input fixed at 1.
+
+    A layer that no connection enters is an input layer: it shows the case, and neither its
+    `activation` nor its `bias` is used.
+
+    Raises:
+      SettingError: for a size below 1 or an unknown activation.
+    """
+
+    name: str
+    size: int
+    activation: str = "logistic"
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise SettingError("size", f"of layer {self.name!r} must be at least 1", self.size)
+        if self.activation not in UNITS:
+            choices = ", ".join(UNITS)
+            rule = f"of layer {self.name!r} must be one of {choices}"
+            raise SettingError("activation", rule, self.activation)
+
+
+@dataclasses.dataclass(frozen=True)
+class Connection:
+    """All weights from one layer to another, which need not be neighbours.
+
+    Args:
+      source: name of the layer it comes from.
+      target: name of the layer it goes to.
+      mask: which weights exist, booleans of shape (source size, target size); None: all of them.
+      tie: which weights are one and the same, integers of that shape: `tie[i][j]` is the index of
+        the free parameter that stands at (i, j). Indices run from 0 without a gap. None: all free.
+      delay: time steps the signal takes, 0 or 1; 1 makes a recurrent connection (Fig. 5).
+
+    `mask` and `tie` may be given as arrays; they are kept as tuples, so that a connection is
+    hashable.
+
+    Raises:
+      SettingError: for a delay other than 0 or 1, or tie indices that are negative or have gaps.
+    """
+
+    source: str
+    target: str
+    mask: tuple[tuple[bool, ...], ...] | None = None
+    tie: tuple[tuple[int, ...], ...] | None = None
+    delay: int = 0
+
+    def __post_init__(self) -> None:
+        for field, kind in (("mask", bool), ("tie", int)):
+            table: Any = getattr(self, field)
+            if table is not None:
+                table = tuple(tuple(kind(entry) for entry in row) for row in np.asarray(table))
+                object.__setattr__(self, field, table)
+        where = f"of connection {self.source} -> {self.target}"
+        if self.delay not in (0, 1):
+            raise SettingError("delay", f"{where} must be 0 or 1", self.delay)
+        if self.tie is not None:
+            used = {index for row in self.tie for index in row}
+            if used != set(range(len(used))):
+                rule = f"{where} must use every index from 0 to its largest"
+                raise SettingError("tie", rule, sorted(used))
+
+    @property
+    def key(self) -> Key:
+        """(source, target), under which the weights are kept."""
+        return (self.source, self.target)
+
+    @property
+    def num_free(self) -> int:
+        """Number of free parameters of a tied connection."""
+        return 0 if self.tie is None else max(map(max, self.tie)) + 1
+
+
+class Params(NamedTuple):
+    """All that is learned in one network; gradients and velocities have the same shape.
+
+    Attributes:
+      weight: per connection an array (num_in, num_out), `weight[i, j]` from unit i to unit j; for
+        a tied connection the vector of its free parameters. Masked entries are kept, at zero.
+      bias: per layer that has biases an array (size,).
+    """
+
+    weight: dict[Key, Array]
+    bias: dict[str, Array]
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """Layers from input to output, and the connections between them.
+
+    Args:
+      layers: in the order in which they are computed; the last one is the output.
+      connections: at most one from a layer to another. One without delay must go forward.
+
+    Raises:
+      SettingError: naming the culprit, for a repeated or unknown name, a cycle without delay, a
+        mask or tie of the wrong shape, or a network without input or with an unreached layer.
+
+    Example:
+      >>> layers = [Layer("input", 2), Layer("hidden", 1), Layer("output", 1)]
+      >>> direct = [Connection("input", "hidden"), Connection("input", "output"),
+      ...           Connection("hidden", "output")]
+      >>> Network(layers, direct).num_parameters
+      7
+    """
+
+    layers: Sequence[Layer]
+    connections: Sequence[Connection]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", tuple(self.layers))
+        object.__setattr__(self, "connections", tuple(self.connections))
+        _check_names(self)
+        for connection in self.connections:
+            _check_connection(self, connection)
+        if not self.computed_layers:
+            raise SettingError("connections", "must reach the output layer", self.connections)
+        if self.output not in self.computed_layers:
+            rule = f"must enter the output layer {self.output.name!r}"
+            raise SettingError("connections", rule, [c.key for c in self.connections])
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @functools.cached_property
+    def _hash(self) -> int:
+        # A network is a static argument of every compiled function: hash its masks only once.
+        return hash((self.layers, self.connections))
+
+    @functools.cached_property
+    def incoming(self) -> dict[str, tuple[Connection, ...]]:
+        """The connections that enter each layer, by layer name."""
+        return {
+            layer.name: tuple(c for c in self.connections if c.target == layer.name)
+            for layer in self.layers
+        }
+
+    @functools.cached_property
+    def input_layers(self) -> tuple[Layer, ...]:
+        """The layers that show the case, in the order of the columns of `inputs`."""
+        return tuple(layer for layer in self.layers if not self.incoming[layer.name])
+
+    @functools.cached_property
+    def computed_layers(self) -> tuple[Layer, ...]:
+        """All other layers, in the order of the forward pass."""
+        return tuple(layer for layer in self.layers if self.incoming[layer.name])
+
+    @property
+    def output(self) -> Layer:
+        """The last layer."""
+        return self.layers[-1]
+
+    @property
+    def num_in(self) -> int:
+        """Number of input units, all input layers together."""
+        return sum(layer.size for layer in self.input_layers)
+
+    @property
+    def num_out(self) -> int:
+        """Number of output units."""
+        return self.output.size
+
+    def size(self, name: str) -> int:
+        """Number of units of the layer called `name`."""
+        return next(layer.size for layer in self.layers if layer.name == name)
+
+    def weight_shape(self, connection: Connection) -> tuple[int, ...]:
+        """Shape of a connection's entry in `Params.weight`."""
+        if connection.tie is not None:
+            return (connection.num_free,)
+        return self.size(connection.source), self.size(connection.target)
+
+    @property
+    def layers_with_bias(self) -> tuple[Layer, ...]:
+        """The computed layers whose units have biases."""
+        return tuple(layer for layer in self.computed_layers if layer.bias)
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of weights and biases that can change: masked entries do not count."""
+        biases = sum(layer.size for layer in self.layers_with_bias)
+        return biases + sum(map(self.num_weights, self.connections))
+
+    def num_weights(self, connection: Connection) -> int:
+        """Number of weights of a connection that can change."""
+        if connection.tie is None and connection.mask is not None:
+            return sum(map(sum, connection.mask))
+        return math.prod(self.weight_shape(connection))
+
+    def describe(self) -> str:
+        """One line for people: "2-2-1", with direct or recurrent connections named."""
+        inputs = "+".join(str(layer.size) for layer in self.input_layers)
+        sizes = "-".join([inputs, *(str(layer.size) for layer in self.computed_layers)])
+        order = [layer.name for layer in self.computed_layers]
+        first = {layer.name for layer in self.input_layers}
+        extras = [
+            f"{c.source} to {c.target}{' (delayed)' if c.delay else ''}"
+            for c in self.connections
+            if c.delay or (c.source in first and order.index(c.target) > 0)
+        ]
+        return f"{sizes} with {', '.join(extras)}" if extras else sizes
+
+
+def _check_names(network: Network) -> None:
+    names = Counter(layer.name for layer in network.layers)
+    for name, count in names.items():
+        if count > 1:
+            raise SettingError("layers", "must have different names", name)
+    for key, count in Counter(c.key for c in network.connections).items():
+        if count > 1:
+            raise SettingError("connections", "must have at most one per pair of layers", key)
+
+
+def _check_connection(network: Network, connection: Connection) -> None:
+    order = [layer.name for layer in network.layers]
+    for name in connection.key:
+        if name not in order:
+            raise SettingError("connections", f"must join layers among {order}", name)
+    if not connection.delay and order.index(connection.source) >= order.index(connection.target):
+        rule = "without delay must go from an earlier to a later layer"
+        raise SettingError("connections", rule, connection.key)
+    shape = network.size(connection.source), network.size(connection.target)
+    for field in ("mask", "tie"):
+        table = getattr(connection, field)
+        if table is not None and np.shape(table) != shape:
+            rule = f"of connection {connection.source} -> {connection.target} must have shape"
+            raise SettingError(field, f"{rule} {shape}", np.shape(table))
+
+
+def layered(*sizes: int) -> Network:
+    """Return the plain layered net: each layer feeds the next, all units logistic with biases.
+
+    Args:
+      sizes: number of units of each layer, from input to output.
+
+    Example:
+      >>> [layer.name for layer in layered(6, 2, 1).layers]
+      ['input', 'hidden', 'output']
+      >>> [layer.name for layer in layered(4, 8, 8, 1).layers]
+      ['input', 'hidden1', 'hidden2', 'output']
+    """
+    num_hidden = len(sizes) - 2
+    hidden = ["hidden"] if num_hidden == 1 else [f"hidden{k + 1}" for k in range(num_hidden)]
+    names = ["input", *hidden, "output"]
+    layers = [Layer(name, size) for name, size in zip(names, sizes, strict=True)]
+    return Network(layers, [Connection(*pair) for pair in zip(names, names[1:], strict=False)])
+
+
+def weight_matrix(connection: Connection, parameter: Float[Array, "..."]) -> Array:
+    """Return the matrix of equation (1) for one connection: ties spread out, mask applied.
+
+    Args:
+      connection: says what is tied and what is absent.
+      parameter: its entry in `Params.weight`.
+
+    Returns:
+      Array (num_in, num_out).
+    """
+    weight = parameter if connection.tie is None else parameter[np.array(connection.tie)]
+    return weight if connection.mask is None else weight * _mask(connection, weight.dtype)
+
+
+def weight_gradient(connection: Connection, d_matrix: Float[Array, "num_in num_out"]) -> Array:
+    """Return dE/d(parameter) from dE/d(matrix): the transpose of `weight_matrix`.
+
+    An absent weight has no gradient; the gradient of a tied parameter is the sum over its copies.
+
+    Args:
+      connection: says what is tied and what is absent.
+      d_matrix: the derivative with respect to every entry of the weight matrix.
+
+    Returns:
+      The gradient, in the shape of the connection's entry in `Params.weight`.
+    """
+    if connection.mask is not None:
+        d_matrix = d_matrix * _mask(connection, d_matrix.dtype)
+    if connection.tie is None:
+        return d_matrix
+    tie = np.array(connection.tie)
+    return jnp.zeros(connection.num_free, d_matrix.dtype).at[tie].add(d_matrix)
+
+
+def _mask(connection: Connection, dtype: Any) -> Array:
+    return jnp.asarray(np.array(connection.mask), dtype)
+
+
+@dataclasses.dataclass(frozen=True)
+class Initializer:
+    """How initial weights are drawn; the range itself is a setting of the recipe.
+
+    Args:
+      distribution: "uniform" on [-init_range, init_range], as the paper states for the symmetry
+        net, or "normal" with standard deviation init_range.
+      biases: "drawn" like any weight (the paper's view of a bias) or "zero".
+
+    Raises:
+      SettingError: for an unknown distribution or choice of biases.
+    """
+
+    distribution: Literal["uniform", "normal"] = "uniform"
+    biases: Literal["drawn", "zero"] = "drawn"
+
+    def __post_init__(self) -> None:
+        if self.distribution not in ("uniform", "normal"):
+            raise SettingError("distribution", "must be 'uniform' or 'normal'", self.distribution)
+        if self.biases not in ("drawn", "zero"):
+            raise SettingError("biases", "must be 'drawn' or 'zero'", self.biases)
+
+
+def run_key(seed: Any) -> Array:
+    """Return the random key of the run named by `seed`.
+
+    The key depends on nothing but the seed: not on how many runs there are, nor on their order.
+
+    Args:
+      seed: 0 <= seed < 2**32, as an unsigned 32-bit integer. The range is checked where seeds
+        come in: without 64-bit mode JAX would wrap a larger seed silently.
+
+    Returns:
+      A key of the Threefry generator, whatever generator is JAX's default.
+    """
+    return jax.random.fold_in(jax.random.key(1986, impl="threefry2x32"), jnp.uint32(seed))
+
+
+def init_params(
+    network: Network,
+    key: Array,
+    init_range: Any,
+    initializer: Initializer = Initializer(),  # noqa: B008  (frozen)
+    dtype: Any = jnp.float32,
+) -> Params:
+    """Draw the initial parameters of one run.
+
+    Draws are made in float32 and scaled by one multiplication: the same seed starts at the same
+    point in every program, block shape and precision, and a wider range stretches the same draws.
+
+    Args:
+      network: the net.
+      key: the run's random key, see `run_key`.
+      init_range: half-width (uniform) or standard deviation (normal) of the draws.
+      initializer: the distribution and its variations.
+      dtype: float32 or float64.
+
+    Returns:
+      Parameters with zeros at masked entries.
+    """
+    shape = (len(parameter_names(network)),)
+    if initializer.distribution == "uniform":
+        draws = jax.random.uniform(key, shape, jnp.float32, minval=-1, maxval=1)
+    else:
+        draws = jax.random.normal(key, shape, jnp.float32)
+    drawn = unflatten_params(network, draws.astype(dtype) * jnp.asarray(init_range, dtype))
+    bias = drawn.bias
+    if initializer.biases == "zero":
+        bias = {name: jnp.zeros_like(entry) for name, entry in bias.items()}
+    weight = dict(drawn.weight)
+    for c in network.connections:
+        if c.tie is None and c.mask is not None:
+            weight[c.key] = weight[c.key] * _mask(c, dtype)
+    return Params(weight, bias)
+
+
+def parameter_names(network: Network) -> list[str]:
+    """Return one name per number in `flatten_params`.
+
+    Example:
+      >>> parameter_names(layered(2, 1))
+      ['input[0] -> output[0]', 'input[1] -> output[0]', 'bias output[0]']
+    """
+    names = []
+    for c in network.connections:
+        arrow = f"{c.source}{{}} -> {c.target}{{}}"
+        if c.tie is None:
+            shape = network.weight_shape(c)
+            names += [arrow.format([i], [j]) for i, j in np.ndindex(shape)]
+        else:
+            names += [f"{arrow.format('', '')} tied[{k}]" for k in range(c.num_free)]
+    for layer in network.layers_with_bias:
+        names += [f"bias {layer.name}[{j}]" for j in range(layer.size)]
+    return names
+
+
+def flatten_params(network: Network, params: Params) -> Array:
+    """Return all parameters as one vector in the order of the network's own description."""
+    weights = [params.weight[c.key] for c in network.connections]
+    biases = [params.bias[layer.name] for layer in network.layers_with_bias]
+    return jnp.concatenate([entry.reshape(-1) for entry in weights + biases])
+
+
+def unflatten_params(network: Network, vector: Float[Array, " num_parameters"]) -> Params:
+    """Return the `Params` that `flatten_params` laid out as `vector`."""
+    shapes = [network.weight_shape(c) for c in network.connections]
+    shapes += [(layer.size,) for layer in network.layers_with_bias]
+    ends = np.cumsum([math.prod(shape) for shape in shapes])
+    parts = [
+        vector[end - math.prod(shape) : end].reshape(shape)
+        for shape, end in zip(shapes, ends, strict=True)
+    ]
+    num_weights = len(network.connections)
+    return Params(
+        {c.key: part for c, part in zip(network.connections, parts[:num_weights], strict=True)},
+        {
+            layer.name: part
+            for layer, part in zip(network.layers_with_bias, parts[num_weights:], strict=True)
+        },
+    )

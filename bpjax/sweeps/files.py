@@ -1,0 +1,185 @@
+"""Files that appear whole or not at all, in a folder that one process at a time may write.
+
+The small functions at the top are all the input and output there is: a test that replaces them sees,
+and can make fail, every single step. What follows puts them together.
+"""
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from bpjax.errors import ResultsError
+
+try:
+    import fcntl
+except ImportError:  # not a POSIX system: nothing keeps a second writer out
+    fcntl = None  # type: ignore[assignment]
+
+_UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.ENOLCK}
+"""How file systems say that they lock no folders, or cannot fsync them (NFS, some FUSE)."""
+
+
+# ---- the steps: everything that touches the disk ------------------------------------------------
+
+
+def listing(folder: Path) -> list[str]:
+    """Return the sorted names in `folder`."""
+    return sorted(os.listdir(folder))
+
+
+def read(path: Path) -> bytes:
+    """Return the bytes of a file."""
+    return path.read_bytes()
+
+
+def create(path: Path) -> BinaryIO:
+    """Open a file that must not exist yet."""
+    return open(path, "xb")
+
+
+def write(file: BinaryIO, data: bytes) -> None:
+    """Write `data` and hand it to the system."""
+    file.write(data)
+    file.flush()
+
+
+def sync(file: BinaryIO) -> None:
+    """Wait until the disk has the file."""
+    os.fsync(file.fileno())
+
+
+def replace(source: Path, target: Path) -> None:
+    """Rename `source` to `target` in one step, over a file that may be there."""
+    os.replace(source, target)
+
+
+def remove(path: Path) -> None:
+    """Delete a file."""
+    os.unlink(path)
+
+
+def make(folder: Path) -> None:
+    """Create one folder; it may exist."""
+    try:
+        os.mkdir(folder)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the disk has the names in `folder`, where the system can be asked to."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as fault:
+        if fault.errno not in _UNSUPPORTED:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def lock(folder: Path) -> int | None:
+    """Lock `folder` itself and return the descriptor that holds the lock, None without locks.
+
+    The system drops the lock with its process, however that dies, so nothing stale can remain.
+
+    Raises:
+      BlockingIOError: if another descriptor holds the lock.
+    """
+    if fcntl is None:
+        return None
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as fault:
+        if fault.errno not in _UNSUPPORTED:
+            os.close(descriptor)
+            raise
+    return descriptor
+
+
+# ---- put together -------------------------------------------------------------------------------
+
+
+@contextmanager
+def explained(action: str, path: Path) -> Iterator[None]:
+    """Turn the system's faults into a `ResultsError`: "cannot <action> '<path>': <cause>."."""
+    try:
+        yield
+    except (OSError, ValueError) as fault:  # ValueError: a null byte in the path
+        cause = getattr(fault, "strerror", None) or fault
+        raise ResultsError(f"cannot {action} {str(path)!r}: {cause}.") from fault
+
+
+def publish(path: Path, data: bytes) -> None:
+    """Put a file in place so that at every moment it is absent, the old one, or whole.
+
+    Args:
+      path: the file; an older one is replaced.
+      data: all its bytes.
+
+    Raises:
+      ResultsError: if any step fails; then the temporary file is removed if that can be done.
+    """
+    temporary = path.parent / f".bpjax-{secrets.token_hex(8)}.tmp"
+    with explained("write", path):
+        try:
+            with create(temporary) as file:
+                write(file, data)
+                sync(file)
+            if read(temporary) != data:
+                raise OSError(errno.EIO, "the bytes read back are not the bytes written")
+            replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                remove(temporary)
+            raise
+        sync_folder(path.parent)
+
+
+def is_temporary(name: str) -> bool:
+    """Tell whether a file name is one that `publish` gives out before it renames."""
+    return name.startswith(".bpjax-") and name.endswith(".tmp")
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Delete what killed writers left in `folder`; only its one writer may call this."""
+    for name in filter(is_temporary, listing(folder)):
+        remove(folder / name)
+
+
+def make_folders(folder: Path) -> None:
+    """Create `folder` and the missing ones above it, so that they outlast a power cut."""
+    if not os.path.isdir(folder):
+        make_folders(folder.parent)
+        make(folder)
+        sync_folder(folder.parent)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep `folder` to this process for the length of a `with` block.
+
+    Raises:
+      ResultsError: if another process holds it.
+    """
+    try:
+        with explained("use", folder):
+            descriptor = lock(folder)
+    except ResultsError as fault:
+        if isinstance(fault.__cause__, BlockingIOError):
+            sentence = f"another process is writing to {str(folder)!r}; wait until it is done."
+            raise ResultsError(sentence) from None
+        raise
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)

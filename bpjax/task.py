@@ -1,0 +1,151 @@
+"""A task: everything the paper says about one experiment, as data."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from bpjax.criteria import Criterion
+from bpjax.errors import SettingError
+from bpjax.learning import Recipe, Schedule
+from bpjax.loss import HalfSquaredError, Loss
+from bpjax.network import Network
+
+RECIPE_SETTINGS = (
+    "learning_rate",
+    "momentum",
+    "weight_decay",
+    "init_range",
+    "max_epochs",
+    "optimizer",
+    "updates",
+    "decay_biases",
+    "initializer",
+)
+CRITERION_SETTINGS = {"tolerance": "tolerance", "loss_below": "loss"}
+
+
+class Published(NamedTuple):
+    """One published figure for a task: a single run unless it says otherwise.
+
+    Attributes:
+      figure: what was reported, in words.
+      epochs: the number of epochs, where one was reported.
+      mark: "verified" (read in the source), "secondary" (quoted by another source) or
+        "unverified" (from recollection; never an expected value).
+      source: where.
+    """
+
+    figure: str
+    epochs: int | None
+    mark: Literal["verified", "secondary", "unverified"]
+    source: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Task:
+    """One experiment: network, cases, loss, recipe, criterion, and where they come from.
+
+    Args:
+      name: the word that `bpjax tasks` lists.
+      title: one line for people.
+      options: the choices this task was made with, by name: `{"hidden": 2}`.
+      network: the net.
+      inputs: one row per case, shape (num_cases, num_in).
+      targets: desired outputs, shape (num_cases, num_out).
+      recipe: how a run is trained.
+      criterion: when it counts as solved.
+      loss: what descent makes small.
+      source: the citation of the experiment.
+      open_choices: what the source leaves open, and the default taken here.
+      published: what was reported.
+
+    Raises:
+      SettingError: if inputs or targets do not fit the network.
+    """
+
+    name: str
+    title: str
+    options: Mapping[str, Any]
+    network: Network
+    inputs: np.ndarray
+    targets: np.ndarray
+    recipe: Recipe
+    source: str
+    criterion: Criterion = Criterion()
+    loss: Loss = HalfSquaredError()  # noqa: RUF009  (frozen)
+    open_choices: str = ""
+    published: tuple[Published, ...] = ()
+
+    def __post_init__(self) -> None:
+        num_cases = len(self.inputs)
+        for field, width in (("inputs", self.network.num_in), ("targets", self.network.num_out)):
+            shape = np.shape(getattr(self, field))
+            if shape != (num_cases, width):
+                raise SettingError(field, f"must have shape ({num_cases}, {width})", shape)
+
+    @property
+    def num_cases(self) -> int:
+        """Number of cases."""
+        return len(self.inputs)
+
+    def cases(self, dtype: Any = jnp.float32) -> tuple[jax.Array, jax.Array]:
+        """Return (inputs, targets) as JAX arrays."""
+        return jnp.asarray(self.inputs, dtype), jnp.asarray(self.targets, dtype)
+
+    def with_settings(self, **settings: Any) -> "Task":
+        """Return this task with some settings of its recipe or criterion replaced.
+
+        Args:
+          **settings: fields of `Recipe`, or `tolerance` or `loss_below` for another criterion.
+
+        Raises:
+          SettingError: for an unknown setting, a value that breaks its rule, or two criteria.
+
+        Example:
+          >>> import bpjax
+          >>> bpjax.tasks.xor().with_settings(learning_rate=0.5, tolerance=0.4).criterion
+          Criterion(kind='tolerance', threshold=0.4)
+        """
+        thresholds = {name: settings[name] for name in CRITERION_SETTINGS if name in settings}
+        recipe = {name: value for name, value in settings.items() if name not in thresholds}
+        for name in recipe:
+            if name not in RECIPE_SETTINGS:
+                choices = ", ".join([*RECIPE_SETTINGS, *CRITERION_SETTINGS])
+                raise SettingError(name, f"is no setting; there are {choices}", settings[name])
+        if len(thresholds) > 1:
+            raise SettingError("loss_below", "cannot go with `tolerance`", settings["loss_below"])
+        criterion = self.criterion
+        for name, value in thresholds.items():
+            criterion = Criterion(CRITERION_SETTINGS[name], value)  # type: ignore[arg-type]
+        new_recipe = dataclasses.replace(self.recipe, **recipe)
+        return dataclasses.replace(self, recipe=new_recipe, criterion=criterion)
+
+    def describe(self) -> dict[str, Any]:
+        """Return all that defines this task, in words and numbers fit for JSON.
+
+        Two tasks with the same description train the same runs: the description is part of the
+        identity of a sweep.
+        """
+        return {
+            "name": self.name,
+            "options": dict(self.options),
+            "network": dataclasses.asdict(self.network),
+            "inputs": np.asarray(self.inputs).tolist(),
+            "targets": np.asarray(self.targets).tolist(),
+            "loss": repr(self.loss),
+            "criterion": str(self.criterion),
+            "recipe": {
+                field.name: _plain(getattr(self.recipe, field.name))
+                for field in dataclasses.fields(self.recipe)
+            },
+        }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Schedule):
+        return value.values[0] if not value.changes else str(value)
+    return value if isinstance(value, int | float | str | bool) else repr(value)

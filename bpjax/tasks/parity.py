@@ -1,0 +1,66 @@
+"""Parity, where the most similar cases need different answers (PDP vol. 1, ch. 8)."""
+
+from bpjax.learning import Recipe
+from bpjax.network import layered
+from bpjax.task import Published, Task
+from bpjax.tasks.cases import all_binary_vectors, check_count, middle_criterion, on_off_targets
+
+
+def parity(
+    bits: int = 4,
+    hidden: int | None = None,
+    hidden_layers: int = 1,
+    off: float = 0.0,
+    on: float = 1.0,
+) -> Task:
+    """Return parity: the target is on when an odd number of inputs is on.
+
+    Args:
+      bits: number of inputs, 2 to 12; there are 2**bits cases.
+      hidden: number of units in each hidden layer; as many as inputs unless given.
+      hidden_layers: number of hidden layers; the chapter has one, a deeper net shows how the
+        gradient shrinks on its way back.
+      off: target of an output that should be off.
+      on: target of an output that should be on.
+
+    Raises:
+      SettingError: for an option out of range.
+
+    Example:
+      >>> parity().network.num_parameters
+      25
+    """
+    check_count("bits", bits, 2, 12)
+    hidden = bits if hidden is None else hidden
+    check_count("hidden", hidden, 1)
+    check_count("hidden_layers", hidden_layers, 1, 20)
+    inputs = all_binary_vectors(bits)
+    network = layered(bits, *[hidden] * hidden_layers, 1)
+    return Task(
+        name="parity",
+        title=f"parity of {bits} bits, {network.describe()}",
+        options={
+            "bits": bits,
+            "hidden": hidden,
+            "hidden_layers": hidden_layers,
+            "off": off,
+            "on": on,
+        },
+        network=network,
+        inputs=inputs,
+        targets=on_off_targets(inputs.sum(axis=1, keepdims=True) % 2, off, on),
+        recipe=Recipe(learning_rate=0.5, momentum=0.9, init_range=0.3),
+        criterion=middle_criterion(off, on),
+        source="Rumelhart, Hinton & Williams, PDP vol. 1 ch. 8 (1986), pp. 334-335",
+        open_choices=(
+            "The chapter prints no initial range (default 0.3), targets (0 and 1) or stopping "
+            "rule (right side of the middle), and does not say whether weights change after each case or "
+            "each epoch (each epoch)."
+        ),
+        published=_PUBLISHED if (bits, hidden, hidden_layers) == (4, 4, 1) else (),
+    )
+
+
+_PUBLISHED = (
+    Published("all 16 right after 2,825 epochs at learning rate 0.5", 2825, "secondary", "p. 335"),
+)

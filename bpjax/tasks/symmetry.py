@@ -1,0 +1,48 @@
+"""Mirror symmetry, Fig. 1 of the paper: two hidden units suffice for any length."""
+
+from bpjax.learning import Recipe
+from bpjax.network import layered
+from bpjax.task import Published, Task
+from bpjax.tasks.cases import all_binary_vectors, check_count, middle_criterion, on_off_targets
+
+
+def symmetry(bits: int = 6, hidden: int = 2, off: float = 0.0, on: float = 1.0) -> Task:
+    """Return symmetry: the target is on when the input vector is its own mirror image.
+
+    Args:
+      bits: number of inputs, 2 to 12; the paper has 6.
+      hidden: number of hidden units; the paper has 2.
+      off: target of an output that should be off.
+      on: target of an output that should be on.
+
+    Raises:
+      SettingError: for an option out of range.
+
+    Example:
+      >>> task = symmetry()
+      >>> task.network.num_parameters, int(task.targets.sum())
+      (17, 8)
+    """
+    check_count("bits", bits, 2, 12)
+    check_count("hidden", hidden, 1)
+    inputs = all_binary_vectors(bits)
+    symmetrical = (inputs == inputs[:, ::-1]).all(axis=1, keepdims=True)
+    return Task(
+        name="symmetry",
+        title=f"mirror symmetry of {bits} bits, {bits}-{hidden}-1",
+        options={"bits": bits, "hidden": hidden, "off": off, "on": on},
+        network=layered(bits, hidden, 1),
+        inputs=inputs,
+        targets=on_off_targets(symmetrical, off, on),
+        recipe=Recipe(learning_rate=0.1, momentum=0.9, init_range=0.3),
+        criterion=middle_criterion(off, on),
+        source="Rumelhart, Hinton & Williams, Nature 323 (1986), Fig. 1, p. 534",
+        open_choices=(
+            "The paper states no stopping rule (default right side of the middle), nor whether biases start "
+            "in the same range as weights (they do)."
+        ),
+        published=_PUBLISHED if (bits, hidden) == (6, 2) else (),
+    )
+
+
+_PUBLISHED = (Published("learned in 1,425 epochs, one run", 1425, "verified", "Fig. 1, p. 534"),)

@@ -1,0 +1,71 @@
+"""Exclusive-or, the first example of the companion chapter (PDP vol. 1, ch. 8)."""
+
+from bpjax.learning import Recipe
+from bpjax.network import Connection, Layer, Network, layered
+from bpjax.task import Published, Task
+from bpjax.tasks.cases import all_binary_vectors, check_count, check_flag, middle_criterion, on_off_targets
+
+
+def xor(
+    hidden: int | None = None, direct: bool = False, off: float = 0.0, on: float = 1.0
+) -> Task:
+    """Return exclusive-or: the target is on when exactly one of two inputs is on.
+
+    Args:
+      hidden: number of hidden units; 2, or 1 with direct connections, unless given.
+      direct: connect the inputs to the output as well: the chapter's 2-1-1 net (Figs 2-3).
+      off: target of an output that should be off.
+      on: target of an output that should be on.
+
+    Raises:
+      SettingError: for an option out of range.
+
+    Example:
+      >>> xor(direct=True).network.num_parameters, xor().network.num_parameters
+      (7, 9)
+    """
+    check_flag("direct", direct)
+    hidden = (1 if direct else 2) if hidden is None else hidden
+    check_count("hidden", hidden, 1)
+    inputs = all_binary_vectors(2)
+    parity = inputs.sum(axis=1, keepdims=True) % 2
+    return Task(
+        name="xor",
+        title=f"exclusive-or, 2-{hidden}-1" + (" with direct connections" if direct else ""),
+        options={"hidden": hidden, "direct": direct, "off": off, "on": on},
+        network=_with_direct_connections(hidden) if direct else layered(2, hidden, 1),
+        inputs=inputs,
+        targets=on_off_targets(parity, off, on),
+        recipe=Recipe(learning_rate=0.5 if direct else 0.25, momentum=0.9, init_range=0.3),
+        criterion=middle_criterion(off, on),
+        source="Rumelhart, Hinton & Williams, PDP vol. 1 ch. 8 (1986), pp. 330-334",
+        open_choices=(
+            "The chapter prints no initial range (default 0.3, as for symmetry), targets (0 and "
+            "1) or stopping rule (right side of the middle), and does not say whether weights change after "
+            "each case or each epoch (each epoch)."
+        ),
+        published=_PUBLISHED_DIRECT if direct else _PUBLISHED,
+    )
+
+
+def _with_direct_connections(hidden: int) -> Network:
+    layers = [Layer("input", 2), Layer("hidden", hidden), Layer("output", 1)]
+    pairs = [("input", "hidden"), ("input", "output"), ("hidden", "output")]
+    return Network(layers, [Connection(*pair) for pair in pairs])
+
+
+_PUBLISHED_DIRECT = (
+    Published("solved after 558 epochs at learning rate 0.5", 558, "secondary", "p. 331"),
+)
+_PUBLISHED = (
+    Published(
+        "in a local minimum after 6,587 epochs at learning rate 0.25; one of two such runs in "
+        "hundreds",
+        None,
+        "secondary",
+        "pp. 331-332",
+    ),
+    Published(
+        "280 - 33 log2 H epochs with H hidden units: about 247 for 2", 247, "secondary", "p. 333"
+    ),
+)
