@@ -30,7 +30,7 @@ from bpjax.loss import HalfSquaredError, Loss
 from bpjax.network import Network, Params, weight_gradient, weight_matrix
 from bpjax.units import UNITS
 
-Activations = dict[str, Float[Array, "num_cases size"]]
+Activations = dict[str, Float[Array, "num_cases _size"]]
 """Activations y of every layer, or derivatives with respect to them, by layer name."""
 
 Inputs = Float[Array, "num_cases num_in"]

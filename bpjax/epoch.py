@@ -113,14 +113,14 @@ def program_of(task: Task, dtype: str = "float32", decays: bool | None = None) -
 def settings_of(task: Task, dtype: str = "float32") -> Settings:
     """Return the numbers of `task` that a program takes at run time, as NumPy arrays."""
     recipe = task.recipe
-    numbers = Settings(
-        learning_rate=as_schedule(recipe.learning_rate).values,  # type: ignore[arg-type]
-        momentum=as_schedule(recipe.momentum).values,  # type: ignore[arg-type]
-        weight_decay=recipe.weight_decay,  # type: ignore[arg-type]
-        init_range=recipe.init_range,  # type: ignore[arg-type]
-        threshold=task.criterion.threshold,  # type: ignore[arg-type]
+    numbers = (
+        as_schedule(recipe.learning_rate).values,
+        as_schedule(recipe.momentum).values,
+        recipe.weight_decay,
+        recipe.init_range,
+        task.criterion.threshold,
     )
-    return Settings(*(np.asarray(number, dtype) for number in numbers))
+    return Settings(*(np.asarray(number, dtype) for number in numbers))  # type: ignore[arg-type]
 
 
 def start(program: Program, num_cases: int, seed: UInt[Array, ""], settings: Settings) -> RunState:
@@ -162,8 +162,9 @@ def step(
     criterion = Criterion(program.criterion_kind)
     holds = criterion.holds(outputs, cases.targets, loss, settings.threshold)
     was_running = state.status == Status.RUNNING
-    verdict = _judge(_all_finite((state.params, state.optimizer_state, loss)), holds,
-                     state.epoch >= max_epochs)
+    verdict = _judge(
+        _all_finite((state.params, state.optimizer_state, loss)), holds, state.epoch >= max_epochs
+    )
     status = jnp.where(was_running, verdict, state.status)
     running = status == Status.RUNNING
 

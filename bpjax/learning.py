@@ -31,7 +31,7 @@ class VelocityState(NamedTuple):
       velocity: the last weight change Dw(t-1), like `params`.
     """
 
-    count: Int[Array, ""]
+    count: Int[Array, ""]  # type: ignore[assignment]
     velocity: Any
 
 

@@ -5,7 +5,7 @@ cases. The derivative is part of it because the backward pass starts there.
 """
 
 import dataclasses
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -15,6 +15,7 @@ from bpjax.errors import SettingError
 Outputs = Float[Array, "num_cases num_out"]
 
 
+@runtime_checkable
 class Loss(Protocol):
     """What the engine asks of a loss; make it a frozen dataclass so that it is hashable."""
 
@@ -57,7 +58,8 @@ class HalfSquaredError:
         return 0.5 * jnp.sum(error * error)
 
     def derivative(self, outputs: Outputs, targets: Outputs) -> Outputs:
-        """Return dE/dy of equation (4), shape (num_cases, num_out)."""
+        """Return dE/dy of equation (4), shape (num_cases, num_out); raises as `value` does."""
+        _check_shapes(outputs, targets)
         return outputs - targets
 
 
@@ -105,12 +107,15 @@ class MarginSquaredError:
 
     def value(self, outputs: Outputs, targets: Outputs) -> Float[Array, ""]:
         """Return half the summed squared error that the margin does not forgive, shape ()."""
-        _check_shapes(outputs, targets)
         error = self.derivative(outputs, targets)
         return 0.5 * jnp.sum(error * error)
 
     def derivative(self, outputs: Outputs, targets: Outputs) -> Outputs:
-        """Return dE/dy, shape (num_cases, num_out): the unforgiven error itself."""
+        """Return dE/dy, shape (num_cases, num_out): the unforgiven error itself.
+
+        Raises SettingError if the shapes differ.
+        """
+        _check_shapes(outputs, targets)
         should_be_on = targets > 0.5
         if self.measured_from == "margin":
             inside = jnp.maximum(outputs, self.on), jnp.minimum(outputs, self.off)

@@ -75,7 +75,7 @@ class Task:
     targets: np.ndarray
     recipe: Recipe
     source: str
-    criterion: Criterion = Criterion()
+    criterion: Criterion = Criterion()  # noqa: RUF009  (frozen)
     loss: Loss = HalfSquaredError()  # noqa: RUF009  (frozen)
     open_choices: str = ""
     published: tuple[Published, ...] = ()

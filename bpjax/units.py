@@ -21,7 +21,7 @@ class Unit(NamedTuple):
 
 UNITS = {
     "logistic": Unit(jax.nn.sigmoid, lambda activations: activations * (1 - activations)),
-    # (1 + y)(1 - y) rather than 1 - y^2, which rounds a saturated unit's slope away.
+    # (1 + y)(1 - y) rather than 1 - y^2: however saturated, relative rounding errors stay small.
     "tanh": Unit(jnp.tanh, lambda activations: (1 + activations) * (1 - activations)),
     "linear": Unit(lambda preactivations: preactivations, jnp.ones_like),
 }

@@ -1,6 +1,7 @@
 """The per-run table for other programs: CSV for everyone, Parquet for large tables."""
 
 import io
+import math
 from collections.abc import Callable, Iterator
 from os import PathLike
 from pathlib import Path
@@ -21,7 +22,8 @@ def export_table(table: RunTable, file: str | PathLike[str], format: str = "csv"
     """Write a table of runs, one row each, whole or not at all.
 
     Outcomes are written by name. A column with several numbers per run, like `weights`, becomes one
-    column per number. Floats have the fewest digits that read back as the same number of their type.
+    column per number. Floats have the fewest digits that read back as the same number of their
+    type.
 
     Args:
       table: the runs.
@@ -32,17 +34,22 @@ def export_table(table: RunTable, file: str | PathLike[str], format: str = "csv"
       SettingError: if the format is another one.
       ResultsError: if the file cannot be written, or pyarrow is not there for `parquet`.
     """
+    files.publish(Path(file), table_bytes(table, format))
+
+
+def table_bytes(table: RunTable, format: str = "csv") -> bytes:
+    """Return what `export_table` writes; arguments and errors likewise."""
     if format not in _FORMATS:
         raise SettingError("format", f"must be one of {', '.join(_FORMATS)}", format)
-    files.publish(Path(file), _FORMATS[format](flat_columns(table)))
+    return _FORMATS[format](flat_columns(table))
 
 
 def flat_columns(table: RunTable) -> dict[str, np.ndarray]:
     """Return the table's columns with one value per run each, outcomes by name.
 
     Raises:
-      ResultsError: if a status is none of `bpjax.status.Status`, or the weights have too few or too
-        many names.
+      ResultsError: if a status is no outcome of `bpjax.status.Status`, or `weight_names` are not as
+        many as the weights.
     """
     flat: dict[str, np.ndarray] = {}
     for name, column in table.columns.items():
@@ -51,13 +58,13 @@ def flat_columns(table: RunTable) -> dict[str, np.ndarray]:
         elif column.ndim == 1:
             flat[name] = column
         else:
-            spread = column.reshape(len(column), -1).T
+            spread = column.reshape(len(column), math.prod(column.shape[1:])).T
             flat.update(zip(_spread_names(table, name, len(spread)), spread, strict=True))
     return flat
 
 
 def _status_names(codes: np.ndarray) -> np.ndarray:
-    unknown = set(np.unique(codes).tolist()) - set(Status)
+    unknown = set(np.unique(codes).tolist()) - (set(Status) - {Status.RUNNING})
     if unknown:
         raise ResultsError(f"column 'status' holds {min(unknown)}, which is no outcome.")
     names = np.array([Status(code).name for code in range(len(Status))])
@@ -70,7 +77,7 @@ def _spread_names(table: RunTable, name: str, width: int) -> list[str]:
         return [f"{name}_{i}" for i in range(width)]
     if len(names) != width:
         raise ResultsError(
-            f"the sweep names {len(names)} weights, but column 'weights' has {width}."
+            f"`weight_names` of the sweep are {len(names)}, column 'weights' has {width}."
         )
     return list(names)
 

@@ -1,7 +1,7 @@
 """Files that appear whole or not at all, in a folder that one process at a time may write.
 
-The small functions at the top are all the input and output there is: a test that replaces them sees,
-and can make fail, every single step. What follows puts them together.
+The small functions at the top are all the input and output there is: a test that replaces them
+sees, and can make fail, every single step. What follows puts them together.
 """
 
 import errno

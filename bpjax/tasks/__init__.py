@@ -40,7 +40,9 @@ def make_task(name: str, **options: Any) -> Task:
     for option, value in options.items():
         if option not in known:
             choices = ", ".join(known) or "none"
-            raise SettingError(option, f"is no option of task {name}; its options: {choices}", value)
+            raise SettingError(
+                option, f"is no option of task {name}; its options: {choices}", value
+            )
     return TASKS[name](**options)
 
 

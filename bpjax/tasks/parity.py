@@ -54,8 +54,8 @@ def parity(
         source="Rumelhart, Hinton & Williams, PDP vol. 1 ch. 8 (1986), pp. 334-335",
         open_choices=(
             "The chapter prints no initial range (default 0.3), targets (0 and 1) or stopping "
-            "rule (right side of the middle), and does not say whether weights change after each case or "
-            "each epoch (each epoch)."
+            "rule (right side of the middle), and does not say whether weights change after each "
+            "case or each epoch (each epoch)."
         ),
         published=_PUBLISHED if (bits, hidden, hidden_layers) == (4, 4, 1) else (),
     )

@@ -38,8 +38,8 @@ def symmetry(bits: int = 6, hidden: int = 2, off: float = 0.0, on: float = 1.0) 
         criterion=middle_criterion(off, on),
         source="Rumelhart, Hinton & Williams, Nature 323 (1986), Fig. 1, p. 534",
         open_choices=(
-            "The paper states no stopping rule (default right side of the middle), nor whether biases start "
-            "in the same range as weights (they do)."
+            "The paper states no stopping rule (default: right side of one half), nor whether "
+            "biases start in the same range as weights (they do)."
         ),
         published=_PUBLISHED if (bits, hidden) == (6, 2) else (),
     )

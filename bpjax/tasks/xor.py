@@ -3,12 +3,16 @@
 from bpjax.learning import Recipe
 from bpjax.network import Connection, Layer, Network, layered
 from bpjax.task import Published, Task
-from bpjax.tasks.cases import all_binary_vectors, check_count, check_flag, middle_criterion, on_off_targets
+from bpjax.tasks.cases import (
+    all_binary_vectors,
+    check_count,
+    check_flag,
+    middle_criterion,
+    on_off_targets,
+)
 
 
-def xor(
-    hidden: int | None = None, direct: bool = False, off: float = 0.0, on: float = 1.0
-) -> Task:
+def xor(hidden: int | None = None, direct: bool = False, off: float = 0.0, on: float = 1.0) -> Task:
     """Return exclusive-or: the target is on when exactly one of two inputs is on.
 
     Args:
@@ -41,8 +45,8 @@ def xor(
         source="Rumelhart, Hinton & Williams, PDP vol. 1 ch. 8 (1986), pp. 330-334",
         open_choices=(
             "The chapter prints no initial range (default 0.3, as for symmetry), targets (0 and "
-            "1) or stopping rule (right side of the middle), and does not say whether weights change after "
-            "each case or each epoch (each epoch)."
+            "1) or stopping rule (right side of the middle), and does not say whether weights "
+            "change after each case or each epoch (each epoch)."
         ),
         published=_PUBLISHED_DIRECT if direct else _PUBLISHED,
     )

@@ -1,0 +1,1 @@
+"""Statistics of results: `convergence` (success rate, Kaplan-Meier survival, restart)."""

@@ -1,0 +1,46 @@
+"""`bpjax export`: the per-run table for other programs."""
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import tyro
+
+from bpjax.cli.options import arg, parse
+from bpjax.errors import SettingError
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Write the per-run table of a sweep; name the folders of all its shards to merge them."""
+
+    folders: tyro.conf.Positional[
+        Annotated[tuple[str, ...], tyro.conf.arg(metavar="DIR [DIR ...]")]
+    ]
+    """Results folders of one sweep."""
+    format: Annotated[str, tyro.conf.arg(metavar="NAME")] = "csv"
+    """csv or parquet."""
+    out: Annotated[str | None, arg("FILE", "runs.csv or runs.parquet in DIR")] = None
+    """File to write; - for standard output."""
+    partial: bool = False
+    """Accept a sweep that is not finished."""
+
+
+def main(words: Sequence[str]) -> int:
+    """Export one sweep."""
+    options = parse(Options, "export", words)
+    if not options.folders:
+        raise SettingError("DIR", "must name at least one results folder", "none")
+
+    from bpjax.sweeps.export import export_table, table_bytes
+    from bpjax.sweeps.store import read_runs
+
+    table = read_runs(*options.folders, allow_partial=options.partial)
+    if options.out == "-":
+        sys.stdout.buffer.write(table_bytes(table, options.format))
+        return 0
+    file = options.out or f"{options.folders[0]}/runs.{options.format}"
+    export_table(table, file, options.format)
+    print(f"{len(table.columns['seed']):,} runs: {file}")
+    return 0

@@ -1,0 +1,164 @@
+"""`bpjax sweep`: many runs, with statistics."""
+
+import dataclasses
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import tyro
+
+from bpjax.cli import stop_politely
+from bpjax.cli.options import Settings, arg, parse, shard, task_variants, whole, with_config
+from bpjax.cli.progress import ProgressLine, duration, rate
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Train many runs, one per seed and point of the grid, to their outcomes.
+
+    Runs that the folder already holds are not trained again: the same command resumes a sweep that
+    was stopped.
+    """
+
+    task: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="TASK")]]
+    """One of `bpjax tasks`."""
+    settings: tyro.conf.OmitArgPrefixes[Settings]
+    seeds: Annotated[str | None, arg("N", "1000")] = None
+    """Number of seeds, for every point of the grid."""
+    first_seed: Annotated[str | None, arg("K", "0")] = None
+    """The first seed; all must be below 2**32."""
+    out: Annotated[str | None, arg("DIR", "results/TASK-...")] = None
+    """Folder for the results."""
+    shard: Annotated[str | None, arg("I/N", "the whole sweep")] = None
+    """Train only the I-th of N parts, counted from 1, each into a folder of its own."""
+    config: Annotated[str | None, arg("FILE", "none")] = None
+    """TOML file that holds any of these options; the command line wins."""
+    keep_weights: bool = False
+    """Keep the final weights of every run."""
+    no_figures: bool = False
+    """Draw nothing."""
+    json: bool = False
+    """Print the summary as JSON on standard output, and nothing else there."""
+
+
+def main(words: Sequence[str]) -> int:
+    """Run or resume a sweep, showing its progress, and print its summary."""
+    options = with_config(parse(Options, "sweep", words))
+    arguments: dict[str, Any] = {"seeds": whole("seeds", options.seeds or "1000")}
+    if options.first_seed is not None:
+        arguments["first_seed"] = whole("first_seed", options.first_seed)
+    if options.shard is not None:
+        arguments["shard"] = shard(options.shard)
+    variants, settings = task_variants(options.task, options.settings)
+
+    from bpjax.sweeps.devices import use_all_cpu_cores
+    from bpjax.sweeps.plan import make_plan
+    from bpjax.sweeps.run import Progress, default_folder, run_plan
+
+    use_all_cpu_cores()
+    plan = make_plan(variants, keep_weights=options.keep_weights, **arguments, **settings)
+    folder = options.out or default_folder(plan)
+    stop_politely()
+    try:
+        with ProgressLine() as line:
+
+            def show(at: Progress) -> None:
+                line.show(_progress_text(at))
+
+            result = run_plan(plan, folder, show)
+    except KeyboardInterrupt:
+        again = shlex.join(["bpjax", "sweep", *words])
+        print(f"stopped; finished chunks are in {folder}. Resume with: {again}", file=sys.stderr)
+        raise
+    summary = result.summary()
+    if not options.no_figures:
+        from bpjax.plots.draw import draw_sweep
+
+        draw_sweep(result.table, f"{folder}/figures")
+    if options.json:
+        import json
+
+        print(json.dumps(summary, indent=2))
+    else:
+        print_summary(summary)
+        print(f"per-run table, summary and figures: {folder}")
+    return 0
+
+
+def _progress_text(at: Any) -> str:
+    share = at.converged / at.runs_done if at.runs_done else 0.0
+    speed = at.seed_epochs / at.seconds if at.seconds else 0.0
+    left = "?"
+    if at.runs_made and at.seconds > 0.5:
+        left = duration(at.seconds * (at.num_runs - at.runs_done) / at.runs_made)
+    return (
+        f"{at.runs_done:,} of {at.num_runs:,} runs | {share:.1%} solved | "
+        f"{rate(speed)} seed-epochs/s | {left} left"
+    )
+
+
+def print_summary(summary: Mapping[str, Any]) -> None:
+    """Print a summary for people."""
+    print(f"{summary['task']}: {summary['num_runs']:,} runs, criterion {summary['criterion']}")
+    for name, value in _shown_settings(summary):
+        print(f"  {name:<14} {value}")
+    _print_outcome(summary)
+    if summary["seconds"]:
+        seconds = summary["seconds"]
+        print(
+            f"  time           compile {seconds['compile']:.1f} s, run {seconds['run']:.1f} s for "
+            f"{seconds['runs']:,} runs, {rate(summary['seed_epochs_per_second'] or 0)} "
+            "seed-epochs/s"
+        )
+    for cell in summary.get("cells", []):
+        print(", ".join(f"{name} {_text(value)}" for name, value in cell["settings"].items()))
+        _print_outcome(cell)
+
+
+def _print_outcome(outcome: Mapping[str, Any]) -> None:
+    success, epochs, restart = outcome["success_rate"], outcome["epochs"], outcome["restart"]
+    level = f"{success['level']:.0%}"
+    print(
+        f"  outcomes       {outcome['converged']:,} converged, "
+        f"{outcome['max_epochs_reached']:,} at the cap, {outcome['nonfinite']:,} non-finite"
+    )
+    print(
+        f"  success rate   {success['estimate']:.2%}  "
+        f"({level} interval {success['low']:.2%} to {success['high']:.2%})"
+    )
+    for name, key in (("median", ""), ("quartile 1", "q25_"), ("quartile 3", "q75_")):
+        estimate = epochs[key[:-1] or "median"]
+        print(
+            f"  {name:<14} {_epochs(estimate)}  ({level} interval "
+            f"{_epochs(epochs[f'{key}low'])} to {_epochs(epochs[f'{key}high'])})"
+        )
+    if epochs["min"] is not None:
+        print(f"  range          {epochs['min']:,} to {epochs['max']:,} epochs among the converged")
+    if restart is not None:
+        print(
+            f"  restart        after {restart['cutoff']:,} epochs: "
+            f"{restart['expected_epochs']:,.0f} epochs expected per solution, the least"
+        )
+
+
+def _shown_settings(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    settings, seeds = summary["settings"], summary["seeds"]
+    shown = [("seeds", f"{seeds['first']} to {seeds['first'] + seeds['count'] - 1}")]
+    names = ("hidden", "learning_rate", "momentum", "init_range", "weight_decay", "max_epochs")
+    for name in names:
+        value = settings.get(name)
+        if value not in (None, 0.0):
+            shown.append((name.replace("_", " "), _text(value)))
+    return shown
+
+
+def _epochs(value: Any) -> str:
+    return "not reached" if value is None else f"{value:,} epochs"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        few = value if len(value) <= 8 else [*value[:3], "...", *value[-2:]]
+        return ", ".join(map(_text, few))
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,82 @@
+"""`bpjax train`: one run, watched."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Annotated
+
+import tyro
+
+from bpjax.cli import stop_politely
+from bpjax.cli.options import Settings, arg, parse, task_variants, whole, with_config
+from bpjax.cli.progress import ProgressLine
+from bpjax.errors import SettingError
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Train one run and watch it; saves its history, weights and two figures.
+
+    The run is the one that `bpjax sweep` counts under the same seed and settings.
+    """
+
+    task: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="TASK")]]
+    """One of `bpjax tasks`."""
+    settings: tyro.conf.OmitArgPrefixes[Settings]
+    seed: Annotated[str | None, arg("N", "0")] = None
+    """Which run: 0 to 2**32 - 1."""
+    record_every: Annotated[str | None, arg("N", "1")] = None
+    """Epochs between two entries of the history."""
+    snapshot_every: Annotated[str | None, arg("N", "first and last")] = None
+    """Epochs between two snapshots of all weights."""
+    out: Annotated[str | None, arg("DIR", "results/TASK-seed-N-...")] = None
+    """Folder for the results."""
+    config: Annotated[str | None, arg("FILE", "none")] = None
+    """TOML file that holds any of these options; the command line wins."""
+    no_figures: bool = False
+    """Draw nothing."""
+    json: bool = False
+    """Print the outcome as JSON on standard output, and nothing else there."""
+
+
+def main(words: Sequence[str]) -> int:
+    """Train one run, showing its progress, and save it."""
+    options = with_config(parse(Options, "train", words))
+    seed = whole("seed", options.seed or "0")
+    variants, settings = task_variants(options.task, options.settings)
+    if len(variants) > 1:
+        raise SettingError("hidden", "and --set must be one value each for one run", words)
+    record_every = whole("record_every", options.record_every or "1")
+    snapshot_every = None
+    if options.snapshot_every is not None:
+        snapshot_every = whole("snapshot_every", options.snapshot_every)
+
+    from bpjax.run_folder import claim, default_folder, save
+    from bpjax.training import Glance, check_recording, plan_run, train_plan
+
+    check_recording(record_every, snapshot_every)
+    plan = plan_run(variants[0], seed, **settings)
+    folder = claim(options.out or default_folder(plan), plan)
+    stop_politely()
+    with ProgressLine() as line:
+
+        def show(at: Glance) -> None:
+            line.show(
+                f"epoch {at.epoch:,} of at most {at.max_epochs:,} | loss {at.loss:.4g} | "
+                f"{at.num_right} of {at.num_cases} cases right | "
+                f"{at.epoch / at.seconds:,.0f} epochs/s"
+            )
+
+        run = train_plan(plan, record_every, snapshot_every, show)
+    outcome = save(run, folder, plan)
+    if not options.no_figures:
+        from bpjax.plots.draw import draw_run
+
+        draw_run(run, folder / "figures")
+    if options.json:
+        import json
+
+        print(json.dumps(outcome, indent=2))
+    else:
+        print(run.describe())
+        print(f"history, weights and figures: {folder}")
+    return 0

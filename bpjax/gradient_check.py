@@ -1,0 +1,431 @@
+"""The proof that the backward pass is right: every connection against three independent oracles.
+
+The hand-derived gradient is held against `jax.grad` of the plain forward pass, against the loops
+of `bpjax.witness`, and against central differences of the loss. All of it runs in float64.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from bpjax.backprop import (
+    Activations,
+    backward,
+    forward,
+    forward_pass,
+    value_and_grad,
+)
+from bpjax.loss import HalfSquaredError, Loss, MarginSquaredError
+from bpjax.network import (
+    Connection,
+    Layer,
+    Network,
+    Params,
+    flatten_params,
+    init_params,
+    run_key,
+    unflatten_params,
+)
+from bpjax.task import Task
+from bpjax.units import UNITS
+from bpjax.witness import all_activations, gradient, loss_value
+
+DIFFERENCE_STEPS = (1e-2, 1e-3, 1e-4, 1e-5)
+DIFFERENCE_TOLERANCE = 1e-8
+"""Differences can do no better: rounding and curvature leave about 1e-9 even at the best step."""
+
+ROUNDING_FLOOR = 1e-4
+"""A gradient this much smaller than the network's largest is taken for the sum of larger terms."""
+
+
+class ConnectionCheck(NamedTuple):
+    """How well the hand-derived gradient of one connection agrees with each oracle.
+
+    A relative difference is the largest |difference| among the entries over the largest |gradient|
+    among them: of the connection, or `ROUNDING_FLOOR` of the whole network's where that is larger,
+    because terms of that size may have cancelled. Zero against zero is no difference.
+
+    Attributes:
+      name: "input -> hidden" or "bias hidden"; "inputs" is dE/dy of the input layers.
+      num_parameters: how many numbers can change; masked entries and inputs do not count.
+      largest_gradient: largest |dE/dw|.
+      versus_jax: relative difference to `jax.grad` of the plain passes; or, if that is larger, of
+        `jax.grad` through `forward` or of `value_and_grad` to it.
+      versus_numpy: relative difference to the witness, which is given the same activations; or, if
+        that is larger, of the activations of the layer entered, or of the loss.
+      versus_differences: relative difference to central differences of the loss. Rounding hides
+        a small gradient from them: they are relative to at least a thousandth of the loss or of
+        its square root, whichever is larger.
+      ok: whether the first two are within the tolerance, and the last in `DIFFERENCE_TOLERANCE`.
+    """
+
+    name: str
+    num_parameters: int
+    largest_gradient: float
+    versus_jax: float
+    versus_numpy: float
+    versus_differences: float
+    ok: bool
+
+
+class Problem(NamedTuple):
+    """All that a gradient depends on: the arguments of `check_gradients` in their order."""
+
+    network: Network
+    params: Params
+    inputs: Any
+    targets: Any
+    loss: Loss
+
+
+def check_gradients(
+    network: Network,
+    params: Params,
+    inputs: Any,
+    targets: Any,
+    loss: Loss = HalfSquaredError(),  # noqa: B008  (frozen)
+    tolerance: float = 1e-12,
+) -> list[ConnectionCheck]:
+    """Check the hand-derived gradient of every connection, element by element, in float64.
+
+    Args:
+      network: the net.
+      params: its weights and biases, in any precision.
+      inputs: shape (num_cases, num_in).
+      targets: shape (num_cases, num_out).
+      loss: half the summed squared error, unless given; a loss of the user's own is judged by
+        `jax.grad` and differences only, because the witness does not know it.
+      tolerance: largest relative difference to `jax.grad` and to the witness.
+
+    Returns:
+      One check per connection, one per layer with biases, and one for the inputs.
+
+    Raises:
+      SettingError: for cases that do not fit the network, or a network with delayed connections.
+
+    Example:
+      >>> import bpjax
+      >>> task = bpjax.tasks.xor()
+      >>> params = bpjax.init_params(task.network, bpjax.run_key(7), init_range=0.5)
+      >>> checks = check_gradients(task.network, params, task.inputs, task.targets)
+      >>> [check.name for check in checks if check.ok]
+      ['input -> hidden', 'hidden -> output', 'bias hidden', 'bias output', 'inputs']
+    """
+    with jax.enable_x64(True):
+        params, inputs, targets = jax.tree.map(
+            lambda entry: jnp.asarray(entry, jnp.float64), (params, inputs, targets)
+        )
+        return _check(Problem(network, params, inputs, targets, loss), tolerance)
+
+
+def check_task(
+    task: Task,
+    seeds: Iterable[int] = (0, 1, 2),
+    init_ranges: Sequence[float] | None = None,
+    tolerance: float = 1e-12,
+) -> list[ConnectionCheck]:
+    """Check the gradient of a task at many points and return the worst of each connection.
+
+    The points are the initial weights of every seed in every range, wide enough to saturate units,
+    and one point per seed at which every target is met: there every gradient must be exactly zero.
+
+    Args:
+      task: the task.
+      seeds: names of the runs whose initial weights are taken.
+      init_ranges: the task's own range, 10 and 30, unless given.
+      tolerance: as in `check_gradients`.
+    """
+    init_ranges = (task.recipe.init_range, 10.0, 30.0) if init_ranges is None else init_ranges
+    rounds = []
+    for seed in seeds:
+        for init_range in init_ranges:
+            problem = initial_problem(task, seed, init_range)
+            rounds.append(check_gradients(*problem, tolerance=tolerance))
+        solved = with_zero_error(initial_problem(task, seed, init_ranges[0]))
+        checks = check_gradients(*solved, tolerance=tolerance)
+        rounds.append([c._replace(ok=c.ok and c.largest_gradient == 0) for c in checks])
+    return [_worst(checks) for checks in zip(*rounds, strict=True)]
+
+
+def initial_problem(task: Task, seed: int, init_range: float) -> Problem:
+    """Return a task at the initial weights of the run named by `seed`, in float64."""
+    with jax.enable_x64(True):
+        recipe = task.recipe
+        key = run_key(np.uint32(seed))
+        params = init_params(task.network, key, init_range, recipe.initializer, jnp.float64)
+    return Problem(task.network, params, task.inputs, task.targets, task.loss)
+
+
+def with_zero_error(problem: Problem) -> Problem:
+    """Return the problem with what the network answers as its targets."""
+    with jax.enable_x64(True):
+        inputs = jnp.asarray(problem.inputs, jnp.float64)
+        activations = forward_pass(problem.network, problem.params, inputs)
+    return problem._replace(targets=activations[problem.network.output.name])
+
+
+def random_network(seed: int) -> Network:
+    """Return a small random layer graph: one or two input layers, one to four computed ones.
+
+    Connections may skip layers, carry masks (even one that leaves nothing) and ties; units are
+    logistic, tanh or linear, with biases or without.
+    """
+    rng = np.random.default_rng(seed)
+    num_inputs, num_computed = rng.integers(1, 3), rng.integers(1, 5)
+    names = [f"input{k}" for k in range(num_inputs)] + [f"layer{k}" for k in range(num_computed)]
+    activations = rng.choice(list(UNITS), len(names))
+    layers = [
+        Layer(name, int(rng.integers(1, 4)), str(activation), bool(rng.random() < 0.7))
+        for name, activation in zip(names, activations, strict=True)
+    ]
+    connections = []
+    for k in range(num_inputs, len(layers)):
+        sources = rng.choice(k, size=rng.integers(1, min(k, 3) + 1), replace=False)
+        connections += [_random_connection(rng, layers[i], layers[k]) for i in sorted(sources)]
+    return Network(layers, connections)
+
+
+def random_problem(seed: int) -> Problem:
+    """Return a random network with random weights, cases and loss.
+
+    Masked entries hold numbers too, which no pass may read.
+
+    Example:
+      >>> all(check.ok for check in check_gradients(*random_problem(0)))
+      True
+    """
+    network = random_network(seed)
+    rng = np.random.default_rng([seed, 1])
+    # In saturation jax.grad's own slope of tanh cancels to few digits; that of the logistic does not.
+    has_tanh = any(layer.activation == "tanh" for layer in network.computed_layers)
+    scale = rng.choice([0.2, 0.5] if has_tanh else [0.3, 1.0, 5.0])
+    params = Params(
+        {c.key: scale * rng.normal(size=network.weight_shape(c)) for c in network.connections},
+        {layer.name: scale * rng.normal(size=layer.size) for layer in network.layers_with_bias},
+    )
+    num_cases = rng.integers(1, 5)
+    inputs = rng.normal(size=(num_cases, network.num_in))
+    targets = rng.integers(0, 2, size=(num_cases, network.num_out)).astype(float)
+    return Problem(network, params, inputs, targets, _random_loss(rng))
+
+
+def _random_connection(rng: np.random.Generator, source: Layer, target: Layer) -> Connection:
+    shape = source.size, target.size
+    mask: Any = rng.random(shape) < 0.6 if rng.random() < 0.4 else None
+    tie: Any = None
+    if rng.random() < 0.3:
+        _, places = np.unique(rng.integers(0, 3, size=shape), return_inverse=True)
+        tie = places.reshape(shape)
+    return Connection(source.name, target.name, mask, tie)
+
+
+def _random_loss(rng: np.random.Generator) -> Loss:
+    if rng.random() < 0.5:
+        return HalfSquaredError()
+    measured_from, scope = rng.choice(["target", "margin"]), rng.choice(["unit", "case"])
+    return MarginSquaredError(measured_from=measured_from.item(), scope=scope.item())
+
+
+class _Gradient(NamedTuple):
+    params: Params
+    inputs: Array
+
+
+class _JaxSide(NamedTuple):
+    """All that is computed in JAX: our own passes and two of their oracles."""
+
+    loss: Array
+    activations: Activations
+    ours: _Gradient
+    plain: _Gradient
+    through_forward: _Gradient
+    through_value_and_grad: Params
+    quotients: _Gradient
+    largest_loss: Array
+
+
+def _check(problem: Problem, tolerance: float) -> list[ConnectionCheck]:
+    network, params, inputs, targets, loss = problem
+    computed = jax.tree.map(np.asarray, _jax_side(network, loss, params, inputs, targets))
+    ours = _by_name(network, computed.ours)
+    versus_jax = _relative_differences(
+        ours,
+        _by_name(network, computed.plain),
+        _by_name(network, computed.through_forward),
+        _by_name(network, _Gradient(computed.through_value_and_grad, computed.ours.inputs)),
+    )
+    versus_numpy = _versus_witness(problem, computed)
+    versus_differences = _versus_differences(network, computed)
+    limits = tolerance, tolerance, DIFFERENCE_TOLERANCE
+    checks = []
+    for name, num_parameters in _num_parameters(network).items():
+        relative = versus_jax[name], versus_numpy[name], versus_differences[name]
+        # NaN is within no limit.
+        ok = all(number <= limit for number, limit in zip(relative, limits, strict=True))
+        largest = _largest(ours[name])
+        checks.append(ConnectionCheck(name, num_parameters, largest, *relative, ok=ok))
+    return checks
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _jax_side(
+    network: Network, loss: Loss, params: Params, inputs: Array, targets: Array
+) -> _JaxSide:
+    def loss_of(passes: Callable[..., Activations], params: Params, inputs: Array) -> Array:
+        return loss.value(passes(network, params, inputs)[network.output.name], targets)
+
+    def by_jax_grad(passes: Callable[..., Activations]) -> _Gradient:
+        return _Gradient(*jax.grad(loss_of, argnums=(1, 2))(passes, params, inputs))
+
+    activations = forward_pass(network, params, inputs)
+    value, through_value_and_grad = value_and_grad(network, loss)(params, inputs, targets)
+    through_forward = by_jax_grad(forward)
+    ours = backward(network, params, activations, targets, loss)
+    quotients, largest_loss = _difference_quotients(
+        network, functools.partial(loss_of, forward_pass), params, inputs
+    )
+    return _JaxSide(
+        value,
+        activations,
+        _Gradient(ours, through_forward.inputs),
+        by_jax_grad(forward_pass),  # never `forward`: its derivative is our own
+        through_forward,
+        through_value_and_grad,
+        quotients,
+        largest_loss,
+    )
+
+
+def _difference_quotients(
+    network: Network, loss_of: Callable[[Params, Array], Array], params: Params, inputs: Array
+) -> tuple[_Gradient, Array]:
+    """Move one parameter, or one input unit in all cases, and see how the loss changes.
+
+    Returns:
+      For every one of `DIFFERENCE_STEPS` (4 D(h/2) - D(h)) / 3 with D the central difference:
+      Richardson's combination, whose error falls with the 4th power of h. And the largest loss met.
+    """
+    flat = flatten_params(network, params)
+    start = jnp.concatenate([flat, jnp.zeros(network.num_in)])
+
+    def split(point: Array) -> tuple[Params, Array]:
+        return unflatten_params(network, point[: len(flat)]), point[len(flat) :]
+
+    def loss_at(point: Array) -> Array:
+        params, shift = split(point)
+        return loss_of(params, inputs + shift[None, :])
+
+    def quotients_at(step: Array) -> tuple[_Gradient, Array]:
+        shares = jnp.array([1.0, -1.0, 0.5, -0.5])
+        moves = step * shares[:, None, None] * jnp.eye(len(start))[None, :, :]
+        points = (start[None, None, :] + moves).reshape(-1, len(start))
+        losses = jax.vmap(loss_at)(points)
+        up, down, half_up, half_down = losses.reshape(len(shares), -1)
+        quotients = (8 * (half_up - half_down) - (up - down)) / (6 * step)
+        return _Gradient(*split(quotients)), jnp.max(losses)
+
+    return jax.lax.map(quotients_at, jnp.array(DIFFERENCE_STEPS))
+
+
+def _versus_witness(problem: Problem, computed: _JaxSide) -> dict[str, float]:
+    network, params, inputs, targets, loss = problem
+    # Near y = 1 one rounding of y is a large part of y (1 - y): judge both on the same y.
+    activations = computed.activations
+    grads, d_inputs = gradient(network, params, activations, targets, loss)
+    theirs = _Gradient(grads, jnp.asarray(d_inputs))
+    witnessed = all_activations(network, params, inputs)
+    value = loss_value(loss, activations[network.output.name], targets)
+    versus_loss = _relative(computed.loss, value)
+    layers = {name: _relative(activations[name], witnessed[name], 1.0) for name in witnessed}
+
+    entered = {_name(c): c.target for c in network.connections}
+    entered |= {_bias_name(layer): layer.name for layer in network.layers_with_bias}
+    differences = _relative_differences(_by_name(network, computed.ours), _by_name(network, theirs))
+    return {
+        name: float(np.max([difference, versus_loss, layers.get(entered.get(name, ""), 0.0)]))
+        for name, difference in differences.items()
+    }
+
+
+def _versus_differences(network: Network, computed: _JaxSide) -> dict[str, float]:
+    ours = _by_name(network, computed.ours._replace(inputs=computed.ours.inputs.sum(axis=0)))
+    quotients = _by_name(network, computed.quotients)
+    loss = _largest(computed.largest_loss)
+    floor = 1e-3 * max(loss, math.sqrt(loss))  # a small error y - d is rounded as y is, not as E
+    relative = {}
+    for name, entry in ours.items():
+        # Curvature, or the jump of a margin rule, spoils long steps; rounding spoils short ones.
+        # A wrong gradient agrees with none of them.
+        best = np.abs(quotients[name] - entry[None]).argmin(axis=0)[None]
+        nearest = np.take_along_axis(quotients[name], best, axis=0)[0]
+        relative[name] = _relative(entry, nearest, floor)
+    return relative
+
+
+def _name(connection: Connection) -> str:
+    return f"{connection.source} -> {connection.target}"
+
+
+def _bias_name(layer: Layer) -> str:
+    return f"bias {layer.name}"
+
+
+def _by_name(network: Network, gradient: _Gradient) -> dict[str, np.ndarray]:
+    """Return the parts of a gradient by the name of the check that they belong to."""
+    grads, d_inputs = gradient
+    weights = {_name(c): np.asarray(grads.weight[c.key]) for c in network.connections}
+    layers = network.layers_with_bias
+    biases = {_bias_name(layer): np.asarray(grads.bias[layer.name]) for layer in layers}
+    return {**weights, **biases, "inputs": np.asarray(d_inputs)}
+
+
+def _num_parameters(network: Network) -> dict[str, int]:
+    counts = {}
+    for c in network.connections:
+        free = network.weight_shape(c)
+        masked = c.tie is None and c.mask is not None
+        counts[_name(c)] = sum(map(sum, c.mask or ())) if masked else math.prod(free)
+    counts |= {_bias_name(layer): layer.size for layer in network.layers_with_bias}
+    return counts | {"inputs": 0}
+
+
+def _relative_differences(
+    ours: dict[str, np.ndarray], *others: dict[str, np.ndarray]
+) -> dict[str, float]:
+    """Return the largest relative difference of each part to the same part of the others."""
+    floor = ROUNDING_FLOOR * max(_largest(entry) for entry in ours.values())
+    return {
+        name: float(np.max([_relative(entry, other[name], floor) for other in others]))
+        for name, entry in ours.items()
+    }
+
+
+def _relative(ours: Any, theirs: Any, floor: float = 0.0) -> float:
+    if np.shape(ours) != np.shape(theirs):
+        return float("inf")
+    difference = _largest(np.subtract(ours, theirs))
+    scale = float(np.max([_largest(ours), _largest(theirs), floor]))
+    return 0.0 if difference == 0 else difference / scale
+
+
+def _largest(entry: Any) -> float:
+    return float(np.max(np.abs(entry)))
+
+
+def _worst(checks: Sequence[ConnectionCheck]) -> ConnectionCheck:
+    def largest(field: str) -> float:
+        return float(np.max([getattr(check, field) for check in checks]))
+
+    return checks[0]._replace(
+        largest_gradient=largest("largest_gradient"),
+        versus_jax=largest("versus_jax"),
+        versus_numpy=largest("versus_numpy"),
+        versus_differences=largest("versus_differences"),
+        ok=all(check.ok for check in checks),
+    )

@@ -1,0 +1,93 @@
+"""The figures that commands draw by themselves: which ones, with which words."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bpjax.analysis.convergence import survival_curve
+from bpjax.plots.gradient import gradient_size
+from bpjax.plots.loss import loss_curve
+from bpjax.plots.style import save_figure
+from bpjax.plots.survival import survival
+from bpjax.status import Status
+from bpjax.sweeps.store import RunTable
+from bpjax.training import Run
+
+MOST_GROUPS = 7
+"""More curves than this on one axis cannot be told apart; then all runs are drawn as one."""
+
+
+def draw_run(run: Run, folder: str | Path) -> list[Path]:
+    """Draw the loss curve and the gradient size per layer of one run.
+
+    Args:
+      run: from `bpjax.train`.
+      folder: where the PNG files go.
+
+    Returns:
+      The files.
+    """
+    task, history = run.task, run.history
+    title = f"{task.title}: 1 run (seed {run.seed}), criterion {task.criterion}"
+    if run.status != Status.CONVERGED:
+        title += f", {run.status.name} at epoch {run.epochs:,}"
+    converged_at = run.epochs if run.status == Status.CONVERGED else None
+    axes = {
+        "loss": loss_curve(history.epoch, history.loss, title=title, converged_at=converged_at),
+        "gradient-size": gradient_size(history.epoch, history.gradient_size, title=title),
+    }
+    return _save(axes, folder)
+
+
+def draw_sweep(table: RunTable, folder: str | Path, level: float = 0.95) -> list[Path]:
+    """Draw the survival curve of a sweep: the share of runs not yet converged, with its band.
+
+    A grid of up to seven cells is drawn as one curve per cell.
+
+    Args:
+      table: all runs.
+      folder: where the PNG files go.
+      level: confidence level of the band.
+
+    Returns:
+      The files.
+    """
+    identity, columns = table.identity, table.columns
+    status, epochs = columns["status"], columns["epochs"]
+    groups = _groups(table)
+    curves = {
+        label: survival_curve(status[rows], epochs[rows], level) for label, rows in groups.items()
+    }
+    task = identity["task"] if isinstance(identity["task"], Mapping) else identity["task"][0]
+    title = f"{task['name']}: {len(status):,} runs"
+    if not {"tolerance", "loss_below"} & set(identity["columns"]):
+        title += f", criterion {task['criterion']}"
+    title += f", {level:.0%} band"
+    shown: Any = curves if len(curves) > 1 else next(iter(curves.values()))
+    return _save({"survival": survival(shown, title=title, log_epochs=True)}, folder)
+
+
+def _groups(table: RunTable) -> dict[str, np.ndarray]:
+    columns, names = table.columns, table.identity["columns"]
+    points = list(zip(*(columns[name].tolist() for name in names), strict=True))
+    distinct = list(dict.fromkeys(points))
+    if not 1 < len(distinct) <= MOST_GROUPS:
+        return {"all runs": np.arange(len(columns["seed"]))}
+    number = {point: k for k, point in enumerate(distinct)}
+    cell = np.array([number[point] for point in points])
+    return {
+        ", ".join(
+            f"{name} {value}" for name, value in zip(names, point, strict=True)
+        ): np.flatnonzero(cell == k)
+        for k, point in enumerate(distinct)
+    }
+
+
+def _save(axes: Mapping[str, Any], folder: str | Path) -> list[Path]:
+    files = []
+    for name, ax in axes.items():
+        files.append(Path(folder) / f"{name}.png")
+        save_figure(ax.figure, files[-1])
+    return files

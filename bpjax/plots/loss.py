@@ -1,0 +1,43 @@
+"""The loss of one run over training."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
+
+from bpjax.plots.style import BLUE, VERMILLION, new_axes, title_and_key, whole_numbers
+
+
+def loss_curve(
+    epoch: ArrayLike,
+    loss: ArrayLike,
+    *,
+    title: str,
+    converged_at: int | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the loss against the epoch, on a log scale unless some loss is zero or negative.
+
+    Args:
+      epoch: weight updates made, shape `(num_points,)`.
+      loss: the loss there, same shape; values that are not finite leave a gap.
+      title: the caller's words.
+      converged_at: the epoch at which the criterion first held, marked by a line.
+      ax: where to draw; a new figure if not given.
+
+    Returns:
+      The axes drawn on.
+    """
+    ax = new_axes(ax)
+    epoch, loss = np.asarray(epoch), np.asarray(loss, dtype=float)
+    finite = loss[np.isfinite(loss)]
+    ax.plot(epoch, np.where(np.isfinite(loss), loss, np.nan), color=BLUE, linewidth=1.8)
+    if finite.size and finite.min() > 0:
+        ax.set_yscale("log")
+    if converged_at is not None:
+        label = f"converged after {converged_at:,} epochs"
+        ax.axvline(converged_at, color=VERMILLION, linestyle="--", linewidth=1.5, label=label)
+    ax.set_xlabel("epoch")
+    ax.set_ylabel("loss")
+    whole_numbers(ax.xaxis)
+    title_and_key(ax, title)
+    return ax

@@ -1,0 +1,275 @@
+"""Which runs a sweep has: seeds times a grid of settings, numbered once and for all."""
+
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import jaxlib
+import numpy as np
+
+from bpjax.epoch import Program, Settings, program_of, settings_of
+from bpjax.errors import SettingError
+from bpjax.learning import Schedule
+from bpjax.network import parameter_names
+from bpjax.sweeps.devices import device_kind
+from bpjax.task import Task
+
+NUM_SEEDS_THERE_ARE = 2**32
+BLOCK_SIZE = 256
+"""Lanes per device. Part of a sweep's identity: another shape gives other last bits."""
+
+PRECISIONS = ("float32", "float64")
+IMPLEMENTATIONS = ("auto", "matrix")
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """One of several folders that share a sweep: the `index`-th of `count`, counted from 1."""
+
+    index: int
+    count: int
+
+
+class Cell(NamedTuple):
+    """One point of the grid: a task with its settings, and the columns that tell it apart."""
+
+    task: Task
+    columns: dict[str, Any]
+
+
+class Group(NamedTuple):
+    """Neighbouring runs [start, stop) that share a compiled program, the cases and the cap."""
+
+    program: Program
+    task: Task
+    start: int
+    stop: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """All runs of a sweep, in order: the seeds of the first cell, then of the next.
+
+    Run r is seed `first_seed + r % num_seeds` of cell `r // num_seeds`. Made by `make_plan`.
+    """
+
+    tasks: tuple[Task, ...]
+    grid: Mapping[str, tuple[Any, ...]]
+    cells: tuple[Cell, ...]
+    first_seed: int
+    num_seeds: int
+    precision: Literal["float32", "float64"]
+    implementation: str
+    block_size: int
+    keep_weights: bool
+    shard: Shard | None
+
+    @property
+    def num_runs(self) -> int:
+        """Number of runs, those of all shards together."""
+        return len(self.cells) * self.num_seeds
+
+    @property
+    def runs(self) -> range:
+        """The runs of this shard: a contiguous part of all runs."""
+        if self.shard is None:
+            return range(self.num_runs)
+        index, count = self.shard.index, self.shard.count
+        return range(self.num_runs * (index - 1) // count, self.num_runs * index // count)
+
+    def groups(self) -> list[Group]:
+        """Return the runs of this shard by compiled program, in order."""
+        decays = any(cell.task.recipe.weight_decay > 0 for cell in self.cells)
+
+        def shared(numbered_cell: tuple[int, Cell]) -> tuple[Program, bytes, bytes, int]:
+            task = numbered_cell[1].task
+            program = program_of(task, self.precision, decays)
+            return program, task.inputs.tobytes(), task.targets.tobytes(), task.recipe.max_epochs
+
+        groups = []
+        for (program, *_), same in itertools.groupby(enumerate(self.cells), shared):
+            cells = list(same)
+            start = max(self.runs.start, cells[0][0] * self.num_seeds)
+            stop = min(self.runs.stop, (cells[-1][0] + 1) * self.num_seeds)
+            if start < stop:
+                groups.append(Group(program, cells[0][1].task, start, stop))
+        return groups
+
+    def seeds_of(self, runs: np.ndarray) -> np.ndarray:
+        """Return the seeds of the given run numbers."""
+        return (self.first_seed + runs % self.num_seeds).astype(np.uint32)
+
+    def settings_of(self, runs: np.ndarray) -> Settings:
+        """Return the settings of the given runs, one row each; all must share one program."""
+        first, last = runs.min() // self.num_seeds, runs.max() // self.num_seeds
+        cells = [settings_of(cell.task, self.precision) for cell in self.cells[first : last + 1]]
+        rows = [np.stack(column) for column in zip(*cells, strict=True)]
+        which = runs // self.num_seeds - first
+        return Settings(*(column[which] for column in rows))  # type: ignore[arg-type]
+
+    def columns_of(self, runs: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the grid settings of the given runs, one column per setting."""
+        names = self.cells[0].columns
+        table = {name: np.array([cell.columns[name] for cell in self.cells]) for name in names}
+        return {name: values[runs // self.num_seeds] for name, values in table.items()}
+
+    def identity(self) -> dict[str, Any]:
+        """Return everything that defines the sweep's results, fit for JSON.
+
+        Two sweeps with the same identity give the same bits. The number of devices, the chunks
+        and the time are not part of it.
+        """
+        described = [task.describe() for task in self.tasks]
+        runs = self.runs
+        return {
+            "task": described[0] if len(described) == 1 else described,
+            "grid": {
+                name: [_plain(value) for value in values] for name, values in self.grid.items()
+            },
+            "columns": list(self.cells[0].columns),
+            "seeds": {"first": self.first_seed, "count": self.num_seeds},
+            "precision": self.precision,
+            "implementation": self.implementation,
+            "block_size": self.block_size,
+            "weight_names": parameter_names(self.tasks[0].network) if self.keep_weights else None,
+            "jaxlib": jaxlib.__version__,
+            "device_kind": device_kind(),
+            "shard": None if self.shard is None else dataclasses.asdict(self.shard),
+            "runs": {"start": runs.start, "stop": runs.stop},
+        }
+
+
+def make_plan(
+    task: Task | Sequence[Task],
+    seeds: int,
+    *,
+    first_seed: int = 0,
+    precision: str = "float32",
+    implementation: str = "auto",
+    block_size: int = BLOCK_SIZE,
+    keep_weights: bool = False,
+    shard: tuple[int, int] | None = None,
+    **settings: Any,
+) -> Plan:
+    """Lay out a sweep, checking every setting before anything long begins.
+
+    Args:
+      task: one task, or several variants of one that differ in their options.
+      seeds: number of seeds per cell of the grid, at least 1.
+      first_seed: the first of them; all must lie below 2**32.
+      precision: "float32" or "float64".
+      implementation: "auto" or "matrix".
+      block_size: lanes per device, at least 1.
+      keep_weights: keep the final weights of every run.
+      shard: (i, n), the i-th of n parts, counted from 1.
+      **settings: settings of `Task.with_settings`; a list makes a grid.
+
+    Raises:
+      SettingError: naming the setting, its rule and the value.
+
+    Example:
+      >>> from bpjax.tasks import xor
+      >>> plan = make_plan(xor(), 100, learning_rate=[0.25, 0.5], momentum=0.8)
+      >>> plan.num_runs, [cell.columns for cell in plan.cells]
+      (200, [{'learning_rate': 0.25}, {'learning_rate': 0.5}])
+    """
+    check_whole("seeds", seeds, 1, NUM_SEEDS_THERE_ARE)
+    check_whole("first_seed", first_seed, 0, NUM_SEEDS_THERE_ARE - 1)
+    if first_seed + seeds > NUM_SEEDS_THERE_ARE:
+        rule = f"must keep all seeds at or below 2**32 - 1 with first_seed {first_seed}"
+        raise SettingError("seeds", rule, seeds)
+    _check_choice("precision", precision, PRECISIONS)
+    _check_choice("implementation", implementation, IMPLEMENTATIONS)
+    check_whole("block_size", block_size, 1, 2**20)
+
+    single = {
+        name: value for name, value in settings.items() if not isinstance(value, list | tuple)
+    }
+    grid = {name: tuple(value) for name, value in settings.items() if name not in single}
+    _check_grid(grid)
+    variants = (task,) if isinstance(task, Task) else tuple(task)
+    _check_variants(variants)
+    tasks = tuple(variant.with_settings(**single) for variant in variants)
+    cells = _cells(tasks, grid)
+    if keep_weights and len({cell.task.network for cell in cells}) > 1:
+        raise SettingError("keep_weights", "needs one network for all runs", keep_weights)
+    _check_shard(shard, len(cells) * seeds)
+    return Plan(
+        tasks=tasks,
+        grid=grid,
+        cells=cells,
+        first_seed=first_seed,
+        num_seeds=seeds,
+        precision=precision,  # type: ignore[arg-type]
+        implementation="matrix" if implementation == "auto" else implementation,
+        block_size=block_size,
+        keep_weights=keep_weights,
+        shard=None if shard is None else Shard(*shard),
+    )
+
+
+def _cells(tasks: tuple[Task, ...], grid: Mapping[str, tuple[Any, ...]]) -> tuple[Cell, ...]:
+    varied = [
+        name for name in tasks[0].options if len({task.options.get(name) for task in tasks}) > 1
+    ]
+    cells = []
+    for task in tasks:
+        options = {name: task.options.get(name) for name in varied}
+        for values in itertools.product(*grid.values()):
+            point = dict(zip(grid, values, strict=True))
+            columns = {name: _plain(value) for name, value in point.items()}
+            cells.append(Cell(task.with_settings(**point), options | columns))
+    return tuple(cells)
+
+
+def check_seed(seed: Any) -> None:
+    """Raise SettingError unless `seed` names a run: a whole number from 0 to 2**32 - 1."""
+    check_whole("seed", seed, 0, NUM_SEEDS_THERE_ARE - 1)
+
+
+def check_whole(setting: str, value: Any, smallest: int, largest: int) -> None:
+    """Raise SettingError unless `value` is a whole number from `smallest` to `largest`."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or not smallest <= value <= largest:
+        names = {NUM_SEEDS_THERE_ARE: "2**32", NUM_SEEDS_THERE_ARE - 1: "2**32 - 1"}
+        limit = names.get(largest, largest)
+        raise SettingError(setting, f"must be a whole number from {smallest} to {limit}", value)
+
+
+def _check_choice(setting: str, value: Any, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise SettingError(setting, f"must be one of {', '.join(choices)}", value)
+
+
+def _check_variants(tasks: tuple[Task, ...]) -> None:
+    options = [dict(task.options) for task in tasks]
+    if not tasks:
+        raise SettingError("task", "must be a task, or at least one variant of it", options)
+    if any(options[k] in options[:k] for k in range(len(tasks))):
+        raise SettingError("task", "must be variants that differ in their options", options)
+
+
+def _check_grid(grid: Mapping[str, tuple[Any, ...]]) -> None:
+    for name, values in grid.items():
+        if not values:
+            raise SettingError(name, "must have at least one value", list(values))
+        if len(set(values)) < len(values):
+            raise SettingError(name, "must not have a value twice", list(values))
+        if name == "max_epochs":
+            raise SettingError(name, "must be one number for the whole sweep", list(values))
+
+
+def _check_shard(shard: tuple[int, int] | None, num_runs: int) -> None:
+    if shard is None:
+        return
+    index, count = shard
+    text = f"{index}/{count}"
+    if not 1 <= index <= count:
+        raise SettingError("shard", "must be i/n with 1 <= i <= n", text)
+    if count > num_runs:
+        raise SettingError("shard", f"must not split {num_runs} runs into more parts", text)
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Schedule) else value

@@ -1,0 +1,121 @@
+"""`summary.json`: what a sweep found, with intervals. Recomputable from the per-run table."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bpjax.analysis.convergence import summarize_runs
+from bpjax.sweeps.store import RunTable
+
+
+class Timing(NamedTuple):
+    """What the session that made the last runs of a sweep took.
+
+    Attributes:
+      compile_seconds: until the training programs were ready.
+      run_seconds: training, results awaited.
+      runs: runs trained in this session.
+      seed_epochs: epochs that these runs needed, all together.
+    """
+
+    compile_seconds: float
+    run_seconds: float
+    runs: int
+    seed_epochs: int
+
+
+def recorded_timing(folder: Path) -> Timing | None:
+    """Return the timing that a results folder's `summary.json` holds, None if there is none."""
+    try:
+        summary = json.loads((folder / "summary.json").read_text())
+        seconds, rate = summary["seconds"], summary["seed_epochs_per_second"]
+        seed_epochs = round(rate * seconds["run"])
+        return Timing(seconds["compile"], seconds["run"], seconds["runs"], seed_epochs)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def summarize(table: RunTable, timing: Timing | None, level: float = 0.95) -> dict[str, Any]:
+    """Return the summary of a sweep, fit for JSON; for a grid also one per cell under `cells`.
+
+    Args:
+      table: all runs.
+      timing: None where it is not known.
+      level: confidence level of the intervals.
+    """
+    identity, columns = table.identity, table.columns
+    tasks = identity["task"] if isinstance(identity["task"], list) else [identity["task"]]
+    summary = {
+        "task": tasks[0]["name"],
+        "settings": _settings(tasks, identity),
+        "criterion": _only({task["criterion"] for task in tasks}, identity["grid"]),
+        "seeds": identity["seeds"],
+        "shard": identity["shard"],
+        **summarize_runs(columns["status"], columns["epochs"], level),
+        "seed_epochs": int(np.sum(columns["epochs"], dtype=np.int64)),
+        **_timing(timing),
+    }
+    if identity["columns"]:
+        summary["cells"] = _cells(table, level)
+    return summary
+
+
+def _settings(tasks: list[Mapping[str, Any]], identity: Mapping[str, Any]) -> dict[str, Any]:
+    settings: dict[str, Any] = {}
+    for task in tasks:
+        for name, value in {**task["options"], **task["recipe"]}.items():
+            values = settings.setdefault(name, [])
+            if value not in values:
+                values.append(value)
+    single = {name: v[0] if len(v) == 1 else v for name, v in settings.items()}
+    return {
+        **single,
+        **identity["grid"],
+        "precision": identity["precision"],
+        "implementation": identity["implementation"],
+        "block_size": identity["block_size"],
+    }
+
+
+def _only(criteria: set[str], grid: Mapping[str, Any]) -> str:
+    for name, words in (("tolerance", "tolerance"), ("loss_below", "loss below")):
+        if name in grid:
+            return f"{words} {', '.join(f'{value:g}' for value in grid[name])}"
+    return ", ".join(sorted(criteria))
+
+
+def _timing(timing: Timing | None) -> dict[str, Any]:
+    if timing is None:
+        return {"seconds": None, "seed_epochs_per_second": None}
+    seconds = timing.run_seconds
+    return {
+        "seconds": {
+            "compile": timing.compile_seconds,
+            "run": seconds,
+            "runs": timing.runs,
+        },
+        "seed_epochs_per_second": timing.seed_epochs / seconds if seconds > 0 else None,
+    }
+
+
+def _cells(table: RunTable, level: float) -> list[dict[str, Any]]:
+    names = table.identity["columns"]
+    columns = table.columns
+    num_runs = len(columns["seed"])
+    # Runs are ordered by cell: a cell ends where any of its settings changes.
+    ends = np.zeros(num_runs, bool)
+    ends[-1] = True
+    for name in names:
+        ends[:-1] |= columns[name][1:] != columns[name][:-1]
+    cells, start = [], 0
+    for stop in (np.flatnonzero(ends) + 1).tolist():
+        point = {name: columns[name][start].item() for name in names}
+        outcome = summarize_runs(
+            columns["status"][start:stop], columns["epochs"][start:stop], level
+        )
+        cells.append({"settings": point, **outcome})
+        start = stop
+    return cells

@@ -1,0 +1,322 @@
+"""One run, watched: its history of loss, cases right and gradients, epoch by epoch.
+
+The run is the same as in a sweep, bit for bit, because it *is* one: it trains in a lane of a block
+of the sweep's shape, by the sweep's own compiled loop, which is asked for a few epochs at a time.
+What the history shows is computed beside it, from the weights after each epoch.
+"""
+
+import functools
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from bpjax.backprop import backward, forward_pass
+from bpjax.criteria import cases_right
+from bpjax.epoch import Cases, Program, RunState
+from bpjax.errors import SettingError
+from bpjax.network import Network, Params, flatten_params
+from bpjax.status import Status
+from bpjax.sweeps import matrix
+from bpjax.sweeps.devices import lane_mesh
+from bpjax.sweeps.plan import Plan, check_seed, check_whole, make_plan
+from bpjax.task import Task
+
+EPOCHS_PER_LOOK = 64
+"""Recorded epochs are evaluated together, so many at a time."""
+
+
+class History(NamedTuple):
+    """A run over training; the first axis of every array is the recorded epoch.
+
+    Attributes:
+      epoch: weight changes made (epochs, in full-batch training); starts at 0.
+      loss: the loss E of the task.
+      num_right: number of cases right, by the criterion's tolerance (0.5 if it has none).
+      gradient_norm: Euclidean norm of dE/dw per connection ("input -> hidden") and of dE/db per
+        layer ("bias hidden").
+      gradient_size: root-mean-square of all derivatives that belong to a layer's incoming weights
+        and biases, per computed layer, from early to late.
+    """
+
+    epoch: np.ndarray
+    loss: np.ndarray
+    num_right: np.ndarray
+    gradient_norm: dict[str, np.ndarray]
+    gradient_size: dict[str, np.ndarray]
+
+
+class Snapshots(NamedTuple):
+    """Weights over training: `weights[k]` holds all parameters after `epoch[k]` epochs.
+
+    Columns are in the order of `bpjax.network.parameter_names`.
+    """
+
+    epoch: np.ndarray
+    weights: np.ndarray
+
+
+class Run(NamedTuple):
+    """One finished run.
+
+    Attributes:
+      task: what was trained, with its settings.
+      seed: the name of the run.
+      status: how it ended.
+      epochs: when: the epochs made before it converged, reached the cap or left the finite numbers.
+      loss: the loss at that moment.
+      params: the weights at that moment.
+      history: the way there.
+      snapshots: weights on the way: the first and the last, and more if they were asked for.
+    """
+
+    task: Task
+    seed: int
+    status: Status
+    epochs: int
+    loss: float
+    params: Params
+    history: History
+    snapshots: Snapshots
+
+    def describe(self) -> str:
+        """Return the outcome in one sentence."""
+        task, right = self.task, self.history.num_right[-1]
+        return (
+            f"{task.title}, seed {self.seed}: {self.status.name} after {self.epochs:,} epochs "
+            f"(criterion {task.criterion}), loss {self.loss:.4g}, "
+            f"{right} of {task.num_cases} cases right."
+        )
+
+
+class Glance(NamedTuple):
+    """What a person who watches is told: the latest recorded epoch."""
+
+    epoch: int
+    max_epochs: int
+    loss: float
+    num_right: int
+    num_cases: int
+    seconds: float
+
+
+def train(
+    task: Task,
+    seed: int,
+    *,
+    record_every: int = 1,
+    snapshot_every: int | None = None,
+    on_progress: Callable[[Glance], None] | None = None,
+    **settings: Any,
+) -> Run:
+    """Train the run named by `seed` to its outcome and keep its history.
+
+    A sweep with the same settings counts the same run under the same seed: same status, same
+    epoch, and on the same kind of device the same weights, bit for bit.
+
+    Args:
+      task: what to train.
+      seed: 0 to 2**32 - 1.
+      record_every: epochs between two entries of the history; the last epoch is always there.
+      snapshot_every: epochs between two snapshots of the weights, a multiple of `record_every`;
+        None keeps the first and the last.
+      on_progress: called a few times a second.
+      **settings: `precision` and `implementation` as for a sweep, and settings of the recipe or
+        criterion, see `Task.with_settings`.
+
+    Returns:
+      The run.
+
+    Raises:
+      SettingError: for a setting that breaks its rule.
+
+    Example:
+      >>> import bpjax
+      >>> run = bpjax.train(bpjax.tasks.xor(), seed=7, learning_rate=0.5)
+      >>> run.status.name, len(run.history.loss) == run.epochs + 1, int(run.history.num_right[-1])
+      ('CONVERGED', True, 4)
+    """
+    plan = plan_run(task, seed, **settings)
+    return train_plan(plan, record_every, snapshot_every, on_progress)
+
+
+def plan_run(task: Task, seed: int, **settings: Any) -> Plan:
+    """Return the plan of one run: a sweep of one seed; arguments as for `train`."""
+    check_seed(seed)
+    for name, value in settings.items():
+        if isinstance(value, list | tuple):
+            raise SettingError(name, "must be one value for one run", list(value))
+    return make_plan(task, 1, first_seed=seed, **settings)
+
+
+def train_plan(
+    plan: Plan,
+    record_every: int = 1,
+    snapshot_every: int | None = None,
+    on_progress: Callable[[Glance], None] | None = None,
+) -> Run:
+    """Train what `plan_run` laid out; the other arguments as for `train`."""
+    check_recording(record_every, snapshot_every)
+    with jax.enable_x64(plan.precision == "float64"):
+        return _train(plan, record_every, snapshot_every, on_progress)
+
+
+def check_recording(record_every: int, snapshot_every: int | None) -> None:
+    """Raise SettingError unless both are good for `train`."""
+    check_whole("record_every", record_every, 1, 2**31 - 1)
+    if snapshot_every is not None:
+        check_whole("snapshot_every", snapshot_every, 1, 2**31 - 1)
+        if snapshot_every % record_every:
+            rule = f"must be a multiple of record_every {record_every}"
+            raise SettingError("snapshot_every", rule, snapshot_every)
+
+
+def _train(
+    plan: Plan,
+    record_every: int,
+    snapshot_every: int | None,
+    on_progress: Callable[[Glance], None] | None,
+) -> Run:
+    task, program = plan.cells[0].task, plan.groups()[0].program
+    lane = _Lane(plan, program, task)
+    recorder = _Recorder(task, program, lane.cases, snapshot_every, on_progress)
+    epoch, status, params = lane.look()
+    recorder.add(epoch, params)
+    while status == Status.RUNNING:
+        lane.advance(record_every)
+        before, (epoch, status, params) = epoch, lane.look()
+        if epoch > before:
+            recorder.add(epoch, params)
+    loss = float(lane.block.loss[0])
+    history, snapshots = recorder.finish()
+    return Run(task, plan.first_seed, Status(status), epoch, loss, params, history, snapshots)
+
+
+class _Lane:
+    """The run in lane 0 of a block whose other lanes are idle."""
+
+    def __init__(self, plan: Plan, program: Program, task: Task):
+        lanes = np.zeros(plan.block_size, int)
+        self.program, self.mesh = program, lane_mesh(num_devices=1)
+        self.cases = Cases(*task.cases(program.dtype))
+        self.max_epochs = np.int32(task.recipe.max_epochs)
+        self.settings = plan.settings_of(lanes)
+        seeds, used = plan.seeds_of(lanes), np.arange(plan.block_size) == 0
+        self.block = matrix.start(program, self.mesh, task.num_cases, seeds, used, self.settings)
+
+    def advance(self, num_epochs: int) -> None:
+        self.block = matrix.advance(
+            self.program,
+            self.mesh,
+            self.cases,
+            self.max_epochs,
+            np.int32(num_epochs),
+            self.settings,
+            self.block,
+        )
+
+    def look(self) -> tuple[int, int, Params]:
+        epoch, status, params = _first_lane(self.block)
+        return int(epoch), int(status), params
+
+
+@jax.jit
+def _first_lane(block: RunState) -> tuple[Any, Any, Params]:
+    return jax.tree.map(lambda lanes: lanes[0], (block.epoch, block.status, block.params))
+
+
+class _Recorder:
+    """Turns the weights after each epoch into a history."""
+
+    def __init__(
+        self,
+        task: Task,
+        program: Program,
+        cases: Cases,
+        snapshot_every: int | None,
+        on_progress: Callable[[Glance], None] | None,
+    ):
+        self.task, self.program, self.cases = task, program, cases
+        self.snapshot_every, self.on_progress = snapshot_every, on_progress
+        self.tolerance = task.criterion.threshold if task.criterion.kind == "tolerance" else 0.5
+        self.waiting: list[tuple[int, Params]] = []
+        self.parts: list[History] = []
+        self.snapshots: list[tuple[int, np.ndarray]] = []
+        self.began = time.perf_counter()
+
+    def add(self, epoch: int, params: Params) -> None:
+        self.waiting.append((epoch, params))
+        if len(self.waiting) == EPOCHS_PER_LOOK:
+            self._look()
+
+    def finish(self) -> tuple[History, Snapshots]:
+        if self.waiting:
+            self._look(last=True)
+        history = jax.tree.map(lambda *parts: np.concatenate(parts), *self.parts)
+        epochs, weights = zip(*self.snapshots, strict=True)
+        return history, Snapshots(np.array(epochs), np.stack(weights))
+
+    def _look(self, last: bool = False) -> None:
+        epochs, params = zip(*self.waiting, strict=True)
+        filled = [*params, *[params[-1]] * (EPOCHS_PER_LOOK - len(params))]
+        seen = _observe(self.program, self.cases, self.tolerance, filled)
+        loss, right, norm, size, weights = jax.tree.map(
+            lambda a: np.asarray(a)[: len(epochs)], seen
+        )
+        self.parts.append(History(np.array(epochs), loss, right, norm, size))
+        self._keep_snapshots(epochs, weights, last)
+        self.waiting = []
+        if self.on_progress is not None:
+            seconds = time.perf_counter() - self.began
+            cap, num_cases = self.task.recipe.max_epochs, self.task.num_cases
+            self.on_progress(
+                Glance(epochs[-1], cap, float(loss[-1]), int(right[-1]), num_cases, seconds)
+            )
+
+    def _keep_snapshots(self, epochs: tuple[int, ...], weights: np.ndarray, last: bool) -> None:
+        for k, epoch in enumerate(epochs):
+            wanted = epoch == 0 or (last and k == len(epochs) - 1)
+            if wanted or (self.snapshot_every and epoch % self.snapshot_every == 0):
+                self.snapshots.append((epoch, weights[k]))
+
+
+@functools.partial(jax.jit, static_argnames="program")
+def _observe(
+    program: Program, cases: Cases, tolerance: float, params_by_epoch: list[Params]
+) -> tuple[Any, ...]:
+    network = program.network
+
+    def observe(params: Params) -> tuple[Any, ...]:
+        activations = forward_pass(network, params, cases.inputs)
+        outputs = activations[network.output.name]
+        loss = program.loss.value(outputs, cases.targets)
+        num_right = jnp.sum(cases_right(outputs, cases.targets, tolerance))
+        grads = backward(network, params, activations, cases.targets, program.loss)
+        norm, size = _gradient_norm(network, grads), _gradient_size(network, grads)
+        return loss, num_right, norm, size, flatten_params(network, params)
+
+    return jax.vmap(observe)(jax.tree.map(lambda *entries: jnp.stack(entries), *params_by_epoch))
+
+
+def _gradient_norm(network: Network, grads: Params) -> dict[str, Any]:
+    named = {" -> ".join(c.key): grads.weight[c.key] for c in network.connections}
+    named |= {f"bias {name}": entry for name, entry in grads.bias.items()}
+    return {name: jnp.sqrt(jnp.sum(entry * entry)) for name, entry in named.items()}
+
+
+def _gradient_size(network: Network, grads: Params) -> dict[str, Any]:
+    """Root-mean-square derivative per layer. Absent weights have none and are not counted."""
+    sizes = {}
+    for layer in network.computed_layers:
+        squares, count = jnp.zeros(()), 0
+        for c in network.incoming[layer.name]:
+            squares += jnp.sum(grads.weight[c.key] ** 2)
+            count += network.num_weights(c)
+        if layer.bias:
+            squares += jnp.sum(grads.bias[layer.name] ** 2)
+            count += layer.size
+        sizes[layer.name] = jnp.sqrt(squares / count)
+    return sizes

@@ -1,0 +1,1 @@
+"""The studies: each computes, saves, then draws; run one with `python -m experiments.NAME`."""

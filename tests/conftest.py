@@ -1,0 +1,34 @@
+"""Strict settings for every test: no silent promotion, several CPU devices, headless plots."""
+
+import os
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import jax
+import jaxtyping
+import pytest
+
+# Where the equations are, every array is held against the shape in its annotation. Not elsewhere:
+# losses and settings refuse a wrong argument themselves, and that refusal is what is tested.
+CHECKED_MODULES = ("backprop", "gradient_check", "witness")
+jaxtyping.install_import_hook(
+    [f"bpjax.{module}" for module in CHECKED_MODULES], "beartype.beartype"
+)
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_num_cpu_devices", 4)  # before the backend starts
+
+
+@pytest.fixture
+def float64():
+    """Run the test in 64-bit mode."""
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    """Run the test once in each precision."""
+    with jax.enable_x64(request.param == "float64"):
+        yield request.param

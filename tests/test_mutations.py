@@ -1,0 +1,213 @@
+"""Teeth: break the backward pass in one place, in many ways, and see the check turn red each time.
+
+Each mutation changes a few characters of the package's own source text. The broken module runs in
+the place of the right one, without `jax.jit`, and at least one of the problems must notice.
+"""
+
+import inspect
+import types
+
+import jax
+import numpy as np
+import pytest
+
+from bpjax import backprop, gradient_check, loss, network, tasks, units
+from bpjax.gradient_check import Problem, check_gradients, initial_problem
+from bpjax.loss import MarginSquaredError
+from bpjax.network import Connection, Layer, Network, Params
+
+MUTATIONS = [
+    # equations (1) and (2)
+    ("backprop", "activations[c.source] @ weight  # (1)", "-activations[c.source] @ weight"),
+    ("backprop", "preactivations += activations[c.s", "preactivations = activations[c.s"),
+    ("backprop", "preactivations += params.bias", "preactivations -= params.bias"),
+    ("backprop", ".function(preactivations)  # (2)", ".function(-preactivations)"),
+    # equation (5)
+    ("backprop", "d_activations[layer.name] * slope", "d_activations[layer.name]"),
+    ("backprop", "d_activations[layer.name] * slope", "d_activations[layer.name] + slope"),
+    ("backprop", "d_activations[layer.name] * slope", "-d_activations[layer.name] * slope"),
+    ("backprop", "d_activations[layer.name] * slope", "d_activations[layer.name] * slope * slope"),
+    (
+        "backprop",
+        "derivative(activations[layer.name])",
+        "derivative(activations[network.output.name])",
+    ),
+    # equation (6)
+    (
+        "backprop",
+        "activations[c.source].T @ d_preactivations",
+        "-activations[c.source].T @ d_preactivations",
+    ),
+    (
+        "backprop",
+        "activations[c.source].T @ d_preactivations",
+        "activations[c.target].T @ d_preactivations",
+    ),
+    (
+        "backprop",
+        "activations[c.source].T @ d_preactivations",
+        "(d_preactivations.T @ activations[c.source])",
+    ),
+    (
+        "backprop",
+        "activations[c.source].T @ d_preactivations",
+        "activations[c.source].T @ d_activations[layer.name]",
+    ),
+    ("backprop", "@ d_preactivations  # (6)", "@ d_preactivations / len(d_preactivations)"),
+    ("backprop", "jnp.sum(d_preactivations, axis=0)", "jnp.mean(d_preactivations, axis=0)"),
+    ("backprop", "jnp.sum(d_preactivations, axis=0)", "d_preactivations[0]"),
+    ("backprop", "jnp.sum(d_preactivations, axis=0)", "jnp.sum(d_activations[layer.name], axis=0)"),
+    ("backprop", "weight_gradient(c, d_weight)", "d_weight"),
+    # equation (7)
+    ("backprop", "+= d_preactivations @ weight.T", "= d_preactivations @ weight.T"),
+    ("backprop", "+= d_preactivations @ weight.T", "-= d_preactivations @ weight.T"),
+    ("backprop", "+= d_preactivations @ weight.T", "+= d_preactivations @ weight"),
+    ("backprop", "+= d_preactivations @ weight.T", "+= d_activations[layer.name] @ weight.T"),
+    ("backprop", "+= d_preactivations @ weight.T", "+= 0 * d_preactivations @ weight.T"),
+    ("backprop", "in reversed(network.computed_layers)", "in network.computed_layers"),
+    # equation (4) and the ways in
+    (
+        "backprop",
+        "loss.derivative(outputs, targets)  # (4)",
+        "loss.derivative(targets, outputs)",
+    ),
+    (
+        "backprop",
+        "targets, loss)\n\n    return loss_and_grads",
+        "targets)\n\n    return loss_and_grads",
+    ),
+    (
+        "backprop",
+        "for layer in network.input_layers]\n    return",
+        "for layer in reversed(network.input_layers)]\n    return",
+    ),
+    ("backprop", "d_activations.get(name, jnp.zeros_like(entry))", "jnp.zeros_like(entry)"),
+    # masks and ties
+    ("network", "d_matrix = d_matrix * _mask(connection, d_matrix.dtype)", "pass"),
+    ("network", "weight * _mask(connection, weight.dtype)", "weight"),
+    (
+        "network",
+        "weight * _mask(connection, weight.dtype)",
+        "weight * (1 - _mask(connection, weight.dtype))",
+    ),
+    ("network", ".at[tie].add(d_matrix)", ".at[tie].set(d_matrix)"),
+    ("network", ".at[tie].add(d_matrix)", ".at[tie].max(d_matrix)"),
+    ("network", "parameter[np.array(connection.tie)]", "parameter[np.array(connection.tie)[::-1]]"),
+    # input-output functions
+    ("units", "activations * (1 - activations)", "activations * (1 + activations)"),
+    ("units", "activations * (1 - activations)", "(1 - activations)"),
+    ("units", "(1 + activations) * (1 - activations)", "(1 - activations)"),
+    ("units", "(1 + activations) * (1 - activations)", "activations * (1 - activations)"),
+    ("units", "jnp.ones_like", "jnp.zeros_like"),
+    ("units", "jax.nn.sigmoid", "jax.nn.silu"),
+    ("units", "jnp.tanh", "jnp.sin"),
+    # losses
+    (
+        "loss",
+        'raises as `value` does."""\n        _check_shapes(outputs, targets)\n        return outputs - targets',
+        '"""\n        return targets - outputs',
+    ),
+    ("loss", "return 0.5 * jnp.sum(error * error)", "return jnp.sum(error * error)"),
+    ("loss", "return 0.5 * jnp.sum(error * error)", "return 0.5 * jnp.mean(error * error)"),
+    ("loss", "outputs <= self.on, outputs >= self.off", "outputs >= self.on, outputs <= self.off"),
+    ("loss", "outputs <= self.on, outputs >= self.off", "outputs <= self.on, outputs >= self.on"),
+    ("loss", "jnp.any(outside", "jnp.all(outside"),
+    ("loss", "jnp.where(outside, outputs - targets, 0)", "outputs - targets"),
+    ("loss", "jnp.where(should_be_on, *inside)", "targets"),
+    ("loss", "jnp.maximum(outputs, self.on)", "jnp.minimum(outputs, self.on)"),
+]
+MODULES = {"backprop": backprop, "network": network, "units": units, "loss": loss}
+
+
+def every_feature() -> list[Problem]:
+    """Few problems that together use all of what may be broken; equal sizes hide no transposition."""
+    square = Network(
+        [
+            Layer("a", 2),
+            Layer("b", 2),
+            Layer("h", 2, "tanh"),
+            Layer("k", 2),
+            Layer("y", 2, "linear"),
+        ],
+        [
+            Connection("a", "h"),
+            Connection("b", "h", mask=[[True, False], [True, True]]),
+            Connection("a", "k", mask=[[False, True], [True, True]], tie=[[0, 1], [1, 0]]),
+            Connection("h", "k"),
+            Connection("b", "y", tie=[[0, 1], [2, 0]]),
+            Connection("h", "y"),
+            Connection("k", "y"),
+        ],
+    )
+    logistic = Network([Layer("a", 2), Layer("y", 2)], [Connection("a", "y")])
+    rng = np.random.default_rng(3)
+
+    def problem(net, rule):
+        params = Params(
+            {c.key: rng.normal(size=net.weight_shape(c)) for c in net.connections},
+            {layer.name: rng.normal(size=layer.size) for layer in net.layers_with_bias},
+        )
+        targets = rng.integers(0, 2, size=(6, 2)).astype(float)
+        return Problem(net, params, rng.normal(size=(6, net.num_in)), targets, rule)
+
+    readings = [("target", "unit"), ("target", "case"), ("margin", "unit")]
+    margins = [MarginSquaredError(0.6, 0.4, *reading) for reading in readings]
+    return [
+        initial_problem(tasks.xor(direct=True), seed=0, init_range=1.0),
+        problem(square, loss.HalfSquaredError()),
+        *(problem(logistic, margin) for margin in margins),
+    ]
+
+
+def notices(problem: Problem) -> bool:
+    with jax.disable_jit():
+        try:
+            return not all(check.ok for check in check_gradients(*problem))
+        except (TypeError, ValueError, KeyError):
+            return True  # a shape that does not fit
+
+
+def run_text(name, source):
+    """Return the namespace that running `source` as a module of the package leaves."""
+    module = types.ModuleType(f"bpjax.{name}")
+    exec(compile(source, f"changed {name}.py", "exec"), vars(module))
+    return vars(module)
+
+
+def mutated(name, old, new):
+    source = inspect.getsource(MODULES[name])
+    assert source.count(old) == 1, f"{old!r} stands {source.count(old)} times in {name}.py"
+    return source.replace(old, new)
+
+
+def put_in_place(monkeypatch, name, broken):
+    original = vars(MODULES[name])
+    if name == "loss":  # the classes stay, so that the witness knows them
+        for kind in ("HalfSquaredError", "MarginSquaredError"):
+            for method in ("value", "derivative"):
+                monkeypatch.setattr(original[kind], method, vars(broken[kind])[method])
+        return
+    classes = {key for key, entry in original.items() if isinstance(entry, type)}
+    for module in (backprop, gradient_check):
+        for key in vars(module).keys() & original.keys() - classes:
+            if vars(module)[key] is original[key] and not key.startswith("__"):
+                monkeypatch.setattr(module, key, broken[key])
+
+
+PROBLEMS = every_feature()
+
+
+def test_nothing_broken_nothing_noticed():
+    assert not any(notices(problem) for problem in PROBLEMS)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_running_the_same_text_again_changes_nothing(name, monkeypatch):
+    put_in_place(monkeypatch, name, run_text(name, inspect.getsource(MODULES[name])))
+    assert not any(notices(problem) for problem in PROBLEMS)
+
+
+@pytest.mark.parametrize(("name", "old", "new"), MUTATIONS)
+def test_every_mutation_is_noticed(name, old, new, monkeypatch):
+    put_in_place(monkeypatch, name, run_text(name, mutated(name, old, new)))
+    assert any(notices(problem) for problem in PROBLEMS)

@@ -1,0 +1,547 @@
+"""The results folder: identities, refusals, chunks, and reading whole sweeps back."""
+
+import copy
+import hashlib
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bpjax.errors import ResultsError
+from bpjax.sweeps import chunks, files
+from bpjax.sweeps.identity import as_stored, differences, seeds_text
+from bpjax.sweeps.store import (
+    DamagedChunk,
+    SweepFolder,
+    fingerprint,
+    missing_ranges,
+    read_runs,
+    verify,
+)
+
+ROOT = Path(chunks.__file__).parents[2]
+
+IDENTITY = {
+    "task": {"name": "xor", "hidden": 2, "layers": [{"name": "in", "size": 2}, {"size": 1}]},
+    "settings": {"learning_rate": [0.1, 0.3], "momentum": 0.9, "optimizer": "paper"},
+    "block_shape": [2, 512],
+    "seeds": {"first": 100, "count": 10},
+    "runs": {"start": 0, "stop": 20},
+    "shard": None,
+}
+ENVIRONMENT = {"jax": "0.10.2", "device": "cpu"}
+
+
+def columns(start, stop, identity=IDENTITY):
+    """Made-up results that depend on the run only, as real ones do."""
+    runs = np.arange(start, stop)
+    seeds = identity["seeds"]
+    return {
+        "seed": (seeds["first"] + runs % seeds["count"]).astype(np.uint32),
+        "status": (1 + runs % 3).astype(np.uint8),
+        "epochs": (runs * 37 % 1000).astype(np.int32),
+        "loss": (1 / (runs + 3)).astype(np.float32),
+        "weights": np.outer(runs, [1.0, -0.5]).astype(np.float32),
+    }
+
+
+def write_sweep(path, ranges, identity=IDENTITY):
+    with SweepFolder.open_for_writing(path, identity, ENVIRONMENT) as folder:
+        for start, stop in ranges:
+            folder.publish_chunk(start, stop, columns(start, stop, identity))
+    return SweepFolder.open_for_reading(path)
+
+
+def snapshot(path):
+    """Bytes, modification time and inode of every file below a folder."""
+    return {
+        str(file): (file.read_bytes() if file.is_file() else None, stat.st_mtime_ns, stat.st_ino)
+        for file in sorted(path.rglob("*"))
+        for stat in [file.stat()]
+    }
+
+
+def equal_columns(one, other):
+    return list(one) == list(other) and all(
+        one[name].dtype == other[name].dtype and np.array_equal(one[name], other[name])
+        for name in one
+    )
+
+
+# ---- identities ---------------------------------------------------------------------------------
+
+
+def test_fingerprint_is_the_sha256_of_canonical_json():
+    expected = hashlib.sha256(b'{"a":[1,{"b":null}],"z":0.1}').hexdigest()
+    assert fingerprint({"z": 0.1, "a": (1, {"b": None})}) == expected
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_fingerprint_refuses_what_json_cannot_hold(number):
+    with pytest.raises(ValueError, match="JSON compliant"):
+        fingerprint({"momentum": number})
+
+
+def test_fingerprint_survives_the_way_through_a_file():
+    identity = {"sizes": (2, 2, 1), 10: "ten", 2: "two"}
+    assert fingerprint(as_stored(identity)) == fingerprint(identity)
+
+
+def leaves(value, path=()):
+    """The path to every leaf of a nested mapping."""
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, inner in items:
+        if isinstance(inner, dict | list):
+            yield from leaves(inner, (*path, key))
+        else:
+            yield (*path, key)
+
+
+def changed(path, how):
+    """Return the identity with one leaf changed, None where that change is not possible."""
+    identity = copy.deepcopy(IDENTITY)
+    holder = identity
+    for key in path[:-1]:
+        holder = holder[key]
+    old = holder[path[-1]]
+    if how == "other":
+        holder[path[-1]] = f"not {old}"
+    elif how == "type" and isinstance(old, int):
+        holder[path[-1]] = float(old)  # an equal number and yet another setting
+    elif how == "absent" and isinstance(holder, dict):
+        del holder[path[-1]]
+    else:
+        return None
+    return identity
+
+
+CHANGES = [
+    pytest.param(".".join(map(str, path)), identity, id=f"{'.'.join(map(str, path))}-{how}")
+    for path in leaves(IDENTITY)
+    for how in ("other", "type", "absent")
+    if (identity := changed(path, how))
+]
+
+
+@pytest.mark.parametrize(("field", "identity"), CHANGES)
+def test_a_changed_field_is_refused_by_name_and_nothing_is_touched(tmp_path, field, identity):
+    write_sweep(tmp_path, [(0, 10)])
+    before = snapshot(tmp_path)
+    with (
+        pytest.raises(ResultsError) as refusal,
+        SweepFolder.open_for_writing(tmp_path, identity, ENVIRONMENT),
+    ):
+        pass
+    named = re.findall(r"`([^`]*)` was", str(refusal.value))
+    assert named == [field]
+    assert snapshot(tmp_path) == before
+
+
+def test_every_differing_field_is_named_with_both_values(tmp_path):
+    write_sweep(tmp_path, [])
+    other = copy.deepcopy(IDENTITY)
+    other["settings"].update(momentum=0.5, weight_decay=1e-4)
+    del other["task"]["hidden"]
+    with (
+        pytest.raises(ResultsError) as refusal,
+        SweepFolder.open_for_writing(tmp_path, other, ENVIRONMENT),
+    ):
+        pass
+    assert (
+        "`task.hidden` was 2, is now absent; `settings.momentum` was 0.9, is now 0.5; "
+        "`settings.weight_decay` was absent, is now 0.0001." in str(refusal.value)
+    )
+
+
+def test_dots_in_names_and_long_values_do_not_hide_a_difference():
+    assert list(differences({"a.b": 1}, {"a": {"b": 1}})) == [
+        "`a.b` was 1, is now absent",
+        '`a` was absent, is now {"b":1}',
+    ]
+    (phrase,) = differences({"a": "x" * 1000}, {"a": "x" * 1000 + "y"})
+    assert len(phrase) < 200
+
+
+# ---- opening and refusing -----------------------------------------------------------------------
+
+
+def refusal_of(path, identity=IDENTITY):
+    with (
+        pytest.raises(ResultsError) as refusal,
+        SweepFolder.open_for_writing(path, identity, ENVIRONMENT),
+    ):
+        pass
+    assert "\n" not in str(refusal.value)
+    return str(refusal.value)
+
+
+def test_a_folder_is_created_with_its_parents_and_resumed(tmp_path):
+    path = tmp_path / "a b" / "größe 学習"
+    folder = write_sweep(path, [(0, 10)])
+    assert folder.identity == as_stored(IDENTITY)
+    assert folder.environment == ENVIRONMENT
+    manifest = json.loads((path / "sweep.json").read_text())
+    assert manifest["format"] == 1
+    assert manifest["fingerprint"] == folder.fingerprint == fingerprint(IDENTITY)
+    with SweepFolder.open_for_writing(path, IDENTITY, {"jax": "another"}) as resumed:
+        assert resumed == folder  # the environment informs, it does not bind
+        assert [chunk[:2] for chunk in resumed.survey().intact] == [(0, 10)]
+
+
+def test_a_file_in_the_way_is_refused(tmp_path):
+    path = tmp_path / "results"
+    path.write_text("precious")
+    assert "is a file, not a folder" in refusal_of(path)
+    with pytest.raises(ResultsError, match="is a file, not a folder"):
+        SweepFolder.open_for_reading(path)
+    assert path.read_text() == "precious"
+
+
+def test_a_foreign_folder_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    before = snapshot(tmp_path)
+    assert "not a results folder (it has no sweep.json); nothing was written" in refusal_of(
+        tmp_path
+    )
+    assert snapshot(tmp_path) == before
+    with pytest.raises(ResultsError, match=r"it has no sweep\.json"):
+        SweepFolder.open_for_reading(tmp_path)
+
+
+def test_what_a_kill_leaves_before_the_first_file_is_not_foreign(tmp_path):
+    (tmp_path / ".bpjax-0123456789abcdef.tmp").write_bytes(b"half a manif")
+    write_sweep(tmp_path, [(0, 10)])
+    assert sorted(os.listdir(tmp_path)) == ["chunks", "sweep.json"]
+
+
+@pytest.mark.parametrize("path", ["/proc/results", "/dev/null/results", "results\0", "x" * 300])
+def test_a_place_that_cannot_be_is_refused_in_one_line(path, tmp_path):
+    assert "cannot " in refusal_of(tmp_path / path)
+
+
+def test_a_missing_folder_cannot_be_read(tmp_path):
+    with pytest.raises(ResultsError, match=r"cannot read '.*none': No such file or directory"):
+        read_runs(tmp_path / "none")
+
+
+def test_a_damaged_manifest_is_refused_wherever_a_bit_flips(tmp_path):
+    write_sweep(tmp_path, [(0, 10)])
+    file = tmp_path / "sweep.json"
+    data = file.read_bytes()
+    informative = data.index(b'"environment": {') + len(b'"environment": {')
+    for position in range(informative):
+        flipped = bytearray(data)
+        flipped[position] ^= 1
+        try:
+            harmless = json.loads(flipped) == json.loads(data)  # a space became something like one
+        except ValueError:
+            harmless = False
+        file.write_bytes(flipped)
+        if not harmless:
+            assert "damaged" in (sentence := refusal_of(tmp_path)) or "has format" in sentence
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "null", "[" * 100_000, '{"format": 1}', "\xff"])
+def test_a_manifest_that_is_none_is_refused(tmp_path, text):
+    (tmp_path / "sweep.json").write_bytes(text.encode("latin-1"))
+    assert "is damaged" in refusal_of(tmp_path)
+
+
+def test_another_format_is_refused(tmp_path):
+    write_sweep(tmp_path, [])
+    manifest = json.loads((tmp_path / "sweep.json").read_text())
+    (tmp_path / "sweep.json").write_text(json.dumps({**manifest, "format": 2}))
+    assert "has format 2; this bpjax reads 1" in refusal_of(tmp_path)
+
+
+def test_a_second_writer_in_this_process_is_refused(tmp_path):
+    with SweepFolder.open_for_writing(tmp_path, IDENTITY, ENVIRONMENT):
+        descriptors = os.listdir("/dev/fd")
+        assert "another process is writing to" in refusal_of(tmp_path)
+        assert os.listdir("/dev/fd") == descriptors
+        SweepFolder.open_for_reading(tmp_path)
+    write_sweep(tmp_path, [(0, 10)])
+
+
+def test_a_second_writer_is_refused_until_the_first_is_killed(tmp_path):
+    program = (
+        "import sys, time; from bpjax.sweeps.store import SweepFolder\n"
+        f"with SweepFolder.open_for_writing(sys.argv[1], {IDENTITY!r}, {{}}):\n"
+        "    print('writing', flush=True); time.sleep(600)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, env=environment
+    ) as first:
+        assert first.stdout.readline() == b"writing\n"
+        assert "another process is writing to" in refusal_of(tmp_path)
+        first.kill()
+        first.wait()
+    write_sweep(tmp_path, [(0, 20)])
+    assert verify(tmp_path).ok
+
+
+def test_a_system_without_locks_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "fcntl", None)
+    write_sweep(tmp_path, [(0, 20)])
+    assert verify(tmp_path).ok
+
+
+# ---- chunks -------------------------------------------------------------------------------------
+
+
+def test_a_chunk_comes_back_as_it_was(tmp_path):
+    folder = write_sweep(tmp_path, [(0, 10), (10, 20)])
+    (first, second), damaged = folder.survey()
+    assert damaged == ()
+    assert first.path.name == "runs-000000000000-000000000010.npz"
+    assert equal_columns(folder.read_chunk(first.path), columns(0, 10))
+    assert equal_columns(folder.read_chunk(second.path), columns(10, 20))
+
+
+def test_a_chunk_is_an_ordinary_npz_whose_end_is_the_sha256_of_the_rest(tmp_path):
+    (chunk,) = write_sweep(tmp_path, [(0, 10)]).chunks()
+    data = chunk.path.read_bytes()
+    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        assert np.array_equal(archive["epochs"], columns(0, 10)["epochs"])
+    assert data[-64:].decode() == hashlib.sha256(data[:-64]).hexdigest()
+
+
+def test_the_bytes_of_a_chunk_depend_on_its_contents_only(monkeypatch):
+    header, content = {"start": 0}, columns(0, 10)
+    data = chunks.pack(header, content)
+    golden = "fe37317b939947c9305b9aab8f7325c81d7a3c1be3c769e25182ab11b8a466fd"
+    assert hashlib.sha256(data).hexdigest() == golden
+    monkeypatch.setattr(time, "time", lambda: 2e9)
+    monkeypatch.setattr(time, "localtime", lambda *_: time.struct_time((2040,) + (1,) * 8))
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "2000000000")
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert chunks.pack(header, content) == data
+    content["weights"] = np.asfortranarray(content["weights"])
+    assert chunks.pack(header, content) == data
+
+
+def test_columns_that_are_not_of_these_runs_are_not_published(tmp_path):
+    good = columns(0, 10)
+    with SweepFolder.open_for_writing(tmp_path, IDENTITY, ENVIRONMENT) as folder:
+        for bad, words in [
+            (
+                {**good, "loss": good["loss"][:9]},
+                r"column 'loss' must have 10 rows, got shape \(9,",
+            ),
+            ({**good, "loss": np.float32(1)}, r"column 'loss' must have 10 rows, got shape \(\)"),
+            ({**good, "seed": good["seed"][::-1]}, "column 'seed' must hold seeds 100 to 109"),
+            ({**good, "seed": good["seed"].astype(np.int64)}, "as uint32"),
+            ({"loss": good["loss"]}, "column 'seed'"),
+            ({**good, "note": np.array([object()] * 10)}, "Object arrays cannot be saved"),
+        ]:
+            with pytest.raises(ValueError, match=words):
+                folder.publish_chunk(0, 10, bad)
+        with pytest.raises(ValueError, match="the folder is to hold runs 0 to 19"):
+            folder.publish_chunk(15, 25, columns(15, 25))
+    assert os.listdir(tmp_path / "chunks") == []
+
+
+def test_a_sealed_file_that_is_no_chunk_is_damaged(tmp_path):
+    folder = write_sweep(tmp_path, [(0, 10)])
+    (chunk,) = folder.chunks()
+    for body in [b"", b"PK\x05\x06", b"\x93NUMPY", b"\x80\x04K\x01."]:
+        chunk.path.write_bytes(body + chunks.seal_of(body))
+        with pytest.raises(DamagedChunk, match="it cannot be decoded"):
+            folder.read_chunk(chunk.path)
+
+
+def test_only_the_names_of_chunks_are_listed(tmp_path):
+    folder = write_sweep(tmp_path, [(0, 10)])
+    for name in [
+        "notes.txt",
+        ".bpjax-1.tmp",
+        "runs-000000000010-000000000020 (1).npz",
+        "runs-000000000010-000000000020.npz~",
+        "runs-000000000020-000000000010.npz",
+    ]:
+        (tmp_path / "chunks" / name).write_bytes(b"x")
+    assert [chunk[:2] for chunk in folder.chunks()] == [(0, 10)]
+    with pytest.raises(ResultsError, match="does not have the name of a chunk"):
+        folder.read_chunk(tmp_path / "chunks" / "notes.txt")
+
+
+def test_damage_that_new_ranges_have_superseded_can_be_removed(tmp_path):
+    write_sweep(tmp_path, [(0, 10), (10, 20)])
+    for chunk in SweepFolder.open_for_reading(tmp_path).chunks():
+        chunk.path.write_bytes(b"")
+    with SweepFolder.open_for_writing(tmp_path, IDENTITY, ENVIRONMENT) as folder:
+        survey = folder.survey()
+        assert missing_ranges(survey.intact, *folder.bounds) == [(0, 20)]
+        folder.publish_chunk(0, 10, columns(0, 10))
+        folder.publish_chunk(10, 15, columns(10, 15))
+        folder.publish_chunk(15, 20, columns(15, 20))
+        folder.remove_damaged(survey.damaged)
+    assert verify(tmp_path).ok
+    assert verify(tmp_path).num_chunks == 3
+
+
+def test_summary_is_written_and_replaced(tmp_path):
+    with SweepFolder.open_for_writing(tmp_path, IDENTITY, ENVIRONMENT) as folder:
+        folder.write_summary({"num_runs": 0})
+        folder.write_summary({"num_runs": 20, "epochs": {"median": None}})
+        with pytest.raises(ValueError, match="JSON compliant"):
+            folder.write_summary({"median": float("nan")})
+    text = (tmp_path / "summary.json").read_text()
+    assert text == '{\n  "num_runs": 20,\n  "epochs": {\n    "median": null\n  }\n}\n'
+
+
+# ---- ranges -------------------------------------------------------------------------------------
+
+
+def test_missing_ranges_against_a_set():
+    random = np.random.default_rng(0)
+    for _ in range(300):
+        first, last = sorted(random.integers(0, 30, 2))
+        ranges = [
+            (start, start + length)
+            for start, length in random.integers([0, 1], [30, 8], (random.integers(6), 2))
+        ]
+        gaps = missing_ranges(ranges, first, last)
+        held = {run for start, stop in ranges for run in range(start, stop)}
+        assert [r for gap in gaps for r in range(*gap)] == sorted({*range(first, last)} - held)
+        assert all(one[1] < other[0] for one, other in pairwise(gaps))
+
+
+def test_seeds_text_against_a_set():
+    for start in range(25):
+        for stop in range(start + 1, 30):
+            words = seeds_text(IDENTITY, start, stop).removeprefix("seeds ").split(" and ")
+            ends = [map(int, part.split(" to ")) for part in words]
+            named = {seed for low, high in ends for seed in range(low, high + 1)}
+            assert named == {100 + run % 10 for run in range(start, stop)}
+
+
+# ---- reading sweeps -----------------------------------------------------------------------------
+
+
+def shard(index, count, start, stop):
+    return {
+        **IDENTITY,
+        "shard": {"index": index, "count": count},
+        "runs": {"start": start, "stop": stop},
+    }
+
+
+def test_runs_come_back_in_order_whatever_the_order_of_writing(tmp_path):
+    write_sweep(tmp_path, [(15, 20), (0, 4), (4, 15)])
+    table = read_runs(tmp_path)
+    assert equal_columns(table.columns, columns(0, 20))
+    assert table.identity == as_stored(IDENTITY)
+
+
+def test_shards_merge_into_the_whole_sweep(tmp_path):
+    write_sweep(tmp_path / "whole", [(0, 20)])
+    bounds = [(0, 7), (7, 14), (14, 20)]
+    paths = [tmp_path / str(index) for index in range(3)]
+    for index, path in enumerate(paths):
+        write_sweep(path, [bounds[index]], shard(index, 3, *bounds[index]))
+    whole, merged = read_runs(tmp_path / "whole"), read_runs(paths[2], paths[0], paths[1])
+    assert merged.identity == whole.identity
+    assert equal_columns(merged.columns, whole.columns)
+    assert equal_columns(read_runs(paths[1]).columns, columns(7, 14))
+    with pytest.raises(ResultsError, match=r"runs 7 to 13 are missing from .* run the same sweep"):
+        read_runs(paths[0], paths[2])
+    with pytest.raises(ResultsError, match="are 2 of 3 shards; name all of them"):
+        read_runs(paths[0], paths[1])
+    assert len(read_runs(paths[0], paths[2], allow_partial=True).columns["seed"]) == 13
+    with pytest.raises(ResultsError, match="runs 0 to 6 are there twice"):
+        read_runs(*paths, paths[0])
+
+
+def test_different_sweeps_do_not_merge(tmp_path):
+    write_sweep(tmp_path / "a", [(0, 10)], shard(0, 2, 0, 10))
+    other = copy.deepcopy(shard(1, 2, 10, 20))
+    other["settings"]["momentum"] = 0.5
+    write_sweep(tmp_path / "b", [(10, 20)], other)
+    with pytest.raises(
+        ResultsError, match=r"different sweeps: `settings\.momentum` was 0\.9, is now 0\.5\."
+    ):
+        read_runs(tmp_path / "a", tmp_path / "b")
+
+
+def test_missing_runs_are_named_or_accepted(tmp_path):
+    write_sweep(tmp_path, [(0, 4), (8, 15)])
+    with pytest.raises(
+        ResultsError,
+        match=r"runs 4 to 7, 15 to 19 are missing .* run the same sweep again to resume",
+    ):
+        read_runs(tmp_path)
+    seeds = read_runs(tmp_path, allow_partial=True).columns["seed"]
+    expected = [*range(100, 104), 108, 109, *range(100, 105)]
+    assert seeds.tolist() == expected
+    assert verify(tmp_path).missing == ((4, 8), (15, 20))
+    assert not verify(tmp_path).ok
+
+
+def test_runs_that_are_there_twice_are_named(tmp_path):
+    write_sweep(tmp_path, [(0, 8), (5, 20)])
+    folder = SweepFolder.open_for_reading(tmp_path)
+    for check in (read_runs, verify, lambda _: folder.survey()):
+        with pytest.raises(
+            ResultsError, match=r"runs 5 to 7 are there twice, in .* and .*; remove"
+        ):
+            check(tmp_path)
+
+
+def test_a_chunk_beyond_the_sweep_is_damaged(tmp_path):
+    folder = write_sweep(tmp_path, [(0, 20)])
+    header = {"fingerprint": folder.fingerprint, "start": 20, "stop": 25}
+    path = tmp_path / "chunks" / chunks.chunk_name(20, 25)
+    path.write_bytes(chunks.pack(header, columns(20, 25)))
+    with pytest.raises(DamagedChunk, match="the folder is to hold runs 0 to 19"):
+        read_runs(tmp_path)
+
+
+def test_chunks_with_wrong_seeds_are_damaged_even_when_sealed(tmp_path):
+    folder = write_sweep(tmp_path, [])
+    header = {"fingerprint": folder.fingerprint, "start": 0, "stop": 10}
+    path = tmp_path / "chunks" / chunks.chunk_name(0, 10)
+    path.write_bytes(chunks.pack(header, {**columns(0, 10), "seed": columns(1, 11)["seed"]}))
+    with pytest.raises(DamagedChunk, match="must hold seeds 100 to 109 in order"):
+        folder.read_chunk(path)
+
+
+def test_chunks_with_different_columns_do_not_join(tmp_path):
+    with SweepFolder.open_for_writing(tmp_path, IDENTITY, ENVIRONMENT) as folder:
+        folder.publish_chunk(0, 10, columns(0, 10))
+        wide = columns(10, 20)
+        folder.publish_chunk(10, 20, {**wide, "loss": wide["loss"].astype(np.float64)})
+    with pytest.raises(ResultsError, match="have different columns"):
+        read_runs(tmp_path)
+
+
+def test_a_sweep_without_runs_is_refused_in_a_sentence(tmp_path):
+    write_sweep(tmp_path, [])
+    with pytest.raises(ResultsError, match="no run is finished yet"):
+        read_runs(tmp_path, allow_partial=True)
+
+
+def test_the_largest_seeds(tmp_path):
+    identity = {**IDENTITY, "seeds": {"first": 2**32 - 10, "count": 10}}
+    write_sweep(tmp_path, [(0, 20)], identity)
+    assert read_runs(tmp_path).columns["seed"].max() == 2**32 - 1
+
+
+def test_the_storage_needs_no_jax():
+    program = (
+        "import sys; import bpjax.sweeps.store, bpjax.sweeps.export; print('jax' in sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    said = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert said.stdout == "False\n"
