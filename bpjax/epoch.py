@@ -93,7 +93,13 @@ class Program:
 
 
 def program_of(task: Task, dtype: str = "float32", decays: bool | None = None) -> Program:
-    """Return the program that trains `task`; `decays` unless given: whether the task's recipe does."""
+    """Return the program that trains `task`; it decays weights if the task's recipe does.
+
+    Args:
+      task: the task.
+      dtype: "float32" or "float64".
+      decays: whether any run of the program decays its weights, where a grid decides that.
+    """
     recipe = task.recipe
     return Program(
         network=task.network,

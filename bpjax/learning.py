@@ -204,7 +204,7 @@ class Recipe:
     momentum: float | Schedule = 0.9
     weight_decay: float = 0.0
     init_range: float = 0.3
-    initializer: Initializer = Initializer()
+    initializer: Initializer = Initializer()  # noqa: RUF009  (frozen)
     updates: Literal["batch", "case"] = "batch"
     decay_biases: bool = True
     optimizer: str | optax.GradientTransformation = "paper"

@@ -82,11 +82,11 @@ class MarginSquaredError:
       SettingError: unless 0 <= off < on <= 1, or for an unknown choice.
 
     Example:
-      >>> outputs, targets = jnp.array([[0.7, 0.1]]), jnp.array([[1.0, 0.0]])
-      >>> MarginSquaredError().derivative(outputs, targets).round(2).tolist()
-      [[-0.3..., 0.0]]
-      >>> MarginSquaredError(scope="case").derivative(outputs, targets).round(2).tolist()
-      [[-0.3..., 0.1...]]
+      >>> outputs, targets = jnp.array([[0.75, 0.125]]), jnp.array([[1.0, 0.0]])
+      >>> MarginSquaredError().derivative(outputs, targets).tolist()
+      [[-0.25, 0.0]]
+      >>> MarginSquaredError(scope="case").derivative(outputs, targets).tolist()
+      [[-0.25, 0.125]]
 
     Source: Nature 323, legend of Fig. 4 and text of p. 535.
     """

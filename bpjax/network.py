@@ -8,6 +8,7 @@ from input to output, and connections that may skip layers. The paper writes w_j
 
 import dataclasses
 import functools
+import itertools
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -48,8 +49,9 @@ class Layer:
     bias: bool = True
 
     def __post_init__(self) -> None:
-        if self.size < 1:
-            raise SettingError("size", f"of layer {self.name!r} must be at least 1", self.size)
+        if not isinstance(self.size, int | np.integer) or self.size < 1:
+            rule = f"of layer {self.name!r} must be a whole number of at least 1"
+            raise SettingError("size", rule, self.size)
         if self.activation not in UNITS:
             choices = ", ".join(UNITS)
             rule = f"of layer {self.name!r} must be one of {choices}"
@@ -149,8 +151,8 @@ class Network:
         _check_names(self)
         for connection in self.connections:
             _check_connection(self, connection)
-        if not self.computed_layers:
-            raise SettingError("connections", "must reach the output layer", self.connections)
+        if not self.input_layers:
+            raise SettingError("layers", "must include one that no connection enters", "none")
         if self.output not in self.computed_layers:
             rule = f"must enter the output layer {self.output.name!r}"
             raise SettingError("connections", rule, [c.key for c in self.connections])
@@ -227,12 +229,13 @@ class Network:
         """One line for people: "2-2-1", with direct or recurrent connections named."""
         inputs = "+".join(str(layer.size) for layer in self.input_layers)
         sizes = "-".join([inputs, *(str(layer.size) for layer in self.computed_layers)])
-        order = [layer.name for layer in self.computed_layers]
-        first = {layer.name for layer in self.input_layers}
+        # Input layers count as one: what enters the first computed layer skips nothing.
+        level = {layer.name: 0 for layer in self.input_layers}
+        level |= {layer.name: k + 1 for k, layer in enumerate(self.computed_layers)}
         extras = [
             f"{c.source} to {c.target}{' (delayed)' if c.delay else ''}"
             for c in self.connections
-            if c.delay or (c.source in first and order.index(c.target) > 0)
+            if c.delay or level[c.target] - level[c.source] > 1
         ]
         return f"{sizes} with {', '.join(extras)}" if extras else sizes
 
@@ -279,7 +282,7 @@ def layered(*sizes: int) -> Network:
     hidden = ["hidden"] if num_hidden == 1 else [f"hidden{k + 1}" for k in range(num_hidden)]
     names = ["input", *hidden, "output"]
     layers = [Layer(name, size) for name, size in zip(names, sizes, strict=True)]
-    return Network(layers, [Connection(*pair) for pair in zip(names, names[1:], strict=False)])
+    return Network(layers, [Connection(*pair) for pair in itertools.pairwise(names)])
 
 
 def weight_matrix(connection: Connection, parameter: Float[Array, "..."]) -> Array:
@@ -362,7 +365,7 @@ def init_params(
     network: Network,
     key: Array,
     init_range: Any,
-    initializer: Initializer = Initializer(),  # noqa: B008  (frozen)
+    initializer: Initializer = Initializer(),
     dtype: Any = jnp.float32,
 ) -> Params:
     """Draw the initial parameters of one run.

@@ -88,13 +88,13 @@ def save(run: Run, path: Path, plan: Plan) -> dict[str, Any]:
 
 
 def _refuse_another(path: Path, identity: Mapping[str, Any]) -> None:
+    file = path / "run.json"
+    with explained("read", file):
+        content = read(file)
     try:
-        with explained("read", path / "run.json"):
-            old = json.loads(read(path / "run.json"))["identity"]
-    except (TypeError, KeyError) as fault:
-        raise ResultsError(
-            f"{str(path / 'run.json')!r} is damaged; choose another folder."
-        ) from fault
+        old = dict(json.loads(content)["identity"])
+    except (TypeError, ValueError, KeyError) as fault:
+        raise ResultsError(f"{str(file)!r} is damaged; choose another folder.") from fault
     if changes := "; ".join(differences(old, identity)):
         raise ResultsError(f"{str(path)!r} holds another run: {changes}. Choose another folder.")
 
@@ -105,8 +105,9 @@ def _publish_json(path: Path, content: Mapping[str, Any]) -> None:
 
 def _csv(history: History) -> bytes:
     columns = {"epoch": history.epoch, "loss": history.loss, "num_right": history.num_right}
-    columns |= {f"gradient_norm {name}": values for name, values in history.gradient_norm.items()}
-    columns |= {f"gradient_size {name}": values for name, values in history.gradient_size.items()}
+    for field in ("gradient_norm", "gradient_size", "error_signal_size"):
+        for name, values in getattr(history, field).items():
+            columns[f"{field} {name}"] = values
     lines = [",".join(columns)]
     lines += [
         ",".join(map(str, row)) for row in zip(*(c.tolist() for c in columns.values()), strict=True)

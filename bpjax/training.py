@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bpjax.backprop import backward, forward_pass
+from bpjax.backprop import Activations, backward_pass, forward_pass
 from bpjax.criteria import cases_right
 from bpjax.epoch import Cases, Program, RunState
 from bpjax.errors import SettingError
@@ -24,6 +24,7 @@ from bpjax.sweeps import matrix
 from bpjax.sweeps.devices import lane_mesh
 from bpjax.sweeps.plan import Plan, check_seed, check_whole, make_plan
 from bpjax.task import Task
+from bpjax.units import UNITS
 
 EPOCHS_PER_LOOK = 64
 """Recorded epochs are evaluated together, so many at a time."""
@@ -40,6 +41,9 @@ class History(NamedTuple):
         layer ("bias hidden").
       gradient_size: root-mean-square of all derivatives that belong to a layer's incoming weights
         and biases, per computed layer, from early to late.
+      error_signal_size: root-mean-square of dE/dx over the units of a layer and all cases, per
+        computed layer: the blame that equation (7) carries back, before equation (6) weighs it
+        with the activations and sums it over cases.
     """
 
     epoch: np.ndarray
@@ -47,6 +51,7 @@ class History(NamedTuple):
     num_right: np.ndarray
     gradient_norm: dict[str, np.ndarray]
     gradient_size: dict[str, np.ndarray]
+    error_signal_size: dict[str, np.ndarray]
 
 
 class Snapshots(NamedTuple):
@@ -254,33 +259,48 @@ class _Recorder:
 
     def finish(self) -> tuple[History, Snapshots]:
         if self.waiting:
-            self._look(last=True)
+            self._look()
         history = jax.tree.map(lambda *parts: np.concatenate(parts), *self.parts)
-        epochs, weights = zip(*self.snapshots, strict=True)
-        return history, Snapshots(np.array(epochs), np.stack(weights))
+        history = _in_order(self.task.network, history)
+        snapshots = dict([*self.snapshots, self.latest])
+        return history, Snapshots(np.array(list(snapshots)), np.stack(list(snapshots.values())))
 
-    def _look(self, last: bool = False) -> None:
+    def _look(self) -> None:
         epochs, params = zip(*self.waiting, strict=True)
+        self.waiting = []
         filled = [*params, *[params[-1]] * (EPOCHS_PER_LOOK - len(params))]
         seen = _observe(self.program, self.cases, self.tolerance, filled)
-        loss, right, norm, size, weights = jax.tree.map(
-            lambda a: np.asarray(a)[: len(epochs)], seen
-        )
-        self.parts.append(History(np.array(epochs), loss, right, norm, size))
-        self._keep_snapshots(epochs, weights, last)
-        self.waiting = []
+        *columns, weights = jax.tree.map(lambda a: np.asarray(a)[: len(epochs)], seen)
+        self.parts.append(History(np.array(epochs), *columns))
+        for epoch, row in zip(epochs, weights, strict=True):
+            if epoch == 0 or (self.snapshot_every and epoch % self.snapshot_every == 0):
+                self.snapshots.append((epoch, row))
+        self.latest = epochs[-1], weights[-1]
         if self.on_progress is not None:
-            seconds = time.perf_counter() - self.began
-            cap, num_cases = self.task.recipe.max_epochs, self.task.num_cases
-            self.on_progress(
-                Glance(epochs[-1], cap, float(loss[-1]), int(right[-1]), num_cases, seconds)
-            )
+            self.on_progress(self._glance())
 
-    def _keep_snapshots(self, epochs: tuple[int, ...], weights: np.ndarray, last: bool) -> None:
-        for k, epoch in enumerate(epochs):
-            wanted = epoch == 0 or (last and k == len(epochs) - 1)
-            if wanted or (self.snapshot_every and epoch % self.snapshot_every == 0):
-                self.snapshots.append((epoch, weights[k]))
+    def _glance(self) -> Glance:
+        history, task = self.parts[-1], self.task
+        return Glance(
+            epoch=int(history.epoch[-1]),
+            max_epochs=task.recipe.max_epochs,
+            loss=float(history.loss[-1]),
+            num_right=int(history.num_right[-1]),
+            num_cases=task.num_cases,
+            seconds=time.perf_counter() - self.began,
+        )
+
+
+def _in_order(network: Network, history: History) -> History:
+    """Bring dictionaries, which JAX sorts by name, back into the order of the network."""
+    connections = [" -> ".join(c.key) for c in network.connections]
+    biases = [f"bias {layer.name}" for layer in network.layers_with_bias]
+    layers = [layer.name for layer in network.computed_layers]
+    return history._replace(
+        gradient_norm={name: history.gradient_norm[name] for name in [*connections, *biases]},
+        gradient_size={name: history.gradient_size[name] for name in layers},
+        error_signal_size={name: history.error_signal_size[name] for name in layers},
+    )
 
 
 @functools.partial(jax.jit, static_argnames="program")
@@ -294,9 +314,18 @@ def _observe(
         outputs = activations[network.output.name]
         loss = program.loss.value(outputs, cases.targets)
         num_right = jnp.sum(cases_right(outputs, cases.targets, tolerance))
-        grads = backward(network, params, activations, cases.targets, program.loss)
-        norm, size = _gradient_norm(network, grads), _gradient_size(network, grads)
-        return loss, num_right, norm, size, flatten_params(network, params)
+        d_outputs = program.loss.derivative(outputs, cases.targets)
+        grads, d_activations = backward_pass(
+            network, params, activations, {network.output.name: d_outputs}
+        )
+        return (
+            loss,
+            num_right,
+            _gradient_norm(network, grads),
+            _gradient_size(network, grads),
+            _error_signal_size(network, activations, d_activations),
+            flatten_params(network, params),
+        )
 
     return jax.vmap(observe)(jax.tree.map(lambda *entries: jnp.stack(entries), *params_by_epoch))
 
@@ -319,4 +348,14 @@ def _gradient_size(network: Network, grads: Params) -> dict[str, Any]:
             squares += jnp.sum(grads.bias[layer.name] ** 2)
             count += layer.size
         sizes[layer.name] = jnp.sqrt(squares / count)
+    return sizes
+
+
+def _error_signal_size(
+    network: Network, activations: Activations, d_activations: Activations
+) -> dict[str, Any]:
+    sizes = {}
+    for layer in network.computed_layers:
+        slope = UNITS[layer.activation].derivative(activations[layer.name])
+        sizes[layer.name] = jnp.sqrt(jnp.mean((d_activations[layer.name] * slope) ** 2))  # (5)
     return sizes

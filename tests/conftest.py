@@ -15,9 +15,14 @@ jaxtyping.install_import_hook(
     [f"bpjax.{module}" for module in CHECKED_MODULES], "beartype.beartype"
 )
 
-jax.config.update("jax_numpy_dtype_promotion", "strict")
-jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 4)  # before the backend starts
+
+
+@pytest.fixture(autouse=True, scope="module")
+def strict_promotion():
+    """Forbid silent promotion of types and ranks in the tests; doctests run as a user would."""
+    with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
+        yield
 
 
 @pytest.fixture

@@ -187,6 +187,29 @@ def test_nonfinite_is_no_success_and_no_cap():
     assert (anything_goes.status, anything_goes.epoch) == (Status.NONFINITE, 0)
 
 
+@pytest.mark.parametrize("field", ["params", "velocity"])
+def test_an_infinity_that_no_output_shows_counts_too(field):
+    # a hidden bias that keeps the unit on: the loss is finite, every output meets the tolerance
+    program, numbers, state = first_state(XOR.with_settings(tolerance=1.0))
+    infinite = state.params._replace(bias={**state.params.bias, "hidden": jnp.full(2, np.inf)})
+    if field == "params":
+        state = state._replace(params=infinite)
+    else:
+        rule_state = state.optimizer_state._replace(velocity=infinite)
+        state = state._replace(optimizer_state=rule_state)
+    judged = step(program, Cases(*XOR.cases()), jnp.int32(9), numbers, state)
+    assert jnp.isfinite(judged.loss)
+    assert judged.status == Status.NONFINITE
+
+
+def test_a_larger_cap_does_not_wake_an_ended_run():
+    program, numbers, _ = first_state(XOR)
+    ended = advance(XOR, 10, max_epochs=5)
+    assert ended.status == Status.MAX_EPOCHS
+    again = step(program, Cases(*XOR.cases()), jnp.int32(50), numbers, ended)
+    assert_trees_close(again, ended, tolerance=0)
+
+
 def test_tasks_that_differ_in_numbers_share_a_program():
     other = XOR.with_settings(
         learning_rate=0.7, momentum=0.1, init_range=2.0, tolerance=0.1, max_epochs=7

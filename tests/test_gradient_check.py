@@ -1,6 +1,7 @@
 """The proof (P0), its witness, and the property that random networks pass it."""
 
 import ast
+import dataclasses
 import inspect
 import math
 
@@ -188,6 +189,22 @@ class WronglyCubed(Cubed):
 def test_a_loss_of_ones_own_is_judged(loss, right):
     problem = initial_problem(tasks.xor(), seed=0, init_range=1.0)._replace(loss=loss)
     assert {check.ok for check in check_gradients(*problem)} == {right}
+
+
+class Shifted:
+    """A loss with a right derivative that does not vanish where every target is met."""
+
+    def value(self, outputs, targets):
+        return 0.5 * jnp.sum((outputs - targets - 0.1) ** 2)
+
+    def derivative(self, outputs, targets):
+        return outputs - targets - 0.1
+
+
+def test_where_every_target_is_met_no_gradient_is_let_through():
+    task = dataclasses.replace(tasks.xor(), loss=Shifted())
+    assert all(check.ok for check in check_gradients(*initial_problem(task, 0, 1.0)))
+    assert not any(check.ok for check in check_task(task, seeds=[0], init_ranges=[1.0]))
 
 
 def test_a_tolerance_can_be_too_strict():

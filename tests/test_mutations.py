@@ -81,6 +81,11 @@ MUTATIONS = [
         "for layer in network.input_layers]\n    return",
         "for layer in reversed(network.input_layers)]\n    return",
     ),
+    (
+        "backprop",
+        "return grads, jnp.concatenate(d_inputs, axis=1)",
+        "return jax.tree.map(jnp.negative, grads), jnp.concatenate(d_inputs, axis=1)",
+    ),
     ("backprop", "d_activations.get(name, jnp.zeros_like(entry))", "jnp.zeros_like(entry)"),
     # masks and ties
     ("network", "d_matrix = d_matrix * _mask(connection, d_matrix.dtype)", "pass"),
@@ -104,11 +109,24 @@ MUTATIONS = [
     # losses
     (
         "loss",
-        'raises as `value` does."""\n        _check_shapes(outputs, targets)\n        return outputs - targets',
-        '"""\n        return targets - outputs',
+        "_check_shapes(outputs, targets)\n        return outputs - targets",
+        "return targets - outputs",
     ),
-    ("loss", "return 0.5 * jnp.sum(error * error)", "return jnp.sum(error * error)"),
-    ("loss", "return 0.5 * jnp.sum(error * error)", "return 0.5 * jnp.mean(error * error)"),
+    (
+        "loss",
+        "error = outputs - targets\n        return 0.5 * jnp.sum",
+        "error = outputs - targets\n        return 1.0 * jnp.sum",
+    ),
+    (
+        "loss",
+        "error = outputs - targets\n        return 0.5 * jnp.sum",
+        "error = outputs - targets\n        return 0.5 * jnp.mean",
+    ),
+    (
+        "loss",
+        "self.derivative(outputs, targets)\n        return 0.5 * jnp.sum",
+        "self.derivative(outputs, targets)\n        return 1.0 * jnp.sum",
+    ),
     ("loss", "outputs <= self.on, outputs >= self.off", "outputs >= self.on, outputs <= self.off"),
     ("loss", "outputs <= self.on, outputs >= self.off", "outputs <= self.on, outputs >= self.on"),
     ("loss", "jnp.any(outside", "jnp.all(outside"),
@@ -120,7 +138,10 @@ MODULES = {"backprop": backprop, "network": network, "units": units, "loss": los
 
 
 def every_feature() -> list[Problem]:
-    """Few problems that together use all of what may be broken; equal sizes hide no transposition."""
+    """Few problems that together use all that may be broken.
+
+    All layers of the second have one size, so that no wrong shape gives a transposition away.
+    """
     square = Network(
         [
             Layer("a", 2),
@@ -174,6 +195,13 @@ def run_text(name, source):
     return vars(module)
 
 
+def keep_classes(broken, original):
+    """Let the changed functions use the original classes, so that only formulas differ."""
+    for key, entry in original.items():
+        if isinstance(entry, type) and entry.__module__.startswith("bpjax"):
+            broken[key] = entry
+
+
 def mutated(name, old, new):
     source = inspect.getsource(MODULES[name])
     assert source.count(old) == 1, f"{old!r} stands {source.count(old)} times in {name}.py"
@@ -181,16 +209,17 @@ def mutated(name, old, new):
 
 
 def put_in_place(monkeypatch, name, broken):
-    original = vars(MODULES[name])
+    original = dict(vars(MODULES[name]))
     if name == "loss":  # the classes stay, so that the witness knows them
         for kind in ("HalfSquaredError", "MarginSquaredError"):
             for method in ("value", "derivative"):
                 monkeypatch.setattr(original[kind], method, vars(broken[kind])[method])
         return
-    classes = {key for key, entry in original.items() if isinstance(entry, type)}
+    keep_classes(broken, original)
     for module in (backprop, gradient_check):
-        for key in vars(module).keys() & original.keys() - classes:
-            if vars(module)[key] is original[key] and not key.startswith("__"):
+        for key, entry in list(vars(module).items()):
+            ours = entry is original.get(key) and key in broken
+            if ours and not isinstance(entry, type) and not key.startswith("__"):
                 monkeypatch.setattr(module, key, broken[key])
 
 
@@ -205,6 +234,16 @@ def test_nothing_broken_nothing_noticed():
 def test_running_the_same_text_again_changes_nothing(name, monkeypatch):
     put_in_place(monkeypatch, name, run_text(name, inspect.getsource(MODULES[name])))
     assert not any(notices(problem) for problem in PROBLEMS)
+
+
+@pytest.mark.parametrize("oracle", ["versus_jax", "versus_numpy", "versus_differences"])
+def test_every_oracle_notices_by_itself(oracle, monkeypatch):
+    text = mutated("backprop", "+= d_preactivations @ weight.T", "-= d_preactivations @ weight.T")
+    put_in_place(monkeypatch, "backprop", run_text("backprop", text))
+    with jax.disable_jit():
+        checks = {check.name: check for check in check_gradients(*PROBLEMS[0])}
+    assert getattr(checks["input -> hidden"], oracle) > 0.1
+    assert getattr(checks["hidden -> output"], oracle) < 1e-8  # equation (7) is not in it
 
 
 @pytest.mark.parametrize(("name", "old", "new"), MUTATIONS)

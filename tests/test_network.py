@@ -28,7 +28,7 @@ TIE = [[0, 1, 0], [2, 1, 0]]
 @pytest.mark.parametrize(
     ("build", "words"),
     [
-        (lambda: Layer("a", 0), "`size` of layer 'a' must be at least 1, got 0."),
+        (lambda: Layer("a", 0), "`size` of layer 'a' must be a whole number of at least 1, got 0."),
         (
             lambda: Layer("a", 1, "relu"),
             "`activation` of layer 'a' must be one of logistic, tanh, linear, got 'relu'.",
@@ -70,7 +70,12 @@ TIE = [[0, 1, 0], [2, 1, 0]]
             lambda: Network([A, B], [Connection("a", "b", tie=np.transpose(TIE))]),
             "`tie` of connection a -> b must have shape (2, 3), got (3, 2).",
         ),
-        (lambda: Network([A, B], []), "`connections` must reach the output layer, got ()."),
+        (lambda: Layer("a", 2.5), "`size` of layer 'a' must be a whole number of at least 1"),
+        (
+            lambda: Network([A], [Connection("a", "a", delay=1)]),
+            "`layers` must include one that no connection enters, got 'none'.",
+        ),
+        (lambda: Network([A, B], []), "`connections` must enter the output layer 'b', got []."),
         (
             lambda: Network([A, B, Layer("c", 1)], [Connection("a", "b")]),
             "`connections` must enter the output layer 'c', got [('a', 'b')].",

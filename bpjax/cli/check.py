@@ -41,7 +41,7 @@ def main(words: Sequence[str]) -> int:
         f"{'connection':<26}{'weights':>8}{'largest dE/dw':>15}   "
         "relative difference to jax.grad, NumPy, central differences"
     )
-    rows = []
+    rows: list[Any] = []
     for task in tasks:
         print(f"{task.name}, {task.network.describe()}")
         rows += _show(check_task(task))

@@ -74,6 +74,8 @@ FLAGS = {
     "out",
     "config",
     "keep_weights",
+    "no_figures",
+    "json",
     "level",
     "record_every",
     "snapshot_every",
@@ -104,19 +106,11 @@ def parse(command: type[Options], name: str, words: Sequence[str]) -> Options:
 
 
 def _sentence(box: str) -> str:
-    """Return what tyro says in a box of several lines, without its advice, as one line.
-
-    Example:
-      >>> _sentence("+- Oops -------+\\n| Unrecognized |\\n| options: --x |\\n| ------------ |\\n| Run |")
-      'Unrecognized options: --x.'
-    """
-    lines = []
-    for line in box.splitlines()[1:]:
-        text = line.strip("|│ ")
-        if not text.strip("-─"):
-            break
-        lines.append(text)
-    return " ".join(lines).rstrip(".") + "."
+    """Return what tyro says in a box of several lines, without title and advice, as one line."""
+    lines = box.splitlines()
+    rules = [k for k, line in enumerate(lines) if line[:1] == "╭" or not line.strip(" │-─")]
+    text = lines[rules[0] + 1 : rules[1]] if len(rules) > 1 else lines
+    return " ".join(line.strip(" │") for line in text).rstrip(".") + "."
 
 
 def with_config(options: Options) -> Options:

@@ -44,14 +44,14 @@ def duration(seconds: float) -> str:
 
     Example:
       >>> [duration(s) for s in (0.4, 75, 7300)]
-      ['0 s', '1 min 15 s', '2 h 2 min']
+      ['0 s', '1 min 15 s', '2 h 1 min']
     """
-    seconds = round(seconds)
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60} s"
-    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 1:
+        return f"{rest} s"
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def rate(per_second: float) -> str:

@@ -45,7 +45,9 @@ class Options:
 def main(words: Sequence[str]) -> int:
     """Run or resume a sweep, showing its progress, and print its summary."""
     options = with_config(parse(Options, "sweep", words))
-    arguments: dict[str, Any] = {"seeds": whole("seeds", options.seeds or "1000")}
+    arguments: dict[str, Any] = {
+        "seeds": whole("seeds", "1000" if options.seeds is None else options.seeds)
+    }
     if options.first_seed is not None:
         arguments["first_seed"] = whole("first_seed", options.first_seed)
     if options.shard is not None:

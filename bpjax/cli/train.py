@@ -41,11 +41,13 @@ class Options:
 def main(words: Sequence[str]) -> int:
     """Train one run, showing its progress, and save it."""
     options = with_config(parse(Options, "train", words))
-    seed = whole("seed", options.seed or "0")
+    seed = whole("seed", "0" if options.seed is None else options.seed)
     variants, settings = task_variants(options.task, options.settings)
     if len(variants) > 1:
         raise SettingError("hidden", "and --set must be one value each for one run", words)
-    record_every = whole("record_every", options.record_every or "1")
+    record_every = 1
+    if options.record_every is not None:
+        record_every = whole("record_every", options.record_every)
     snapshot_every = None
     if options.snapshot_every is not None:
         snapshot_every = whole("snapshot_every", options.snapshot_every)

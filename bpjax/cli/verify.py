@@ -1,4 +1,4 @@
-"""`bpjax verify`: is a results folder whole?"""
+"""`bpjax verify`: whether a results folder is whole."""
 
 import dataclasses
 from collections.abc import Sequence

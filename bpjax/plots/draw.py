@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from bpjax.analysis.convergence import survival_curve
 from bpjax.plots.gradient import gradient_size
@@ -36,9 +38,20 @@ def draw_run(run: Run, folder: str | Path) -> list[Path]:
     converged_at = run.epochs if run.status == Status.CONVERGED else None
     axes = {
         "loss": loss_curve(history.epoch, history.loss, title=title, converged_at=converged_at),
-        "gradient-size": gradient_size(history.epoch, history.gradient_size, title=title),
+        "gradient-size": _two_gradients(run, title),
     }
     return _save(axes, folder)
+
+
+def _two_gradients(run: Run, title: str) -> Axes:
+    """Draw above what comes back to the units of a layer, below what its weights get of it."""
+    above, below = Figure(figsize=(7.0, 7.6), layout="constrained").subplots(2, sharex=True)
+    sizes = run.history.error_signal_size
+    gradient_size(run.history.epoch, sizes, title=title, quantity="error signal dE/dx", ax=above)
+    gradient_size(run.history.epoch, run.history.gradient_size, title="", ax=below)
+    above.set_xlabel("")
+    below.get_legend().remove()
+    return below
 
 
 def draw_sweep(table: RunTable, folder: str | Path, level: float = 0.95) -> list[Path]:

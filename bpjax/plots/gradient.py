@@ -14,6 +14,7 @@ def gradient_size(
     gradient_size_by_layer: Mapping[str, ArrayLike],
     *,
     title: str,
+    quantity: str = "gradient dE/dw",
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the root-mean-square gradient of every layer against the epoch, on a log scale.
@@ -24,6 +25,7 @@ def gradient_size(
         next to the input (dark) to the output (light). Zeros, which a log scale cannot show, and
         values that are not finite leave a gap.
       title: the caller's words.
+      quantity: which derivative it is, for the axis.
       ax: where to draw; a new figure if not given.
 
     Returns:
@@ -42,7 +44,7 @@ def gradient_size(
         ax.plot(epoch, shown, color=color, linewidth=1.6, label=layer)
     ax.set_yscale("log")
     ax.set_xlabel("epoch")
-    ax.set_ylabel("root-mean-square gradient")
+    ax.set_ylabel(f"root-mean-square {quantity}")
     whole_numbers(ax.xaxis)
     ax.set_title(title, loc="left", pad=8)
     key_on_the_right(ax, "layer, early to late")

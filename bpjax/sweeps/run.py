@@ -138,13 +138,13 @@ def _run_in_folder(
             warnings.warn(
                 f"{fault.path} is damaged and computed again: {fault.reason}", stacklevel=4
             )
-        folder.remove_damaged(damaged)
         meter = _Meter(len(plan.runs), on_progress)
         for chunk in intact:
             meter.add(folder.read_chunk(chunk.path)["status"])
         todo = missing_ranges(intact, plan.runs.start, plan.runs.stop)
         for start, stop, columns in _train(plan, todo, meter):
             folder.publish_chunk(start, stop, columns)
+        folder.remove_damaged(damaged)
         timing = meter.timing() if todo else recorded_timing(folder.path)
         result = SweepResult(read_runs(out), timing)
         folder.write_summary(result.summary())
@@ -248,7 +248,8 @@ class _Trainer:
         else:
             self.meter.run_seconds += seconds
             # Epochs get cheaper as lanes end; grow carefully, shrink at once.
-            self.stride = int(np.clip(self.stride * SECONDS_PER_CALL / seconds, 1, 4 * self.stride))
+            largest = min(4 * self.stride, int(self.max_epochs) + 1)  # must stay an int32
+            self.stride = int(np.clip(self.stride * SECONDS_PER_CALL / seconds, 1, largest))
         self.meter.show(status, epochs)
         return time.perf_counter()
 

@@ -1,0 +1,718 @@
+"""The command line: what it refuses, what it prints, and how it stops.
+
+Most tests call `main` in this process; the few that start a real one say why.
+"""
+
+import contextlib
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+import bpjax
+import bpjax.gradient_check
+import bpjax.sweeps.run
+import bpjax.training
+from bpjax.cli import COMMANDS, main
+from bpjax.sweeps.export import table_bytes
+from bpjax.sweeps.store import SweepFolder, read_runs
+
+SOURCE = Path(bpjax.__file__).parents[1]
+FAST = ["--learning-rate", "1", "--init-range", "1", "--max-epochs", "150"]
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """Run every command in an empty folder, and give the signals back."""
+    monkeypatch.chdir(tmp_path)
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def tree(folder="."):
+    """Return every file and folder with its bytes."""
+    return {p: p.read_bytes() if p.is_file() else None for p in Path(folder).rglob("*")}
+
+
+def run_in_another_process(*words, environment=os.environ, **options):
+    """Start Python with bpjax, whether that is installed or in the source tree."""
+    path = os.pathsep.join(filter(None, [str(SOURCE), environment.get("PYTHONPATH")]))
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(
+        [sys.executable, *words], env=environment | {"PYTHONPATH": path}, **pipes, **options
+    )
+
+
+# ---- help and mistakes answer at once -----------------------------------------------------------
+
+PROBE = """
+import sys
+from bpjax.cli import main
+code = main({words!r})
+slow = sorted({{"jax", "matplotlib", "scipy"}} & set(sys.modules))
+print(f"code {{code}}, imported {{slow}}", file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--help"], 0),
+        (["sweep", "--help"], 0),
+        (["--version"], 0),
+        (["frobnicate"], 2),
+        (["sweep", "xor", "--frob"], 2),
+        (["sweep", "xor", "--seeds", "1.5"], 2),
+    ],
+    ids=str,
+)
+def test_help_and_mistakes_do_not_wait_for_jax(words, code):
+    # A process of its own: here JAX is already there.
+    process = run_in_another_process("-c", PROBE.format(words=words))
+    _, errors = process.communicate(timeout=60)
+    assert errors.splitlines()[-1] == f"code {code}, imported []"
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"]])
+def test_the_help_lists_every_command(words, capsys):
+    assert main(words) == 0
+    printed = capsys.readouterr()
+    assert all(re.search(rf"^  {command} ", printed.out, re.MULTILINE) for command in COMMANDS)
+    assert printed.err == ""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command, capsys):
+    assert main([command, "--help"]) == 0
+    printed = capsys.readouterr()
+    assert f"usage: bpjax {command}" in printed.out
+    assert printed.err == ""
+
+
+def test_the_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"bpjax {bpjax.__version__}\n"
+
+
+def test_the_list_of_tasks(capsys):
+    assert main(["tasks"]) == 0
+    printed = capsys.readouterr().out
+    for name in bpjax.tasks.TASKS:
+        assert f"\n{name}: " in f"\n{printed}"
+        assert bpjax.tasks.make_task(name).source in printed
+    assert "learning rate 0.25, momentum 0.9" in printed
+
+
+# ---- what is refused ----------------------------------------------------------------------------
+
+BAD = {
+    "sweep nosuch": "TASK must be one of xor, ",
+    "train nosuch": "TASK must be one of xor, ",
+    "sweep xor --learning-rate -0.1": "--learning-rate must be a positive finite number, got -0.1.",
+    "sweep xor --learning-rate nan": "--learning-rate must be a positive finite number, got nan.",
+    "sweep xor --learning-rate abc": "--learning-rate must be a number, got 'abc'.",
+    "train xor --learning-rate inf": "--learning-rate must be a positive finite number, got inf.",
+    "train xor --learning-rate 0": "--learning-rate must be a positive finite number, got 0.0.",
+    "sweep xor --learning-rate": "--learning-rate must have at least one value, got [].",
+    "sweep xor --learning-rate 0:1:log3": "--learning-rate must be a range like 0.1:10:log25",
+    "sweep xor --learning-rate 1:2:lin": "--learning-rate must be a range like 0.1:10:log25",
+    "sweep xor --learning-rate 1:2:lin1": "--learning-rate must be a range like ",
+    "sweep xor --learning-rate 1:2:lin99999999999": "--learning-rate must be a range like ",
+    "sweep xor --learning-rate 1:2:lin²": "--learning-rate must be a range like ",
+    "sweep xor --learning-rate 1:inf:lin3": "--learning-rate must be a range like ",
+    "sweep xor --learning-rate 1 1": "--learning-rate must not have a value twice, got [1.0, 1.0].",
+    "train xor --learning-rate 1 2": "--learning-rate must be one value for one run, got ",
+    "sweep xor --seeds 0": "--seeds must be a whole number from 1 to 2**32, got 0.",
+    "sweep xor --seeds 1.5": "--seeds must be a whole number, got '1.5'.",
+    "sweep xor --seeds=": "--seeds must be a whole number, got ''.",
+    "sweep xor --seeds": "--seeds",
+    "sweep xor --seeds 2 --first-seed 4294967295": "--seeds must keep all seeds at or below 2**32",
+    "sweep xor --first-seed -1": "--first-seed must be a whole number from 0 to 2**32 - 1, got -1.",
+    "train xor --seed 4294967296": "--seed must be a whole number from 0 to 2**32 - 1, got 4294967",
+    "train xor --seed -1": "--seed must be a whole number from 0 to 2**32 - 1, got -1.",
+    "sweep xor --hidden 0": "--hidden must be a whole number of at least 1, got 0.",
+    "sweep xor --hidden 2.5": "--hidden must be a whole number, got '2.5'.",
+    "sweep xor --hidden": "--hidden must have a value, got [].",
+    "sweep xor --hidden 2 2": "--hidden must not have a value twice, got [2, 2].",
+    "sweep xor --hidden 2 --set hidden=3": "--hidden must not be given twice",
+    "train xor --hidden 1 2": "--hidden and --set must be one value each for one run",
+    "sweep xor --shard 3/2": "--shard must be i/n with 1 <= i <= n, got '3/2'.",
+    "sweep xor --shard 0/2": "--shard must be i/n with 1 <= i <= n, got '0/2'.",
+    "sweep xor --shard x": "--shard must be i/n with 1 <= i <= n, got 'x'.",
+    "sweep xor --shard ²/2": "--shard must be i/n with 1 <= i <= n, got '²/2'.",
+    "sweep xor --shard 1/9 --seeds 8": "--shard must not split 8 runs into more parts, got '1/9'.",
+    "sweep xor --momentum 1": "--momentum must be at least 0 and below 1, got 1.0.",
+    "sweep xor --weight-decay 1": "--weight-decay must be at least 0 and below 1, got 1.0.",
+    "sweep xor --init-range -1": "--init-range must be a finite number, 0 or above, got -1.0.",
+    "sweep xor --tolerance 0": "--tolerance must be above 0 and at most 1, got 0.0.",
+    "sweep xor --tolerance nan": "--tolerance must be above 0 and at most 1, got nan.",
+    "sweep xor --loss-below 0": "--loss-below must be a positive finite number, got 0.0.",
+    "sweep xor --tolerance .4 --loss-below 1": "--loss-below cannot go with ",
+    "sweep xor --max-epochs 0": "--max-epochs must be a whole number from 1 to 2**31 - 2, got 0.",
+    "sweep xor --max-epochs 1e4": "--max-epochs must be a whole number, got '1e4'.",
+    "sweep xor --optimizer foo": "--optimizer must be one of paper, sgd, adam, rmsprop, rprop, got",
+    "sweep xor --precision float16": "--precision must be one of float32, float64, got 'float16'.",
+    "sweep xor --implementation foo": "--implementation must be one of auto, matrix",
+    "sweep xor --set foo=3": "--set foo is no option of task xor; its options: hidden, ",
+    "sweep xor --set direct=3": "--set direct must be true or false, got 3.",
+    "sweep xor --set updates=foo": "--set updates must be 'batch' or 'case', got 'foo'.",
+    "sweep xor --set distribution=foo": "--set distribution must be 'uniform' or 'normal', got",
+    "sweep xor --set on=2": "--set off, on must satisfy 0 <= off < on <= 1, got (0.0, 2).",
+    "sweep xor --set on": "--set must be NAME=VALUE, got 'on'.",
+    "sweep xor --set =3": "--set must be NAME=VALUE, got '=3'.",
+    "sweep symmetry --set bits=40": "--set bits must be a whole number from 2 to 12, got 40.",
+    "sweep symmetry --set bits=3,3": "--set bits must not have a value twice, got [3, 3].",
+    "sweep xor --config nosuch": "--config must name a TOML file (No such file or directory), got",
+    "sweep xor --config .": "--config must name a TOML file (Is a directory), got '.'.",
+    "sweep xor --out /proc/foo": "--out: cannot create '/proc/foo': ",
+    "sweep xor --out /etc": "--out: '/etc' is not empty and not a results folder",
+    "train xor --out /etc": "--out: '/etc' is not empty and not the folder of a run",
+    "sweep xor --out /etc/passwd": "--out: ",
+    "train xor --out /etc/passwd": "--out: cannot create '/etc/passwd': ",
+    "train xor --record-every 0": "--record-every must be a whole number from 1 to ",
+    "train xor --snapshot-every 0": "--snapshot-every must be a whole number from 1 to ",
+    "train xor --record-every 2 --snapshot-every 3": "--snapshot-every must be a multiple of ",
+    "frobnicate": "COMMAND must be one of tasks, check, train, sweep, ",
+    "sweep xor --frob": "Unrecognized options: --frob. See `bpjax sweep --help`.",
+    "sweep xor --learing-rate 3": "Unrecognized options: --learing-rate, 3.",
+    "sweep xor --json 3": "Unrecognized options: 3.",
+    "sweep": "TASK",
+    "train": "TASK",
+    "verify": "DIR",
+    "export": "DIR must name at least one results folder",
+    "export /nope": "cannot read '/nope': No such file or directory.",
+    "verify /nope": "cannot read '/nope': No such file or directory.",
+    "verify /etc": "'/etc' is not a results folder: it has no sweep.json.",
+    "check nosuch": "TASK must be one of xor, ",
+    "check --networks -1": "--networks must be 0 or more, got -1.",
+    "check --networks x": "--networks must be a whole number, got 'x'.",
+}
+
+
+@pytest.mark.parametrize("command", BAD)
+def test_bad_input_is_one_sentence_and_nothing_else(command, capsys):
+    assert main(command.split(" ")) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert re.fullmatch(r"bpjax: [^\n]+\n", printed.err), "exactly one line"
+    assert BAD[command] in printed.err
+    assert tree() == {}, "nothing is written"
+
+
+@pytest.fixture
+def swept(capsys):
+    """The folder `swept` with ten runs."""
+    assert main(["sweep", "xor", "--seeds", "10", "--out", "swept", "--no-figures", *FAST]) == 0
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--seeds", "10", "--momentum", "0.8"], "`task.recipe.momentum` was 0.9, is now 0.8"),
+        (["--seeds", "20"], "`seeds.count` was 10, is now 20"),
+        (["--seeds", "10", "--keep-weights"], "`weight_names` was "),
+        (["--seeds", "10", "--set", "hidden=3"], "`task.options.hidden` was 2, is now 3"),
+    ],
+    ids=str,
+)
+def test_the_folder_of_another_sweep_is_refused(words, sentence, swept, capsys):
+    before = tree()
+    assert main(["sweep", "xor", "--out", "swept", *FAST, *words]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("bpjax: --out: 'swept' holds another sweep: ")
+    assert printed.err.count("\n") == 1
+    assert sentence in printed.err
+    assert tree() == before
+
+
+def test_an_unknown_format_is_refused(swept, capsys):
+    before = tree()
+    assert main(["export", "swept", "--format", "foo"]) == 2
+    assert capsys.readouterr().err == "bpjax: --format must be one of csv, parquet, got 'foo'.\n"
+    assert tree() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("seeds = ", "must name a TOML file ("),
+        ("seeds = true", "--seeds must be a whole number, got 'True'."),
+        ("seeds = 1.5", "--seeds must be a whole number, got '1.5'."),
+        ("seeds = [1, 2]", "--seeds must be a whole number, got '[1, 2]'."),
+        ("sedes = 3", "--config must hold only "),
+        ("learning_rate = []", "--learning-rate must have at least one value, got []."),
+        ("learning_rate = true", "--learning-rate must be a number, got 'True'."),
+        ("learning_rate = {a = 1}", "--learning-rate must be a range like "),
+        ("hidden = []", "--hidden must have a value, got []."),
+        ("max_epochs = [1, 2]", "--max-epochs must be a whole number, got '[1, 2]'."),
+        ("set = 3", "--config must hold `set` as a table, got 3."),
+        ("set = {bits = 3}", "--set bits is no option of task xor"),
+        ("set = {direct = []}", "--set direct must be true or false, got ''."),
+        ("keep_weights = 1", "--keep-weights must be true or false, got 1."),
+        ('no_figures = "false"', "--no-figures must be true or false, got 'false'."),
+        ('json = "yes"', "--json must be true or false, got 'yes'."),
+        ('out = "a\\u0000b"', "--out: "),
+        ("seeds = 3\nseeds = 4", "must name a TOML file ("),
+    ],
+)
+def test_bad_files_are_one_sentence_too(text, sentence, capsys):
+    Path("settings.toml").write_text(text)
+    assert main(["sweep", "xor", "--config", "settings.toml"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert re.fullmatch(r"bpjax: [^\n]+\n", printed.err)
+    assert sentence in printed.err
+    assert list(tree()) == [Path("settings.toml")]
+
+
+# ---- whatever else comes in ---------------------------------------------------------------------
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
+NUMBER = st.one_of(
+    st.floats().map(str), st.integers(-(2**40), 2**40).map(str), st.floats(0, 1).map(str)
+)
+RANGE = st.builds("{}:{}:{}{}".format, NUMBER, NUMBER, st.sampled_from(["lin", "log", ""]), NUMBER)
+PAIR = st.builds(
+    "{}={}".format,
+    st.sampled_from(["direct", "on", "off", "bits", "size", "hidden", "updates", "biases", "x"]),
+    st.one_of(NUMBER, TEXT, st.sampled_from(["true", "false", "case", "zero", "2,3", ","])),
+)
+WORD = st.one_of(NUMBER, RANGE, PAIR, TEXT, st.sampled_from(["paper", "adam", "float64", "1/2"]))
+SHARED = ["hidden", "learning-rate", "momentum", "init-range", "weight-decay", "tolerance"]
+SHARED += ["loss-below", "max-epochs", "optimizer", "set", "precision", "implementation"]
+OPTIONS = {
+    "sweep": [*SHARED, "seeds", "first-seed", "shard", "keep-weights", "json", "no-figures"],
+    "train": [*SHARED, "seed", "record-every", "snapshot-every", "json", "no-figures"],
+}
+TOML_VALUE = st.one_of(
+    st.booleans(),
+    st.integers(-(2**40), 2**40),
+    st.floats(allow_nan=False, allow_infinity=False),
+    TEXT,
+    st.lists(st.one_of(st.integers(-3, 9), st.floats(0, 2), TEXT), max_size=3),
+)
+
+
+class WouldTrain(Exception):
+    """All checks are passed."""
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    """Stop where a run or sweep would begin, before it claims a folder."""
+
+    def stop(*arguments, **options):
+        raise WouldTrain
+
+    monkeypatch.setattr("bpjax.sweeps.run.run_plan", stop)
+    monkeypatch.setattr("bpjax.run_folder.claim", stop)
+
+
+def assert_polite(words, capsys):
+    """Good input would train; anything else is refused in one sentence. Never a traceback."""
+    capsys.readouterr()
+    with contextlib.suppress(WouldTrain):
+        assert main(words) in (0, 2), words
+        printed = capsys.readouterr()
+        if "--help" not in words and "-h" not in words:
+            assert printed.out == ""
+            assert re.fullmatch(r"bpjax: [^\n]+\n", printed.err), (words, printed.err)
+    assert tree().keys() <= {Path("fuzz.toml")}
+
+
+FUZZ = settings(
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@FUZZ
+@given(st.sampled_from(["sweep", "train"]), st.sampled_from([*bpjax.tasks.TASKS, "x"]), st.data())
+def test_no_option_value_makes_a_traceback(no_training, capsys, command, task, data):
+    words = [command, task]
+    for option in data.draw(st.lists(st.sampled_from(OPTIONS[command]), max_size=3)):
+        words += [f"--{option}", *data.draw(st.lists(WORD, max_size=2))]
+    assert_polite(words, capsys)
+
+
+@FUZZ
+@given(st.lists(st.one_of(TEXT, st.sampled_from([*COMMANDS, "xor", "-", "--", "-h"])), max_size=4))
+@example(["sweep", "--", "xor"])
+@example(["sweep", "None"])
+def test_no_words_make_a_traceback(no_training, capsys, words):
+    if words[:1] not in (["check"], ["tasks"]) and words:  # those two need no more words
+        with contextlib.suppress(WouldTrain):
+            assert main(words) in (0, 2)
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@FUZZ
+@given(st.sampled_from(["sweep", "train"]), st.data())
+def test_no_toml_file_makes_a_traceback(no_training, capsys, command, data):
+    keys = st.sampled_from([option.replace("-", "_") for option in OPTIONS[command]])
+    content = data.draw(st.dictionaries(st.one_of(keys, TEXT), TOML_VALUE, max_size=3))
+    lines = [f"{json.dumps(key)} = {json.dumps(value)}" for key, value in content.items()]
+    Path("fuzz.toml").write_text("\n".join(lines), encoding="utf-8")
+    assert_polite([command, "xor", "--config", "fuzz.toml"], capsys)
+
+
+@FUZZ
+@given(st.binary(max_size=40))
+def test_no_bytes_in_a_config_file_make_a_traceback(no_training, capsys, content):
+    Path("fuzz.toml").write_bytes(content)
+    assert_polite(["sweep", "xor", "--config", "fuzz.toml"], capsys)
+
+
+# ---- sweep --------------------------------------------------------------------------------------
+
+
+def sweep(capsys, *words):
+    """Run a sweep with --json and return its summary."""
+    assert main(["sweep", *words, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_json_alone_is_on_standard_output(capsys):
+    summary = sweep(capsys, "xor", "--seeds", "10", "--out", "here", "--no-figures", *FAST)
+    assert summary == json.loads(Path("here/summary.json").read_text())
+    assert summary["num_runs"] == 10
+    python = bpjax.sweep(
+        bpjax.tasks.xor(), 10, learning_rate=1.0, init_range=1.0, max_epochs=150
+    ).summary()
+    differing = ("seconds", "seed_epochs_per_second")
+    assert {**summary, **dict.fromkeys(differing)} == {**python, **dict.fromkeys(differing)}
+
+
+def test_the_summary_for_people(capsys):
+    words = ["xor", "--seeds", "10", "--out", "here", "--no-figures", *FAST]
+    assert main(["sweep", *words, "--learning-rate", "1", "2"]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    lines = printed.out.splitlines()
+    assert lines[0] == "xor: 20 runs, criterion tolerance 0.5"
+    assert "  learning rate  1, 2" in lines
+    assert sum(line.startswith("  success rate ") for line in lines) == 3, "all, and each cell"
+    assert lines[-1].endswith(": here")
+    result = read_runs("here").columns
+    converged = int(np.sum(result["status"] == bpjax.Status.CONVERGED))
+    assert f"  outcomes       {converged} converged, {20 - converged} at the cap" in printed.out
+
+
+def test_figures_are_drawn_unless_unwanted(capsys):
+    words = ["xor", "--seeds", "10", *FAST]
+    sweep(capsys, *words, "--out", "with")
+    sweep(capsys, *words, "--out", "without", "--no-figures")
+    assert [path.name for path in Path("with/figures").iterdir()] == ["survival.png"]
+    assert not Path("without/figures").exists()
+
+
+def test_the_same_command_resumes_in_the_default_folder(capsys):
+    words = ["xor", "--seeds", "10", "--no-figures", *FAST]
+    sweep(capsys, *words)
+    (folder,) = Path("results").iterdir()
+    before = tree()
+    for path in (folder / "chunks").iterdir():
+        path.unlink()
+    sweep(capsys, *words)
+    after = tree()
+    assert {p for p in before if p.name != "summary.json"} <= after.keys()
+    assert all(before[p] == after[p] for p in before if p.suffix == ".npz")
+
+
+def test_ranges_and_lists_make_a_grid(no_training, monkeypatch):
+    plans = []
+    monkeypatch.setattr("bpjax.sweeps.run.run_plan", lambda plan, *_: plans.append(plan) or 1 / 0)
+    words = ["--learning-rate", "0.05", "0.1:10:log3", "--momentum", "0:0.9:lin4"]
+    words += ["--hidden", "2", "3", "--set", "direct=true,false", "--optimizer", "paper", "sgd"]
+    with pytest.raises(ZeroDivisionError):
+        main(["sweep", "xor", "--seeds", "5", *words])
+    (plan,) = plans
+    assert plan.grid["learning_rate"] == (0.05, 0.1, 1.0, 10.0)
+    assert plan.grid["momentum"] == (0.0, 0.3, 0.6, 0.9)
+    assert [task.options["hidden"] for task in plan.tasks] == [2, 3, 2, 3]
+    assert [task.options["direct"] for task in plan.tasks] == [True, True, False, False]
+    assert plan.num_runs == 4 * 4 * 4 * 2 * 5
+    assert set(plan.cells[0].columns) == {
+        "hidden",
+        "direct",
+        "learning_rate",
+        "momentum",
+        "optimizer",
+    }
+
+
+TOML = """
+seeds = 7
+first-seed = 3
+learning_rate = [0.5, "1:2:lin2"]
+momentum = 0.8
+max-epochs = 20
+keep_weights = true
+precision = "float64"
+set = { hidden = 3, updates = "case", decay_biases = false, biases = "zero" }
+"""
+FLAGS = [
+    *["--seeds", "7", "--first-seed", "3", "--learning-rate", "0.5", "1:2:lin2"],
+    *["--momentum", "0.8", "--max-epochs", "20", "--keep-weights", "--precision", "float64"],
+    *["--set", "hidden=3", "--set", "updates=case", "--set", "decay_biases=false"],
+    *["--set", "biases=zero"],
+]
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        [],
+        ["--seeds", "9"],
+        ["--learning-rate", "0.1"],
+        ["--precision", "float32"],
+        ["--set", "hidden=4"],
+        ["--set", "updates=batch"],
+    ],
+    ids=str,
+)
+def test_a_file_equals_flags_and_the_command_line_wins(over, monkeypatch):
+    plans = []
+    monkeypatch.setattr("bpjax.sweeps.run.run_plan", lambda plan, *_: plans.append(plan) or 1 / 0)
+    Path("settings.toml").write_text(TOML)
+    for words in (["--config", "settings.toml"], FLAGS):
+        with pytest.raises(ZeroDivisionError):
+            main(["sweep", "xor", *words, *over])
+    by_file, by_flags = (plan.identity() for plan in plans)
+    assert by_file == by_flags
+
+
+def test_shards_exported_together_equal_the_whole(capsys, monkeypatch):
+    words = ["xor", "--seeds", "25", "--learning-rate", "1", "2", *FAST[2:], "--keep-weights"]
+    for folder, shard in {"whole": [], "a": ["--shard", "1/2"], "b": ["--shard", "2/2"]}.items():
+        sweep(capsys, *words, *shard, "--out", folder, "--no-figures")
+    assert main(["export", "whole"]) == 0
+    assert main(["export", "b", "a", "--out", "both.csv"]) == 0
+    assert capsys.readouterr().out == "50 runs: whole/runs.csv\n50 runs: both.csv\n"
+    whole = Path("whole/runs.csv").read_bytes()
+    assert Path("both.csv").read_bytes() == whole
+    assert len(whole.splitlines()) == 51
+
+    assert main(["export", "a", "b", "--out", "half.csv"]) == 0
+    assert Path("half.csv").read_bytes() == whole, "in any order"
+
+
+# ---- export and verify --------------------------------------------------------------------------
+
+
+def test_export_writes_a_file_or_standard_output(swept, capsys):
+    assert main(["export", "swept", "--out", "runs.csv"]) == 0
+    capsys.readouterr()
+    assert main(["export", "swept", "--out", "-"]) == 0
+    text = capsys.readouterr().out
+    assert text == Path("runs.csv").read_text()
+    assert text.splitlines()[0] == "seed,status,epochs,loss"
+    assert len(text.splitlines()) == 11
+
+
+def test_a_sweep_that_is_not_finished_is_exported_only_when_asked(capsys, monkeypatch):
+    stop_after_a_chunk(monkeypatch)
+    with pytest.raises(ZeroDivisionError):
+        main(["sweep", "xor", "--seeds", "1100", "--out", "part", *FAST])
+    assert main(["export", "part"]) == 2
+    assert "missing from 'part'; run the same sweep again" in capsys.readouterr().err
+    assert main(["export", "part", "--partial"]) == 0
+    assert re.fullmatch(r"1,024 runs: part/runs.csv\n", capsys.readouterr().out)
+
+
+def stop_after_a_chunk(monkeypatch):
+    """Let the second chunk of a sweep fail to be published."""
+    publish = SweepFolder.publish_chunk
+
+    def once(self, start, *rest):
+        return publish(self, start, *rest) if start == 0 else 1 / 0
+
+    monkeypatch.setattr(SweepFolder, "publish_chunk", once)
+    monkeypatch.setattr(bpjax.sweeps.run, "SECONDS_PER_CHUNK", 0.0)
+
+
+def test_verify_tells_whole_from_damaged_and_missing(swept, capsys):
+    assert main(["verify", "swept"]) == 0
+    assert capsys.readouterr().out == (
+        "1 chunks intact, 10 runs in them, 0 chunks damaged, 0 ranges missing.\n"
+    )
+    (chunk,) = Path("swept/chunks").iterdir()
+    whole = chunk.read_bytes()
+    chunk.write_bytes(whole[:-1])
+    assert main(["verify", "swept"]) == 1
+    printed = capsys.readouterr().out
+    assert f"damaged: {chunk} (runs 0 to 9, seeds 0 to 9" in printed
+    assert "given again, computes what is not there" in printed
+    chunk.unlink()
+    assert main(["verify", "swept"]) == 1
+    assert "missing: runs 0 to 9\n" in capsys.readouterr().out
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")  # as outside the tests: a line, not an error
+        chunk.write_bytes(whole[:-1])
+        assert main(["sweep", "xor", "--seeds", "10", "--out", "swept", "--no-figures", *FAST]) == 0
+    printed = capsys.readouterr()
+    assert re.fullmatch(r"bpjax: [^\n]*is damaged and computed again[^\n]*\n", printed.err)
+    assert chunk.read_bytes() == whole
+    assert main(["verify", "swept"]) == 0
+
+
+# ---- train --------------------------------------------------------------------------------------
+
+
+def test_train_shows_the_run_that_sweep_counts_as_seed_7(capsys):
+    assert main(["train", "xor", "--seed", "7", "--json", "--out", "run"]) == 0
+    outcome = json.loads(capsys.readouterr().out)
+    sweep(capsys, "xor", "--seeds", "9", "--out", "runs", "--no-figures")
+    assert main(["export", "runs", "--out", "-"]) == 0
+    row = capsys.readouterr().out.splitlines()[8].split(",")
+    assert row[:3] == ["7", outcome["status"], str(outcome["epochs"])]
+    assert sorted(str(p.relative_to("run")) for p in Path("run").rglob("*") if p.is_file()) == [
+        "figures/gradient-size.png",
+        "figures/loss.png",
+        "history.csv",
+        "run.json",
+        "weights.npz",
+    ]
+    assert json.loads(Path("run/run.json").read_text())["outcome"] == outcome
+
+
+def test_train_tells_the_outcome_in_a_sentence(capsys):
+    words = ["train", "xor", "--max-epochs", "20", "--record-every", "5", "--snapshot-every", "10"]
+    assert main([*words, "--out", "run", "--no-figures"]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    first, second = printed.out.splitlines()
+    assert first.startswith("exclusive-or, 2-2-1, seed 0: MAX_EPOCHS after 20 epochs (criterion ")
+    assert second.endswith(": run")
+    assert not Path("run/figures").exists()
+    assert len(Path("run/history.csv").read_text().splitlines()) == 1 + 5
+    with np.load("run/weights.npz") as saved:
+        assert saved["epoch"].tolist() == [0, 10, 20]
+
+
+def test_train_reads_a_file_too(capsys):
+    Path("run.toml").write_text('seed = 3\nmax_epochs = 5\nout = "run"\nno_figures = true\n')
+    assert main(["train", "xor", "--config", "run.toml", "--seed", "4", "--json"]) == 0
+    outcome = json.loads(capsys.readouterr().out)
+    assert (outcome["seed"], outcome["epochs"]) == (4, 5)
+    assert not Path("run/figures").exists()
+
+
+# ---- check --------------------------------------------------------------------------------------
+
+ROW = ["name", "num_parameters", "largest_gradient"]
+ROW += ["versus_jax", "versus_numpy", "versus_differences"]
+
+
+def test_check_prints_a_table_and_fails_if_anything_is_off(capsys, monkeypatch):
+    assert main(["check", "xor"]) == 0
+    table = capsys.readouterr().out
+    assert "input -> hidden" in table
+    assert ", 0 off." in table.splitlines()[-1]
+
+    (row, *rest) = bpjax.gradient_check.check_task(bpjax.tasks.xor())
+    off = SimpleNamespace(**{name: getattr(row, name) for name in ROW}, ok=False)
+    monkeypatch.setattr("bpjax.gradient_check.check_task", lambda task: [off, *rest])
+    assert main(["check", "xor"]) == 1
+    assert "  OFF\n" in capsys.readouterr().out
+
+
+# ---- stopping -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stop", "code"), [(KeyboardInterrupt, 130), ("Terminated", 143)], ids=["ctrl-c", "sigterm"]
+)
+def test_a_stopped_sweep_says_how_to_resume(stop, code, capsys, monkeypatch):
+    import bpjax.cli
+
+    error = getattr(bpjax.cli, stop) if isinstance(stop, str) else stop
+
+    def interrupted(*arguments):
+        raise error
+
+    monkeypatch.setattr("bpjax.sweeps.run.run_plan", interrupted)
+    assert main(["sweep", "xor", "--out", "my results"]) == code
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err == (
+        "stopped; finished chunks are in my results. "
+        "Resume with: bpjax sweep xor --out 'my results'\n"
+    )
+
+
+LONG = ["sweep", "xor", "--seeds", "8000", "--no-figures", "--momentum", "0.5"]
+LONG += ["--max-epochs", "3000", "--out", "here"]
+IMPATIENT = f"""
+import signal, bpjax.cli, bpjax.sweeps.run
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a script's background
+bpjax.sweeps.run.SECONDS_PER_CHUNK = 0.0  # a chunk per block: thirty of them
+raise SystemExit(bpjax.cli.main({LONG}))
+"""
+
+
+def start_long_sweep(folder):
+    one_device = os.environ | {"JAX_NUM_CPU_DEVICES": "1"}  # equally long on any machine
+    return run_in_another_process("-c", IMPATIENT, cwd=folder, environment=one_device)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The table of the sweep that nothing stopped, as bytes."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    process = start_long_sweep(folder)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    return table_bytes(read_runs(folder / "here"))
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)],
+    ids=["SIGINT", "SIGTERM", "SIGKILL"],
+)
+def test_a_real_sweep_stops_at_a_signal_and_resumes(number, code, undisturbed, tmp_path):
+    process = start_long_sweep(tmp_path)
+    chunks = tmp_path / "here/chunks"
+    deadline = time.monotonic() + 120
+    while not list(chunks.glob("runs-*.npz")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(number)
+    began = time.monotonic()
+    printed, errors = process.communicate(timeout=60)
+    assert time.monotonic() - began < 5
+    assert process.returncode == code
+    assert printed == ""
+    if number != signal.SIGKILL:
+        resume = shlex.join(["bpjax", *LONG])
+        assert errors == f"stopped; finished chunks are in here. Resume with: {resume}\n"
+
+    kept = {path: path.read_bytes() for path in chunks.glob("runs-*.npz")}
+    again = start_long_sweep(tmp_path)
+    _, errors = again.communicate(timeout=300)
+    assert again.returncode == 0, errors
+    runs = json.loads((tmp_path / "here/summary.json").read_text())["seconds"]["runs"]
+    assert 0 < runs < 8000, "some runs were left, not all"
+    assert all(path.read_bytes() == content for path, content in kept.items())
+    assert table_bytes(read_runs(tmp_path / "here")) == undisturbed

@@ -1,0 +1,519 @@
+"""Many runs at once: the same as one by one, in any order, on any devices, through any accident.
+
+Sweeps here have blocks of 8 lanes on each of the four CPU devices of `conftest.py`.
+"""
+
+import functools
+import json
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import bpjax
+from bpjax.analysis.convergence import summarize_runs
+from bpjax.epoch import Cases, Settings, program_of, settings_of, start, step
+from bpjax.learning import Recipe
+from bpjax.network import Connection, Layer, Network, flatten_params, init_params, parameter_names
+from bpjax.status import Status
+from bpjax.sweeps import matrix, run
+from bpjax.sweeps.devices import lane_mesh
+from bpjax.sweeps.export import table_bytes
+from bpjax.sweeps.plan import make_plan
+from bpjax.sweeps.run import default_folder, run_plan
+from bpjax.sweeps.store import SweepFolder, read_runs
+from bpjax.task import Task
+
+XOR = bpjax.tasks.xor().with_settings(learning_rate=1.0, init_range=1.0, max_epochs=150)
+"""About half of the runs converge."""
+
+sweep = functools.partial(bpjax.sweep, block_size=8)
+
+
+def by_name(result):
+    """Return the rows of a sweep by seed and settings, as bytes: equal means equal bit for bit."""
+    columns = result.table.columns
+    names = [name for name in columns if name not in ("status", "epochs", "loss", "weights")]
+    keys = zip(*(columns[name].tolist() for name in names), strict=True)
+    found = [columns[name] for name in ("status", "epochs", "loss", "weights") if name in columns]
+    return {key: tuple(c[k].tobytes() for c in found) for k, key in enumerate(keys)}
+
+
+@pytest.fixture(scope="module")
+def forty():
+    """Forty runs with their weights."""
+    return sweep(XOR, 40, keep_weights=True)
+
+
+# ---- a sweep is a loop --------------------------------------------------------------------------
+
+
+def one_by_one(task, num_seeds):
+    """Train in a plain Python loop over seeds and epochs, in float64."""
+    program, numbers = program_of(task, "float64"), settings_of(task, "float64")
+    cases = Cases(*task.cases(jnp.float64))
+    begin = jax.jit(functools.partial(start, program, task.num_cases))
+    one_epoch = jax.jit(functools.partial(step, program, cases))
+    for seed in range(num_seeds):
+        state = begin(jnp.uint32(seed), numbers)
+        while state.status == Status.RUNNING:
+            state = one_epoch(jnp.int32(task.recipe.max_epochs), numbers, state)
+        yield state
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"updates": "case"},
+        {"optimizer": "adam", "learning_rate": 0.1},
+        {"weight_decay": 0.01, "loss_below": 0.1},
+    ],
+    ids=str,
+)
+def test_a_sweep_equals_a_loop_over_its_runs(settings, float64):
+    # Optax's own rules are not written for strict promotion.
+    promotion = "standard" if "optimizer" in settings else "strict"
+    with jax.numpy_dtype_promotion(promotion):
+        result = sweep(XOR, 24, precision="float64", keep_weights=True, **settings)
+        states = list(one_by_one(XOR.with_settings(**settings), 24))
+
+    assert result["status"].tolist() == [int(state.status) for state in states]
+    assert result["epochs"].tolist() == [int(state.epoch) for state in states]
+    assert {Status.CONVERGED, Status.MAX_EPOCHS} == set(result["status"])
+    np.testing.assert_allclose(result["loss"], [state.loss for state in states], rtol=1e-9)
+    weights = [flatten_params(XOR.network, state.params) for state in states]
+    np.testing.assert_allclose(result["weights"], weights, rtol=1e-9, atol=1e-9)
+
+
+def train_xor_in_numpy(w1, b1, w2, b2, case_by_case):
+    """Equations (1) to (9) for 2-2-1, written out; returns the outcome and its epoch."""
+    inputs = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    targets = np.array([0.0, 1.0, 1.0, 0.0])
+    recipe = XOR.recipe
+    velocity = [0.0] * 4
+
+    def forward(x):
+        hidden = 1 / (1 + np.exp(-(x @ w1 + b1)))
+        return hidden, 1 / (1 + np.exp(-(hidden @ w2 + b2)))
+
+    for epoch in range(recipe.max_epochs + 1):
+        if np.all(np.abs(forward(inputs)[1] - targets) < 0.5):
+            return Status.CONVERGED, epoch
+        if epoch == recipe.max_epochs:
+            return Status.MAX_EPOCHS, epoch
+        for chosen in [[0], [1], [2], [3]] if case_by_case else [[0, 1, 2, 3]]:
+            x, d = inputs[chosen], targets[chosen]
+            hidden, y = forward(x)
+            dx2 = (y - d) * y * (1 - y)
+            dx1 = np.outer(dx2, w2) * hidden * (1 - hidden)
+            grads = [x.T @ dx1, dx1.sum(axis=0), hidden.T @ dx2, dx2.sum()]
+            velocity = [
+                -recipe.learning_rate * g + recipe.momentum * v
+                for g, v in zip(grads, velocity, strict=True)
+            ]
+            w1, b1, w2, b2 = (w + dw for w, dw in zip((w1, b1, w2, b2), velocity, strict=True))
+    raise AssertionError("the cap comes first")
+
+
+@pytest.mark.parametrize("updates", ["batch", "case"])
+def test_a_sweep_equals_the_equations_written_out_in_numpy(updates, float64):
+    result = sweep(XOR, 24, precision="float64", keep_weights=True, updates=updates)
+    for seed in range(24):
+        params = init_params(XOR.network, bpjax.run_key(seed), 1.0, dtype="float64")
+        w1, w2 = params.weight["input", "hidden"], params.weight["hidden", "output"]
+        b1, b2 = params.bias["hidden"], params.bias["output"]
+        status, epochs = train_xor_in_numpy(
+            *map(np.asarray, (w1, b1, w2[:, 0], b2[0])), case_by_case=updates == "case"
+        )
+        assert (result["status"][seed], result["epochs"][seed]) == (status, epochs), seed
+
+
+# ---- same seed, same bits -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("num_devices", [1, 2])
+def test_the_number_of_devices_does_not_matter(num_devices, forty, monkeypatch):
+    assert lane_mesh().size == 4, "the tests' own setting"
+    monkeypatch.setattr(run, "lane_mesh", lambda: lane_mesh(num_devices))
+    assert by_name(sweep(XOR, 40, keep_weights=True)) == by_name(forty)
+
+
+@pytest.mark.parametrize(("first_seed", "seeds"), [(0, 1), (0, 33), (7, 32), (39, 1), (3, 5)])
+def test_neither_the_lane_nor_the_padding_matters(first_seed, seeds, forty):
+    part = by_name(sweep(XOR, seeds, first_seed=first_seed, keep_weights=True))
+    assert list(part) == [(seed,) for seed in range(first_seed, first_seed + seeds)]
+    assert part.items() <= by_name(forty).items()
+
+
+def test_the_order_of_a_grid_does_not_matter():
+    grid = {"learning_rate": [0.5, 1.0], "momentum": [0.5, 0.9]}
+    backwards = {"momentum": [0.9, 0.5], "learning_rate": [1.0, 0.5]}
+    one = sweep(XOR, 11, keep_weights=True, **grid)
+    other = sweep(XOR, 11, keep_weights=True, **backwards)
+    other = {(seed, rate, momentum): row for (seed, momentum, rate), row in by_name(other).items()}
+    assert by_name(one) == other
+
+
+def test_a_run_of_a_grid_is_the_run_of_a_plain_sweep(forty):
+    grid = by_name(sweep(XOR, 11, learning_rate=[0.5, 1.0], keep_weights=True))
+    plain = by_name(forty)
+    assert all(grid[seed, 1.0] == plain[seed,] for seed in range(11))
+    assert any(grid[seed, 0.5] != plain[seed,] for seed in range(11))
+
+
+def test_shards_hold_the_runs_of_the_whole(forty):
+    shards = [by_name(sweep(XOR, 40, keep_weights=True, shard=(k, 3))) for k in (1, 2, 3)]
+    assert shards[0] | shards[1] | shards[2] == by_name(forty)
+    assert sum(map(len, shards)) == 40
+
+
+def test_a_result_in_memory_equals_the_one_in_a_folder(forty, tmp_path):
+    stored = sweep(XOR, 40, keep_weights=True, out=tmp_path / "sweep")
+    assert by_name(stored) == by_name(forty)
+    assert stored.table.identity == json.loads(json.dumps(forty.table.identity))
+    assert table_bytes(stored.table) == table_bytes(forty.table)
+    assert json.loads((tmp_path / "sweep/summary.json").read_text()) == stored.summary()
+    timing = dict.fromkeys(("seconds", "seed_epochs_per_second"))
+    assert stored.summary() | timing == forty.summary() | timing
+
+
+def test_kept_weights_are_in_the_order_of_their_names(forty):
+    header = table_bytes(forty.table).decode().splitlines()[0].split(",")
+    names = parameter_names(XOR.network)
+    assert header[-len(names) :] == names
+
+    rested = sweep(XOR, 3, keep_weights=True, tolerance=1.0)  # converged at once: initial weights
+    for seed in range(3):
+        params = init_params(XOR.network, bpjax.run_key(seed), 1.0)
+        named = dict(zip(names, rested["weights"][seed].tolist(), strict=True))
+        assert named["input[0] -> hidden[1]"] == params.weight["input", "hidden"][0, 1]
+        assert named["bias output[0]"] == params.bias["output"][0]
+
+
+def test_another_block_shape_may_move_last_bits_only(forty):
+    wide = bpjax.sweep(XOR, 40, keep_weights=True, block_size=16)
+    assert wide.table.identity != forty.table.identity
+    # The 150 epochs amplify rounding; whole outcomes are compared, a few epochs may move by one.
+    same = (wide["status"] == forty["status"]) & (np.abs(wide["epochs"] - forty["epochs"]) <= 1)
+    assert np.mean(same) >= 0.9
+
+
+# ---- one compilation ----------------------------------------------------------------------------
+
+
+def num_compiled():
+    return matrix.start._cache_size(), matrix.advance._cache_size()
+
+
+def test_a_grid_its_resume_and_more_seeds_need_one_compilation(tmp_path):
+    task = bpjax.tasks.xor(hidden=5).with_settings(max_epochs=40)  # nobody else's program
+    grid = {"learning_rate": [0.5, 1.0, 2.0], "init_range": [0.5, 1.0], "tolerance": [0.4, 0.5]}
+    before = num_compiled()
+    sweep(task, 10, momentum=[0.0, 0.9], **grid, out=tmp_path / "a")
+    after = num_compiled()
+    assert after == (before[0] + 1, before[1] + 1)
+
+    for chunk in SweepFolder.open_for_reading(tmp_path / "a").chunks():
+        chunk.path.unlink()
+    sweep(task, 10, momentum=[0.0, 0.9], **grid, out=tmp_path / "a")
+    sweep(task, 77, first_seed=10**9, learning_rate=0.3, max_epochs=50)
+    sweep(bpjax.tasks.xor(hidden=5, off=0.1, on=0.9), 3, max_epochs=2)
+    assert num_compiled() == after
+
+
+# ---- outcomes, built on purpose -----------------------------------------------------------------
+
+
+def outcomes(result):
+    return list(zip(result["status"].tolist(), result["epochs"].tolist(), strict=True))
+
+
+def test_a_criterion_that_holds_at_once_takes_no_epoch():
+    result = sweep(XOR, 5, tolerance=1.0)
+    assert outcomes(result) == [(Status.CONVERGED, 0)] * 5
+
+
+def test_convergence_at_the_cap_counts_and_one_epoch_later_does_not(forty):
+    seed = int(np.argmax(forty["status"] == Status.CONVERGED))
+    epochs = int(forty["epochs"][seed])
+    assert 1 < epochs < 150
+
+    exactly = sweep(XOR, 1, first_seed=seed, max_epochs=epochs)
+    assert outcomes(exactly) == [(Status.CONVERGED, epochs)]
+    too_late = sweep(XOR, 1, first_seed=seed, max_epochs=epochs - 1)
+    assert outcomes(too_late) == [(Status.MAX_EPOCHS, epochs - 1)]
+
+
+def linear_task(learning_rate):
+    """E = w^2 / 2 of one weight: each epoch multiplies it by 1 - learning_rate."""
+    layers = [Layer("input", 1), Layer("output", 1, activation="linear", bias=False)]
+    return Task(
+        name="linear",
+        title="one linear unit",
+        options={},
+        network=Network(layers, [Connection("input", "output")]),
+        inputs=np.ones((1, 1)),
+        targets=np.zeros((1, 1)),
+        recipe=Recipe(learning_rate=learning_rate, momentum=0.0, max_epochs=100),
+        criterion=bpjax.Criterion("loss", 1e-30),
+        source="none",
+    )
+
+
+@pytest.mark.parametrize("learning_rate", [10.0, 1e3, 1e30])
+def test_a_run_that_leaves_the_finite_numbers_ends_there(learning_rate):
+    result = sweep(linear_task(learning_rate), 9, keep_weights=True)
+    assert set(result["status"]) == {Status.NONFINITE}
+    largest, factor = float(np.finfo(np.float32).max), abs(1 - learning_rate)
+    for seed in range(9):
+        weight = float(
+            init_params(linear_task(1.0).network, bpjax.run_key(seed), 0.3).weight[
+                "input", "output"
+            ][0, 0]
+        )
+        # The loss w^2 / 2 overflows first, where the square does or the weight itself.
+        epoch = 0
+        while weight**2 <= largest:
+            epoch, weight = epoch + 1, weight * factor
+        assert result["epochs"][seed] == epoch
+    assert not np.isfinite(result["loss"]).any()
+
+
+def test_a_finite_explosion_is_no_convergence():
+    result = sweep(linear_task(3.0), 4, max_epochs=20)
+    assert outcomes(result) == [(Status.MAX_EPOCHS, 20)] * 4
+
+
+def poisoned(field, poison):
+    """Train a block in which every third lane has a setting that no recipe would take."""
+    program, mesh = program_of(XOR), lane_mesh()
+    lanes = np.arange(32)
+    rows = [np.repeat(column[None], 32, axis=0) for column in settings_of(XOR)]
+    settings = Settings(*rows)
+    if poison is not None:
+        getattr(settings, field)[lanes % 3 == 0] = poison
+    used = np.full(32, True)
+    block = matrix.start(program, mesh, 4, lanes.astype(np.uint32), used, settings)
+    cases, cap = Cases(*XOR.cases()), np.int32(150)
+    return jax.device_get(matrix.advance(program, mesh, cases, cap, cap + 1, settings, block))
+
+
+@pytest.mark.parametrize("field", ["learning_rate", "momentum", "init_range"])
+@pytest.mark.parametrize("poison", [np.inf, -np.inf, np.nan, 1e38])
+def test_a_poisoned_run_harms_nobody(field, poison):
+    clean, block = poisoned(field, None), poisoned(field, poison)
+    healthy = np.arange(32) % 3 != 0
+    for ours, theirs in zip(jax.tree.leaves(block), jax.tree.leaves(clean), strict=True):
+        assert ours[healthy].tobytes() == theirs[healthy].tobytes()
+    if not math.isfinite(poison):
+        assert set(block.status[~healthy]) == {Status.NONFINITE}
+        assert set(block.epoch[~healthy]) <= {0, 1, 2}
+    assert Status.RUNNING not in block.status
+
+
+def test_the_weights_of_a_finished_run_stay(forty):
+    longer = sweep(XOR, 40, keep_weights=True, max_epochs=300)
+    done = forty["status"] == Status.CONVERGED
+    assert 5 < done.sum() < 35
+    assert longer["weights"][done].tobytes() == forty["weights"][done].tobytes()
+
+
+# ---- the summary --------------------------------------------------------------------------------
+
+
+def assert_consistent(summary, status, epochs):
+    converged = epochs[status == Status.CONVERGED]
+    assert summary["num_runs"] == len(status)
+    assert summary["converged"] == len(converged)
+    assert summary["max_epochs_reached"] == np.sum(status == Status.MAX_EPOCHS)
+    assert summary["nonfinite"] == np.sum(status == Status.NONFINITE)
+    rate, over = summary["success_rate"], summary["epochs"]
+    assert rate["estimate"] == len(converged) / len(status)
+    assert rate["low"] <= rate["estimate"] <= rate["high"]
+    assert rate["level"] == 0.95
+    assert {"median", "q25", "q75", "low", "high"} <= set(over)
+    assert (over["min"], over["max"]) == (converged.min(), converged.max())
+    # Without non-finite runs and with one cap, Kaplan and Meier is the sorted list itself.
+    ordered = [int(e) for e in sorted(converged)] + [None] * (len(status) - len(converged))
+    for name, share in (("q25", 0.25), ("median", 0.5), ("q75", 0.75)):
+        assert over[name] == ordered[math.ceil(share * len(status)) - 1]
+    assert summary["restart"]["cutoff"] in converged
+    assert summary["restart"]["expected_epochs"] > 0
+
+
+def test_the_summary_holds_what_the_contract_says(forty):
+    summary = json.loads(json.dumps(forty.summary(), allow_nan=False))
+    assert_consistent(summary, forty["status"], forty["epochs"])
+    assert summary["task"] == "xor"
+    assert summary["criterion"] == "tolerance 0.5"
+    assert summary["seeds"] == {"first": 0, "count": 40}
+    settings = {"hidden": 2, "learning_rate": 1.0, "momentum": 0.9, "max_epochs": 150}
+    assert settings.items() <= summary["settings"].items()
+    assert summary["seed_epochs"] == forty["epochs"].sum()
+    assert summary["seconds"]["compile"] >= 0
+    assert summary["seconds"]["run"] > 0
+    assert summary["seconds"]["runs"] == 40
+    rate = summary["seed_epochs"] / summary["seconds"]["run"]
+    assert summary["seed_epochs_per_second"] == pytest.approx(rate)
+    assert "cells" not in summary
+
+
+def test_the_summary_of_a_grid_holds_the_same_per_cell():
+    variants = [bpjax.tasks.xor(hidden=h).with_settings(max_epochs=150) for h in (2, 3)]
+    result = sweep(variants, 20, learning_rate=[1.0, 2.0], init_range=1.0)
+    summary = json.loads(json.dumps(result.summary(), allow_nan=False))
+    assert summary["settings"]["hidden"] == [2, 3]
+    assert summary["settings"]["learning_rate"] == [1.0, 2.0]
+    assert_consistent(summary, result["status"], result["epochs"])
+
+    points = [(h, rate) for h in (2, 3) for rate in (1.0, 2.0)]
+    found = [(c["settings"]["hidden"], c["settings"]["learning_rate"]) for c in summary["cells"]]
+    assert found == points
+    for (hidden, rate), cell in zip(points, summary["cells"], strict=True):
+        rows = (result["hidden"] == hidden) & (result["learning_rate"] == rate)
+        assert rows.sum() == 20
+        assert_consistent(cell, result["status"][rows], result["epochs"][rows])
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"tolerance": [0.3, 0.4]}, "tolerance 0.3, 0.4"),
+        ({"loss_below": 0.01}, "loss below 0.01"),
+        ({"loss_below": [0.01, 0.1]}, "loss below 0.01, 0.1"),
+    ],
+    ids=str,
+)
+def test_the_summary_names_the_criterion(settings, words):
+    assert sweep(XOR, 2, max_epochs=5, **settings).summary()["criterion"] == words
+
+
+def test_the_level_of_the_intervals_can_be_chosen(forty):
+    wide, narrow = forty.summary(level=0.99), forty.summary(level=0.5)
+    assert wide["success_rate"]["level"] == 0.99
+    assert wide["success_rate"]["low"] < narrow["success_rate"]["low"]
+
+
+def test_what_cannot_be_reached_is_null_and_non_finite_runs_are_counted_apart():
+    result = sweep(linear_task(1e3), 6)
+    summary = json.loads(json.dumps(result.summary(), allow_nan=False))
+    assert summary["nonfinite"] == summary["num_runs"] == 6
+    assert summary["max_epochs_reached"] == summary["converged"] == 0
+    assert summary["epochs"]["median"] is summary["epochs"]["min"] is summary["restart"] is None
+    counted = summarize_runs(result["status"], result["epochs"])
+    assert counted.items() <= result.summary().items()
+
+
+# ---- accidents ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_steps(monkeypatch):
+    """Make every block a chunk of its own, and every call of the program a short one."""
+    monkeypatch.setattr(run, "SECONDS_PER_CHUNK", 0.0)
+    monkeypatch.setattr(run, "SECONDS_PER_CALL", 1e-12)
+
+
+ACCIDENTAL = {"learning_rate": [1.0, 4.0], "max_epochs": 22, "keep_weights": True}
+"""80 runs in three blocks, each a chunk."""
+
+
+def test_a_sweep_stopped_at_any_moment_resumes_to_the_same_table(small_steps, tmp_path):
+    calls = []
+    plan = make_plan(XOR, 40, block_size=8, **ACCIDENTAL)
+    undisturbed = table_bytes(run_plan(plan, tmp_path / "whole", calls.append).table)
+    assert len(calls) > 20
+    chunks = SweepFolder.open_for_reading(tmp_path / "whole").chunks()
+    assert [(chunk.start, chunk.stop) for chunk in chunks] == [(0, 32), (32, 64), (64, 80)]
+
+    for k in range(1, len(calls) + 1):
+        folder, seen = tmp_path / f"stopped-{k}", []
+
+        def stop(at, k=k, seen=seen):
+            seen.append(at)
+            if len(seen) == k:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            run_plan(plan, folder, stop)
+        num_kept = 32 * len(SweepFolder.open_for_reading(folder).chunks())
+        result = run_plan(plan, folder)
+        assert table_bytes(result.table) == undisturbed
+        assert result.timing.runs == 80 - num_kept
+    assert num_kept == 64
+
+
+def test_strides_stay_within_their_integer_however_fast_the_blocks_are(monkeypatch):
+    monkeypatch.setattr(run, "SECONDS_PER_CALL", 1e9)  # every call may quadruple the stride
+    result = sweep(XOR, 32 * 16, tolerance=1.0)
+    assert outcomes(result) == [(Status.CONVERGED, 0)] * 512
+
+
+def test_progress_only_grows_and_counts_earlier_sessions(small_steps, tmp_path):
+    first, second = [], []
+    plan = make_plan(XOR, 40, block_size=8, **ACCIDENTAL)
+    run_plan(plan, tmp_path, first.append)
+    SweepFolder.open_for_reading(tmp_path).chunks()[1].path.unlink()
+    result = run_plan(plan, tmp_path, second.append)
+
+    for seen in (first, second):
+        for name in ("runs_done", "converged", "runs_made", "seed_epochs", "seconds"):
+            values = [getattr(at, name) for at in seen]
+            assert values == sorted(values), name
+        assert seen[-1].runs_done == seen[-1].num_runs == 80
+        assert seen[-1].converged == np.sum(result["status"] == Status.CONVERGED)
+    assert (first[-1].runs_made, second[-1].runs_made) == (80, 32)
+    assert first[-1].seed_epochs == result["epochs"].sum()
+
+
+def test_a_damaged_chunk_alone_is_computed_again_with_a_warning(small_steps, tmp_path):
+    plan = make_plan(XOR, 40, block_size=8, **ACCIDENTAL)
+    before = table_bytes(run_plan(plan, tmp_path).table)
+    path = SweepFolder.open_for_reading(tmp_path).chunks()[1].path
+    spoiled = bytearray(path.read_bytes())
+    spoiled[len(spoiled) // 2] ^= 1
+    path.write_bytes(spoiled)
+
+    with pytest.warns(UserWarning, match="is damaged and computed again") as caught:
+        result = run_plan(plan, tmp_path)
+    assert [str(path) in str(warning.message) for warning in caught] == [True]
+    assert result.timing.runs == 32
+    assert table_bytes(result.table) == before
+    assert table_bytes(read_runs(tmp_path)) == before
+
+
+def test_nothing_left_to_do_keeps_the_recorded_timing(tmp_path):
+    first = sweep(XOR, 40, out=tmp_path)
+    summary = (tmp_path / "summary.json").read_bytes()
+    for _ in range(3):
+        again = sweep(XOR, 40, out=tmp_path)
+        assert again.timing == first.timing
+        assert (tmp_path / "summary.json").read_bytes() == summary
+
+
+def test_a_lost_summary_is_written_again_without_timing(tmp_path):
+    first = sweep(XOR, 40, out=tmp_path)
+    (tmp_path / "summary.json").unlink()
+    again = sweep(XOR, 40, out=tmp_path).summary()
+    assert again["seconds"] is again["seed_epochs_per_second"] is None
+    timing = dict.fromkeys(("seconds", "seed_epochs_per_second"))
+    assert again == first.summary() | timing
+
+
+def test_a_resume_never_mixes_two_sweeps(tmp_path):
+    sweep(XOR, 5, out=tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(bpjax.ResultsError, match=r"`task.recipe.momentum` was 0.9, is now 0.8"):
+        sweep(XOR, 5, momentum=0.8, out=tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_the_default_folder_names_the_task_and_tells_sweeps_apart():
+    plans = [make_plan(XOR, seeds, precision=p) for seeds in (5, 6) for p in ("float32", "float64")]
+    folders = {default_folder(plan) for plan in plans}
+    assert len(folders) == 4
+    assert all(folder.startswith("results/xor-") for folder in folders)
+    assert default_folder(plans[0]) == default_folder(make_plan(XOR, 5))
