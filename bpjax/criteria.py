@@ -1,6 +1,7 @@
 """When a run counts as solved. A criterion is always named beside a number."""
 
 import dataclasses
+from numbers import Real
 from typing import Any, Literal
 
 import jax.numpy as jnp
@@ -79,11 +80,11 @@ def cases_right(
 
 def check_tolerance(value: float) -> None:
     """Raise SettingError unless 0 < value <= 1."""
-    if not 0 < value <= 1:
+    if not (isinstance(value, Real) and 0 < value <= 1):
         raise SettingError("tolerance", "must be above 0 and at most 1", value)
 
 
 def check_loss_below(value: float) -> None:
     """Raise SettingError unless `value` is positive and finite."""
-    if not 0 < value < float("inf"):
+    if not (isinstance(value, Real) and 0 < value < float("inf")):
         raise SettingError("loss_below", "must be a positive finite number", value)

@@ -219,6 +219,8 @@ class Recipe:
         check_init_range(self.init_range)
         if self.updates not in ("batch", "case"):
             raise SettingError("updates", "must be 'batch' or 'case'", self.updates)
+        if not isinstance(self.decay_biases, bool):
+            raise SettingError("decay_biases", "must be true or false", self.decay_biases)
         if isinstance(self.optimizer, str) and self.optimizer not in OPTIMIZERS:
             rule = f"must be one of {', '.join(OPTIMIZERS)}"
             raise SettingError("optimizer", rule, self.optimizer)

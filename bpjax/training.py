@@ -20,7 +20,7 @@ from bpjax.epoch import Cases, Program, RunState
 from bpjax.errors import SettingError
 from bpjax.network import Network, Params, flatten_params
 from bpjax.status import Status
-from bpjax.sweeps import matrix
+from bpjax.sweeps.block import Block
 from bpjax.sweeps.devices import lane_mesh
 from bpjax.sweeps.plan import Plan, check_seed, check_whole, make_plan
 from bpjax.task import Task
@@ -185,52 +185,29 @@ def _train(
     snapshot_every: int | None,
     on_progress: Callable[[Glance], None] | None,
 ) -> Run:
-    task, program = plan.cells[0].task, plan.groups()[0].program
-    lane = _Lane(plan, program, task)
-    recorder = _Recorder(task, program, lane.cases, snapshot_every, on_progress)
-    epoch, status, params = lane.look()
+    (group,) = plan.groups()
+    block = Block(plan, group, lane_mesh(num_devices=1), np.zeros(1, int))
+    recorder = _Recorder(group.task, block, snapshot_every, on_progress)
+    epoch, status, params = _look(block)
     recorder.add(epoch, params)
     while status == Status.RUNNING:
-        lane.advance(record_every)
-        before, (epoch, status, params) = epoch, lane.look()
+        block.advance(record_every)
+        before, (epoch, status, params) = epoch, _look(block)
         if epoch > before:
             recorder.add(epoch, params)
-    loss = float(lane.block.loss[0])
+    loss = float(block.state.loss[0])
     history, snapshots = recorder.finish()
-    return Run(task, plan.first_seed, Status(status), epoch, loss, params, history, snapshots)
+    return Run(group.task, plan.first_seed, status, epoch, loss, params, history, snapshots)
 
 
-class _Lane:
-    """The run in lane 0 of a block whose other lanes are idle."""
-
-    def __init__(self, plan: Plan, program: Program, task: Task):
-        lanes = np.zeros(plan.block_size, int)
-        self.program, self.mesh = program, lane_mesh(num_devices=1)
-        self.cases = Cases(*task.cases(program.dtype))
-        self.max_epochs = np.int32(task.recipe.max_epochs)
-        self.settings = plan.settings_of(lanes)
-        seeds, used = plan.seeds_of(lanes), np.arange(plan.block_size) == 0
-        self.block = matrix.start(program, self.mesh, task.num_cases, seeds, used, self.settings)
-
-    def advance(self, num_epochs: int) -> None:
-        self.block = matrix.advance(
-            self.program,
-            self.mesh,
-            self.cases,
-            self.max_epochs,
-            np.int32(num_epochs),
-            self.settings,
-            self.block,
-        )
-
-    def look(self) -> tuple[int, int, Params]:
-        epoch, status, params = _first_lane(self.block)
-        return int(epoch), int(status), params
+def _look(block: Block) -> tuple[int, Status, Params]:
+    epoch, status, params = _first_lane(block.state)
+    return int(epoch), Status(int(status)), params
 
 
 @jax.jit
-def _first_lane(block: RunState) -> tuple[Any, Any, Params]:
-    return jax.tree.map(lambda lanes: lanes[0], (block.epoch, block.status, block.params))
+def _first_lane(state: RunState) -> tuple[Any, Any, Params]:
+    return jax.tree.map(lambda lanes: lanes[0], (state.epoch, state.status, state.params))
 
 
 class _Recorder:
@@ -239,12 +216,11 @@ class _Recorder:
     def __init__(
         self,
         task: Task,
-        program: Program,
-        cases: Cases,
+        block: Block,
         snapshot_every: int | None,
         on_progress: Callable[[Glance], None] | None,
     ):
-        self.task, self.program, self.cases = task, program, cases
+        self.task, self.program, self.cases = task, block.program, block.cases
         self.snapshot_every, self.on_progress = snapshot_every, on_progress
         self.tolerance = task.criterion.threshold if task.criterion.kind == "tolerance" else 0.5
         self.waiting: list[tuple[int, Params]] = []

@@ -402,18 +402,29 @@ def test_json_alone_is_on_standard_output(capsys):
 
 
 def test_the_summary_for_people(capsys):
-    words = ["xor", "--seeds", "10", "--out", "here", "--no-figures", *FAST]
-    assert main(["sweep", *words, "--learning-rate", "1", "2"]) == 0
+    words = ["xor", "--seeds", "20", "--out", "here", "--no-figures", *FAST]
+    assert main(["sweep", *words]) == 0
     printed = capsys.readouterr()
     assert printed.err == ""
-    lines = printed.out.splitlines()
-    assert lines[0] == "xor: 20 runs, criterion tolerance 0.5"
+    assert printed.out.startswith("xor: 20 runs, criterion tolerance 0.5\n")
+    assert printed.out.endswith(": here\n")
+    found = read_runs("here").columns["status"]
+    converged = int(np.sum(found == bpjax.Status.CONVERGED))
+    assert f"{converged} converged, {20 - converged} at the cap, 0 non-finite" in printed.out
+    assert f"{converged / 20:.2%}" in printed.out
+    assert "95% interval" in printed.out
+
+
+def test_the_summary_of_a_grid_for_people_has_every_cell(capsys):
+    words = ["xor", "--seeds", "20", "--out", "here", "--no-figures", *FAST]
+    assert main(["sweep", *words, "--learning-rate", "1", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "xor: 40 runs, criterion tolerance 0.5"
     assert "  learning rate  1, 2" in lines
-    assert sum(line.startswith("  success rate ") for line in lines) == 3, "all, and each cell"
-    assert lines[-1].endswith(": here")
-    result = read_runs("here").columns
-    converged = int(np.sum(result["status"] == bpjax.Status.CONVERGED))
-    assert f"  outcomes       {converged} converged, {20 - converged} at the cap" in printed.out
+    table = read_runs("here").columns
+    for rate in (1.0, 2.0):
+        solved = np.mean(table["status"][table["learning_rate"] == rate] == bpjax.Status.CONVERGED)
+        assert sum(f"{rate:g} " in line and f"{solved:.2%}" in line for line in lines) == 1
 
 
 def test_figures_are_drawn_unless_unwanted(capsys):

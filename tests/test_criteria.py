@@ -68,3 +68,9 @@ def test_a_fault_is_named(kind, threshold, words):
     with pytest.raises(SettingError) as fault:
         Criterion(kind, threshold)
     assert str(fault.value) == words
+
+
+@pytest.mark.parametrize("kind", ["tolerance", "loss"])
+def test_a_threshold_that_is_no_number_is_refused(kind):
+    with pytest.raises(SettingError, match="must be"):
+        Criterion(kind, "a")

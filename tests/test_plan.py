@@ -322,3 +322,18 @@ def test_a_seed_is_a_whole_number_of_32_bits(seed):
 @pytest.mark.parametrize("seed", [0, 2**32 - 1, np.uint32(7)])
 def test_good_seeds_pass(seed):
     check_seed(seed)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"learning_rate": 1e300}, "`learning_rate` must be within the range of float32"),
+        ({"learning_rate": 1e-60}, "`learning_rate` must be within the range of float32"),
+        ({"init_range": [0.3, 1e39]}, "`init_range` must be within the range of float32, got 1e"),
+        ({"tolerance": 1e-60}, "`tolerance` must be within the range of float32"),
+    ],
+)
+def test_a_number_that_the_precision_cannot_hold_is_refused(settings, words):
+    with pytest.raises(SettingError, match=words):
+        make_plan(xor(), 1, **settings)
+    make_plan(xor(), 1, precision="float64", **settings)

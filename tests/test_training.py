@@ -41,8 +41,16 @@ def test_the_seeds_of_these_tests(watched):
 # ---- the run is the sweep's ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("task", [XOR, SYMMETRY], ids=lambda task: task.name)
-@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("task", "precision"),
+    [
+        (XOR, "float32"),
+        (XOR, "float64"),
+        (SYMMETRY, "float32"),
+        (SYMMETRY, "float64"),
+    ],
+    ids=["xor-float32", "xor-float64", "symmetry-float32", "symmetry-float64"],
+)
 def test_train_shows_the_run_that_a_sweep_counts(task, precision):
     settings = SMALL | {"precision": precision}
     result = bpjax.sweep(task, 7, first_seed=5, keep_weights=True, **settings)

@@ -42,6 +42,9 @@ class Options:
     """Print the summary as JSON on standard output, and nothing else there."""
 
 
+MOST_ROWS = 50
+
+
 def main(words: Sequence[str]) -> int:
     """Run or resume a sweep, showing its progress, and print its summary."""
     options = with_config(parse(Options, "sweep", words))
@@ -105,7 +108,10 @@ def print_summary(summary: Mapping[str, Any]) -> None:
     print(f"{summary['task']}: {summary['num_runs']:,} runs, criterion {summary['criterion']}")
     for name, value in _shown_settings(summary):
         print(f"  {name:<14} {value}")
-    _print_outcome(summary)
+    if "cells" in summary:
+        _print_cells(summary["cells"])
+    else:
+        _print_outcome(summary)
     if summary["seconds"]:
         seconds = summary["seconds"]
         print(
@@ -113,9 +119,31 @@ def print_summary(summary: Mapping[str, Any]) -> None:
             f"{seconds['runs']:,} runs, {rate(summary['seed_epochs_per_second'] or 0)} "
             "seed-epochs/s"
         )
-    for cell in summary.get("cells", []):
-        print(", ".join(f"{name} {_text(value)}" for name, value in cell["settings"].items()))
-        _print_outcome(cell)
+
+
+def _print_cells(cells: Sequence[Mapping[str, Any]]) -> None:
+    """Print one row per point of a grid; intervals in brackets."""
+    names = list(cells[0]["settings"])
+    level = f"{cells[0]['success_rate']['level']:.0%}"
+    table = [[*names, f"solved ({level} interval)", "median epochs", "best restart -> expected"]]
+    for cell in cells[:MOST_ROWS]:
+        success, epochs, restart = cell["success_rate"], cell["epochs"], cell["restart"]
+        table.append(
+            [
+                *(_text(cell["settings"][name]) for name in names),
+                f"{success['estimate']:.2%} ({success['low']:.2%} to {success['high']:.2%})",
+                f"{_count(epochs['median'])} ({_count(epochs['low'])} to {_count(epochs['high'])})",
+                "-"
+                if restart is None
+                else f"{restart['cutoff']:,} -> {restart['expected_epochs']:,.0f}",
+            ]
+        )
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        cells_text = (text.ljust(width) for text, width in zip(row, widths, strict=True))
+        print("  " + "  ".join(cells_text).rstrip())
+    if len(cells) > MOST_ROWS:
+        print(f"  ... and {len(cells) - MOST_ROWS:,} more points of the grid, in summary.json")
 
 
 def _print_outcome(outcome: Mapping[str, Any]) -> None:
@@ -157,6 +185,10 @@ def _shown_settings(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _epochs(value: Any) -> str:
     return "not reached" if value is None else f"{value:,} epochs"
+
+
+def _count(value: Any) -> str:
+    return "-" if value is None else f"{value:,}"
 
 
 def _text(value: Any) -> str:

@@ -74,7 +74,9 @@ def draw_sweep(table: RunTable, folder: str | Path, level: float = 0.95) -> list
         label: survival_curve(status[rows], epochs[rows], level) for label, rows in groups.items()
     }
     task = identity["task"] if isinstance(identity["task"], Mapping) else identity["task"][0]
-    title = f"{task['name']}: {len(status):,} runs"
+    num_cells = len(status) // identity["seeds"]["count"]
+    together = f" of {num_cells} settings together" if num_cells > len(curves) else ""
+    title = f"{task['name']}: {len(status):,} runs{together}"
     if not {"tolerance", "loss_below"} & set(identity["columns"]):
         title += f", criterion {task['criterion']}"
     title += f", {level:.0%} band"

@@ -17,7 +17,7 @@ from bpjax.task import Task
 
 NUM_SEEDS_THERE_ARE = 2**32
 BLOCK_SIZE = 256
-"""Lanes per device. Part of a sweep's identity: another shape gives other last bits."""
+"""Runs per device and block. Part of a sweep's identity: another shape gives other last bits."""
 
 PRECISIONS = ("float32", "float64")
 IMPLEMENTATIONS = ("auto", "matrix")
@@ -160,7 +160,7 @@ def make_plan(
       first_seed: the first of them; all must lie below 2**32.
       precision: "float32" or "float64".
       implementation: "auto" or "matrix".
-      block_size: lanes per device, at least 1.
+      block_size: runs per device and block, at least 1.
       keep_weights: keep the final weights of every run.
       shard: (i, n), the i-th of n parts, counted from 1.
       **settings: settings of `Task.with_settings`; a list makes a grid.
@@ -192,6 +192,8 @@ def make_plan(
     _check_variants(variants)
     tasks = tuple(variant.with_settings(**single) for variant in variants)
     cells = _cells(tasks, grid)
+    for cell in cells:
+        _check_precision(cell.task, precision)
     if keep_weights and len({cell.task.network for cell in cells}) > 1:
         raise SettingError("keep_weights", "needs one network for all runs", keep_weights)
     _check_shard(shard, len(cells) * seeds)
@@ -221,6 +223,19 @@ def _cells(tasks: tuple[Task, ...], grid: Mapping[str, tuple[Any, ...]]) -> tupl
             columns = {name: _plain(value) for name, value in point.items()}
             cells.append(Cell(task.with_settings(**point), options | columns))
     return tuple(cells)
+
+
+def _check_precision(task: Task, precision: str) -> None:
+    """Raise SettingError for a number that `precision` would turn into infinity or zero."""
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = settings_of(task, precision)
+    exact = settings_of(task, "float64")
+    for name, ours, theirs in zip(Settings._fields, rounded, exact, strict=True):
+        lost = ~np.isfinite(ours) | ((np.asarray(ours) == 0) & (np.asarray(theirs) != 0))
+        if np.any(lost):
+            setting = {"threshold": "tolerance"}.get(name, name)
+            value = np.asarray(theirs)[lost].item(0)
+            raise SettingError(setting, f"must be within the range of {precision}", value)
 
 
 def check_seed(seed: Any) -> None:

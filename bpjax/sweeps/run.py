@@ -10,12 +10,10 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding
+from jax.sharding import Mesh
 
-from bpjax.epoch import Cases
-from bpjax.network import flatten_params
 from bpjax.status import Status
-from bpjax.sweeps import matrix
+from bpjax.sweeps.block import Block
 from bpjax.sweeps.devices import device_kind, lane_mesh
 from bpjax.sweeps.plan import Group, Plan, make_plan
 from bpjax.sweeps.store import RunTable, SweepFolder, fingerprint, missing_ranges, read_runs
@@ -170,17 +168,18 @@ def _train(
     plan: Plan, todo: Sequence[tuple[int, int]], meter: "_Meter"
 ) -> Iterator[tuple[int, int, dict[str, np.ndarray]]]:
     mesh = lane_mesh()
+    runs_per_block = plan.block_size * mesh.size
     for group in plan.groups():
         trainer = _Trainer(plan, group, mesh, meter)
         for first, last in todo:
             first, last = max(first, group.start), min(last, group.stop)
-            blocks, start, began = [], first, time.perf_counter()
-            for k in range(first, last, trainer.num_lanes):
-                stop = min(k + trainer.num_lanes, last)
-                blocks.append(trainer.train_block(np.arange(k, stop)))
+            done, start, began = [], first, time.perf_counter()
+            for k in range(first, last, runs_per_block):
+                stop = min(k + runs_per_block, last)
+                done.append(trainer.train(np.arange(k, stop)))
                 if stop == last or time.perf_counter() - began > SECONDS_PER_CHUNK:
-                    yield start, stop, _joined(blocks)
-                    blocks, start, began = [], stop, time.perf_counter()
+                    yield start, stop, _joined(done)
+                    done, start, began = [], stop, time.perf_counter()
 
 
 def _joined(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
@@ -191,67 +190,33 @@ class _Trainer:
     """Trains blocks of one group, and learns how many epochs fit into one call."""
 
     def __init__(self, plan: Plan, group: Group, mesh: Mesh, meter: "_Meter"):
-        self.plan, self.program, self.mesh, self.meter = plan, group.program, mesh, meter
-        self.cases = Cases(*group.task.cases(group.program.dtype))
-        self.max_epochs = np.int32(group.task.recipe.max_epochs)
-        self.num_lanes = plan.block_size * mesh.size
+        self.plan, self.group, self.mesh, self.meter = plan, group, mesh, meter
         self.stride = 0  # The first call makes no epoch: it compiles.
 
-    def train_block(self, runs: np.ndarray) -> dict[str, np.ndarray]:
+    def train(self, runs: np.ndarray) -> dict[str, np.ndarray]:
         """Return the columns of `runs`, which must fit into one block."""
-        lanes = np.arange(self.num_lanes)
-        padded, used = runs[np.minimum(lanes, len(runs) - 1)], lanes < len(runs)
-        settings = jax.device_put(
-            self.plan.settings_of(padded), NamedSharding(self.mesh, matrix.LANES)
-        )
         began = time.perf_counter()
-        block = matrix.start(
-            self.program,
-            self.mesh,
-            len(self.cases.inputs),
-            self.plan.seeds_of(padded),
-            used,
-            settings,
-        )
+        block = Block(self.plan, self.group, self.mesh, runs)
         while True:
-            block = matrix.advance(
-                self.program,
-                self.mesh,
-                self.cases,
-                self.max_epochs,
-                np.int32(self.stride),
-                settings,
-                block,
-            )
-            status = np.asarray(block.status)[: len(runs)]
-            epochs = np.asarray(block.epoch)[: len(runs)]
-            began = self._after_call(time.perf_counter() - began, status, epochs)
+            block.advance(self.stride)
+            status, epochs = block.of_runs(block.state.status), block.of_runs(block.state.epoch)
+            self._after_call(time.perf_counter() - began)
+            self.meter.show(status, epochs)
             if not np.any(status == Status.RUNNING):
                 break
+            began = time.perf_counter()
         self.meter.end_block(status, epochs)
-        columns = {
-            "seed": self.plan.seeds_of(runs),
-            "status": status.astype(np.int8),
-            "epochs": epochs,
-            "loss": np.asarray(block.loss)[: len(runs)],
-            **self.plan.columns_of(runs),
-        }
-        if self.plan.keep_weights:
-            flatten = jax.vmap(lambda params: flatten_params(self.program.network, params))
-            columns["weights"] = np.asarray(flatten(block.params))[: len(runs)]
-        return columns
+        return block.columns()
 
-    def _after_call(self, seconds: float, status: np.ndarray, epochs: np.ndarray) -> float:
+    def _after_call(self, seconds: float) -> None:
         if self.stride == 0:
             self.meter.compile_seconds += seconds
             self.stride = 16
         else:
             self.meter.run_seconds += seconds
-            # Epochs get cheaper as lanes end; grow carefully, shrink at once.
-            largest = min(4 * self.stride, int(self.max_epochs) + 1)  # must stay an int32
+            # Epochs get cheaper as lanes end: grow carefully, shrink at once, stay an int32.
+            largest = min(4 * self.stride, self.group.task.recipe.max_epochs + 1)
             self.stride = int(np.clip(self.stride * SECONDS_PER_CALL / seconds, 1, largest))
-        self.meter.show(status, epochs)
-        return time.perf_counter()
 
 
 class _Meter:

@@ -1,0 +1,66 @@
+"""Some runs of a plan in the lanes of one block: what the host holds while they train."""
+
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+
+from bpjax.epoch import Cases, RunState
+from bpjax.network import flatten_params
+from bpjax.sweeps import matrix
+from bpjax.sweeps.plan import Group, Plan
+
+
+class Block:
+    """Runs in training; `state` is on the devices, everything else on the host.
+
+    Args:
+      plan: the sweep.
+      group: the part of it that the runs belong to.
+      mesh: the devices over which the lanes are laid.
+      runs: their numbers in the plan, at most `plan.block_size` per device.
+    """
+
+    def __init__(self, plan: Plan, group: Group, mesh: Mesh, runs: np.ndarray):
+        self.plan, self.program, self.mesh, self.runs = plan, group.program, mesh, runs
+        self.cases = Cases(*group.task.cases(group.program.dtype))
+        self.max_epochs = np.int32(group.task.recipe.max_epochs)
+        self.lanes = matrix.lanes_for_runs(plan.block_size, mesh.size)[: len(runs)]
+        num_lanes = mesh.size * (plan.block_size + matrix.GUARD_LANES)
+        padded, used = np.full(num_lanes, runs[0]), np.zeros(num_lanes, bool)
+        padded[self.lanes], used[self.lanes] = runs, True
+        self.settings = jax.device_put(plan.settings_of(padded), NamedSharding(mesh, matrix.LANES))
+        self.state: RunState = matrix.start(
+            self.program, mesh, group.task.num_cases, plan.seeds_of(padded), used, self.settings
+        )
+
+    def advance(self, num_epochs: int) -> None:
+        """Make up to `num_epochs` epochs with every run that has not ended."""
+        self.state = matrix.advance(
+            self.program,
+            self.mesh,
+            self.cases,
+            self.max_epochs,
+            np.int32(num_epochs),
+            self.settings,
+            self.state,
+        )
+
+    def of_runs(self, lanes: Any) -> np.ndarray:
+        """Return the rows of the runs from an array that has a row for every lane."""
+        return np.asarray(lanes)[self.lanes]
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """Return the rows of the per-run table, once all runs have ended."""
+        columns = {
+            "seed": self.plan.seeds_of(self.runs),
+            "status": self.of_runs(self.state.status).astype(np.int8),
+            "epochs": self.of_runs(self.state.epoch),
+            "loss": self.of_runs(self.state.loss),
+            **self.plan.columns_of(self.runs),
+        }
+        if self.plan.keep_weights:
+            flatten = jax.vmap(lambda params: flatten_params(self.program.network, params))
+            columns["weights"] = self.of_runs(flatten(self.state.params))
+        return columns
