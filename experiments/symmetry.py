@@ -268,8 +268,10 @@ def _ratios(arrays: Mapping[str, np.ndarray], words: str, ax: Axes | None = None
         second, third = ratios.T
         ax.scatter(second, third, s=size, color=color, alpha=0.5, linewidths=0, label=label)
     for name, sizes in SOLUTIONS.items():
-        ax.annotate(name, sizes, (-8, 8), textcoords="offset points", ha="right")
+        offset = (-30, 18) if name == "1 : 2 : 4" else (0, -26)
+        ax.annotate(name, sizes, offset, textcoords="offset points", ha="center")
         ax.plot(*sizes, marker="+", markersize=16, color="black")
+    ax.set_ylim(bottom=1)
     ax.set_xlabel("second pair of weights, smallest pair = 1")
     ax.set_ylabel("third pair")
     ax.set_title(f"{words}, sizes of mirror pairs in solved nets", loc="left", pad=8)
