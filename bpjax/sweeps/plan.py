@@ -14,6 +14,7 @@ from bpjax.learning import Schedule
 from bpjax.network import parameter_names
 from bpjax.sweeps.devices import device_kind
 from bpjax.task import Task
+from bpjax.version import __version__
 
 NUM_SEEDS_THERE_ARE = 2**32
 BLOCK_SIZE = 256
@@ -133,6 +134,7 @@ class Plan:
             "implementation": self.implementation,
             "block_size": self.block_size,
             "weight_names": parameter_names(self.tasks[0].network) if self.keep_weights else None,
+            "bpjax": __version__,
             "jaxlib": jaxlib.__version__,
             "device_kind": device_kind(),
             "shard": None if self.shard is None else dataclasses.asdict(self.shard),
