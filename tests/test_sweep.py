@@ -557,3 +557,17 @@ def test_the_default_folder_names_the_task_and_tells_sweeps_apart():
     assert len(folders) == 4
     assert all(folder.startswith("results/xor-") for folder in folders)
     assert default_folder(plans[0]) == default_folder(make_plan(XOR, 5))
+
+
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+@pytest.mark.parametrize("name", list(bpjax.tasks.TASKS))
+def test_the_training_program_lowers_for_accelerators(name, platform):
+    """All that can be known without such a device: that the program can be written down for it."""
+    task = bpjax.tasks.make_task(name)
+    program, mesh = program_of(task), lane_mesh(1)
+    rows = [np.repeat(column[None], 32, axis=0) for column in settings_of(task)]
+    settings, cases, number = Settings(*rows), Cases(*task.cases()), np.int32(5)
+    seeds, used = np.arange(32, dtype=np.uint32), np.full(32, True)
+    block = matrix.start(program, mesh, task.num_cases, seeds, used, settings)
+    traced = matrix.advance.trace(program, mesh, cases, number, number, settings, block)
+    assert "stablehlo.while" in traced.lower(lowering_platforms=(platform,)).as_text()
