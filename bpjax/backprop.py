@@ -132,8 +132,7 @@ def backward(
     return grads
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def forward(network: Network, params: Params, inputs: Inputs) -> Activations:
+def forward(network: Network, params: Params, inputs: Any) -> Activations:
     """Compute the activations of all layers; `jax.grad` of it runs the hand-derived backward.
 
     The same values as `forward_pass`, carrying `backward_pass` as its custom derivative, so it
@@ -142,11 +141,17 @@ def forward(network: Network, params: Params, inputs: Inputs) -> Activations:
     Args:
       network: the net; static.
       params: its weights and biases.
-      inputs: shape (num_cases, num_in).
+      inputs: shape (num_cases, num_in), of any type of number.
 
     Returns:
       Activations by layer name, each (num_cases, size).
     """
+    dtype = jax.tree.leaves(params)[0].dtype
+    return _forward(network, params, jnp.asarray(inputs, dtype))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _forward(network: Network, params: Params, inputs: Inputs) -> Activations:
     return forward_pass(network, params, inputs)
 
 
@@ -166,7 +171,7 @@ def _backward_rule(
     return grads, jnp.concatenate(d_inputs, axis=1)
 
 
-forward.defvjp(_forward_rule, _backward_rule)
+_forward.defvjp(_forward_rule, _backward_rule)
 
 
 def value_and_grad(

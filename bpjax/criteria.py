@@ -1,13 +1,25 @@
 """When a run counts as solved. A criterion is always named beside a number."""
 
 import dataclasses
-from numbers import Real
 from typing import Any, Literal
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from bpjax.errors import SettingError
+from bpjax.numbers import real_number
+
+
+def _tolerance(value: Any) -> float:
+    rule = "must be above 0 and at most 1"
+    return real_number("tolerance", value, rule, lambda x: 0 < x <= 1)
+
+
+def _loss_below(value: Any) -> float:
+    return real_number("loss_below", value, "must be a positive finite number", lambda x: x > 0)
+
+
+_RULES = {"tolerance": _tolerance, "loss": _loss_below}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,12 +44,9 @@ class Criterion:
     threshold: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.kind == "tolerance":
-            check_tolerance(self.threshold)
-        elif self.kind == "loss":
-            check_loss_below(self.threshold)
-        else:
+        if self.kind not in _RULES:
             raise SettingError("kind", "must be 'tolerance' or 'loss'", self.kind)
+        object.__setattr__(self, "threshold", _RULES[self.kind](self.threshold))
 
     def holds(
         self,
@@ -76,15 +85,3 @@ def cases_right(
       [True, False]
     """
     return jnp.all(jnp.abs(outputs - targets) < tolerance, axis=1)
-
-
-def check_tolerance(value: float) -> None:
-    """Raise SettingError unless 0 < value <= 1."""
-    if not (isinstance(value, Real) and 0 < value <= 1):
-        raise SettingError("tolerance", "must be above 0 and at most 1", value)
-
-
-def check_loss_below(value: float) -> None:
-    """Raise SettingError unless `value` is positive and finite."""
-    if not (isinstance(value, Real) and 0 < value < float("inf")):
-        raise SettingError("loss_below", "must be a positive finite number", value)

@@ -5,13 +5,14 @@ many runs there are.
 """
 
 import dataclasses
+import functools
 from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Int, UInt
+from jaxtyping import Array, Bool, Float, Int, UInt
 
 from bpjax.backprop import backward, forward_pass
 from bpjax.criteria import Criterion
@@ -134,9 +135,27 @@ def start(program: Program, num_cases: int, seed: UInt[Array, ""], settings: Set
     params = init_params(
         program.network, run_key(seed), settings.init_range, program.initializer, program.dtype
     )
-    optimizer_state = _rule(program, settings, num_cases).init(params)
+    optimizer_state = rule_of(program, settings, num_cases).init(params)
     zero = jnp.zeros((), jnp.int32)
     return RunState(params, optimizer_state, zero, zero, jnp.asarray(jnp.nan, program.dtype))
+
+
+class Evaluation(NamedTuple):
+    """What the forward pass over all cases says about a run's weights.
+
+    Attributes:
+      loss: the loss E.
+      holds: whether the criterion holds.
+      activations: what the backward pass needs.
+    """
+
+    loss: Float[Array, ""]
+    holds: Bool[Array, ""]
+    activations: Any
+
+
+Learner = tuple[Any, Any]
+"""Parameters and the memory of the learning rule."""
 
 
 def step(
@@ -160,36 +179,59 @@ def step(
     Returns:
       The run one epoch later, or the same weights with the status that ends the run.
     """
-    network, loss_rule = program.network, program.loss
-    activations = forward_pass(network, state.params, cases.inputs)
-    outputs = activations[network.output.name]
-    loss = loss_rule.value(outputs, cases.targets)
+    evaluation = _evaluate(program, cases, settings, state.params)
+    learned = _learn(program, cases, settings, state, evaluation)
+    return conclude(max_epochs, state, evaluation, learned)
 
+
+def _evaluate(program: Program, cases: Cases, settings: Settings, params: Params) -> Evaluation:
+    activations = forward_pass(program.network, params, cases.inputs)
+    outputs = activations[program.network.output.name]
+    loss = program.loss.value(outputs, cases.targets)
     criterion = Criterion(program.criterion_kind)
     holds = criterion.holds(outputs, cases.targets, loss, settings.threshold)
-    was_running = state.status == Status.RUNNING
+    return Evaluation(loss, holds, activations)
+
+
+def _learn(
+    program: Program, cases: Cases, settings: Settings, state: RunState, evaluation: Evaluation
+) -> Learner:
+    rule = rule_of(program, settings, len(cases.inputs))
+    learner = state.params, state.optimizer_state
+    if program.updates == "case":
+        return _learn_case_by_case(program, rule, cases, learner)
+    activations = evaluation.activations
+    grads = backward(program.network, state.params, activations, cases.targets, program.loss)
+    return change(rule, grads, learner)
+
+
+def conclude(
+    max_epochs: Int[Array, ""], state: RunState, evaluation: Evaluation, learned: Learner
+) -> RunState:
+    """Return the run after an epoch: with what it learned, or as it was if it has ended.
+
+    Args:
+      max_epochs: the cap.
+      state: the run before the epoch.
+      evaluation: of its weights then.
+      learned: weights and memory after the epoch, if it is to count.
+    """
+    old = state.params, state.optimizer_state
     verdict = _judge(
-        _all_finite((state.params, state.optimizer_state, loss)), holds, state.epoch >= max_epochs
+        _all_finite((old, evaluation.loss)), evaluation.holds, state.epoch >= max_epochs
     )
+    was_running = state.status == Status.RUNNING
     status = jnp.where(was_running, verdict, state.status)
     running = status == Status.RUNNING
-
-    rule = _rule(program, settings, len(cases.inputs))
-    learner = state.params, state.optimizer_state
-    if program.updates == "batch":
-        grads = backward(network, state.params, activations, cases.targets, loss_rule)
-        learned = _change(rule, grads, learner)
-    else:
-        learned = _learn_case_by_case(program, rule, cases, learner)
     params, optimizer_state = jax.tree.map(
-        lambda new, old: jnp.where(running, new, old), learned, learner
+        lambda after, before: jnp.where(running, after, before), learned, old
     )
     return RunState(
         params,
         optimizer_state,
         state.epoch + running.astype(jnp.int32),
         status,
-        jnp.where(was_running, loss, state.loss),
+        jnp.where(was_running, evaluation.loss, state.loss),
     )
 
 
@@ -202,10 +244,11 @@ def _judge(finite: Any, holds: Any, at_cap: Any) -> Int[Array, ""]:
 
 def _all_finite(tree: Any) -> Any:
     leaves = [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
-    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))
+    return functools.reduce(jnp.logical_and, [jnp.all(jnp.isfinite(leaf)) for leaf in leaves])
 
 
-def _rule(program: Program, settings: Settings, num_cases: int) -> optax.GradientTransformation:
+def rule_of(program: Program, settings: Settings, num_cases: int) -> optax.GradientTransformation:
+    """Return the learning rule of a run, with its own rates."""
     per_epoch = num_cases if program.updates == "case" else 1
     return learning_rule(
         program.optimizer,
@@ -216,11 +259,8 @@ def _rule(program: Program, settings: Settings, num_cases: int) -> optax.Gradien
     )
 
 
-Learner = tuple[Params, Any]
-"""Parameters and the memory of the learning rule."""
-
-
-def _change(rule: optax.GradientTransformation, grads: Params, learner: Learner) -> Learner:
+def change(rule: optax.GradientTransformation, grads: Any, learner: Learner) -> Learner:
+    """Return parameters and memory after one weight change."""
     params, optimizer_state = learner
     changes, optimizer_state = rule.update(grads, optimizer_state, params)
     return optax.apply_updates(params, changes), optimizer_state
@@ -233,6 +273,6 @@ def _learn_case_by_case(
         inputs, targets = case.inputs[None, :], case.targets[None, :]
         activations = forward_pass(program.network, learner[0], inputs)
         grads = backward(program.network, learner[0], activations, targets, program.loss)
-        return _change(rule, grads, learner), None
+        return change(rule, grads, learner), None
 
     return jax.lax.scan(learn_one, learner, cases)[0]

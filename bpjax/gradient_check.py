@@ -183,7 +183,8 @@ def random_network(seed: int) -> Network:
     for k in range(num_inputs, len(layers)):
         sources = rng.choice(k, size=rng.integers(1, min(k, 3) + 1), replace=False)
         connections += [_random_connection(rng, layers[i], layers[k]) for i in sorted(sources)]
-    return Network(layers, connections)
+    joined = {name for connection in connections for name in connection.key}
+    return Network([layer for layer in layers if layer.name in joined], connections)
 
 
 def random_problem(seed: int) -> Problem:

@@ -6,7 +6,7 @@ decay shrinks every weight *after* each change, apart from the gradient.
 """
 
 import dataclasses
-import math
+import itertools
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
@@ -18,9 +18,13 @@ from jaxtyping import Array, Float, Int
 
 from bpjax.errors import SettingError
 from bpjax.network import Initializer, Params
+from bpjax.numbers import as_float, real_number, whole_number
 
 ScalarOrSchedule = Any
 """A number, or a function from the number of weight changes made so far to a number."""
+
+LARGEST_EPOCH = 2**31 - 2
+"""Epochs are counted in 32 bits."""
 
 
 class VelocityState(NamedTuple):
@@ -136,11 +140,13 @@ class Schedule:
     """A number that may change at given epochs: `values[k]` holds until `changes[k]` epochs.
 
     Args:
-      values: the numbers in the order of their use.
-      changes: how many epochs have been made when the next value takes over, increasing.
+      values: the numbers in the order of their use; kept as Python floats.
+      changes: how many epochs have been made when the next value takes over: whole numbers from 1
+        to 2**31 - 2, increasing.
 
     Raises:
-      SettingError: if the lengths do not fit or `changes` does not increase.
+      SettingError: if the lengths do not fit, a value is no finite number, or `changes` breaks its
+        rule.
 
     Example:
       The family trees' learning rate is 0.005 for the first 20 epochs, then 0.01:
@@ -154,10 +160,21 @@ class Schedule:
     changes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        for field in ("values", "changes"):
+            given = getattr(self, field)
+            if np.ndim(given) != 1:
+                raise SettingError(field, "must be a sequence of numbers", given)
+            object.__setattr__(self, field, tuple(given))
         if len(self.values) != len(self.changes) + 1:
             raise SettingError("values", "must have one entry more than `changes`", self.values)
-        if any(a >= b for a, b in zip((0, *self.changes), self.changes, strict=False)):
-            raise SettingError("changes", "must be positive and increase", self.changes)
+        values = tuple(map(as_float, self.values))
+        if None in values:
+            raise SettingError("values", "must be finite numbers", self.values)
+        changes = tuple(whole_number("changes", c, 1, LARGEST_EPOCH) for c in self.changes)
+        if any(a >= b for a, b in itertools.pairwise(changes)):
+            raise SettingError("changes", "must increase", changes)
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "changes", changes)
 
     def at(self, epoch: int) -> float:
         """Return the value in force after `epoch` epochs."""
@@ -193,8 +210,10 @@ class Recipe:
         the paper reports; "case" changes the weights after every case, in the order of the cases.
       decay_biases: whether `weight_decay` shrinks biases too.
       optimizer: a name in `OPTIMIZERS`, or any optax transformation (which then brings its own
-        rate: `learning_rate` and `momentum` are not used).
+        rate: `learning_rate` and `momentum` are not used). "rprop" takes no schedule of rates.
       max_epochs: the cap: a run that has not converged by then ends as MAX_EPOCHS.
+
+    Numbers are kept as Python's own, whatever kind they were given as.
 
     Raises:
       SettingError: naming the first setting that breaks its rule.
@@ -211,58 +230,64 @@ class Recipe:
     max_epochs: int = 10_000
 
     def __post_init__(self) -> None:
-        for rate in as_schedule(self.learning_rate).values:
-            check_learning_rate(rate)
-        for share in as_schedule(self.momentum).values:
-            check_share("momentum", share)
-        check_share("weight_decay", self.weight_decay)
-        check_init_range(self.init_range)
+        self._keep("learning_rate", _each(_learning_rate, self.learning_rate))
+        self._keep("momentum", _each(_momentum, self.momentum))
+        self._keep("weight_decay", _share("weight_decay", self.weight_decay))
+        self._keep("init_range", _init_range(self.init_range))
         if self.updates not in ("batch", "case"):
             raise SettingError("updates", "must be 'batch' or 'case'", self.updates)
         if not isinstance(self.decay_biases, bool):
             raise SettingError("decay_biases", "must be true or false", self.decay_biases)
-        if isinstance(self.optimizer, str) and self.optimizer not in OPTIMIZERS:
-            rule = f"must be one of {', '.join(OPTIMIZERS)}"
-            raise SettingError("optimizer", rule, self.optimizer)
+        _check_optimizer(self.optimizer)
         if self.optimizer != "paper" and as_schedule(self.momentum).changes:
             rule = "must not change during a run unless the optimizer is 'paper'"
             raise SettingError("momentum", rule, str(self.momentum))
-        check_max_epochs(self.max_epochs)
+        if self.optimizer == "rprop" and as_schedule(self.learning_rate).changes:
+            rule = "must not change during a run if the optimizer is 'rprop'"
+            raise SettingError("learning_rate", rule, str(self.learning_rate))
+        self._keep("max_epochs", whole_number("max_epochs", self.max_epochs, 1, LARGEST_EPOCH))
+
+    def _keep(self, setting: str, value: Any) -> None:
+        object.__setattr__(self, setting, value)
+
+
+def _each(rule: Callable[[Any], float], value: Any) -> float | Schedule:
+    """Return a number, or every number of a schedule, as `rule` lets it pass."""
+    if not isinstance(value, Schedule):
+        return rule(value)
+    return dataclasses.replace(value, values=tuple(map(rule, value.values)))
+
+
+def _learning_rate(value: Any) -> float:
+    return real_number("learning_rate", value, "must be a positive finite number", lambda x: x > 0)
+
+
+def _momentum(value: Any) -> float:
+    return _share("momentum", value)
+
+
+def _share(setting: str, value: Any) -> float:
+    return real_number(setting, value, "must be at least 0 and below 1", lambda x: 0 <= x < 1)
+
+
+def _init_range(value: Any) -> float:
+    rule = "must be a finite number, 0 or above"
+    return real_number("init_range", value, rule, lambda x: x >= 0)
+
+
+def _check_optimizer(optimizer: Any) -> None:
+    if isinstance(optimizer, optax.GradientTransformation):
+        return
+    if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
+        rule = f"must be one of {', '.join(OPTIMIZERS)}"
+        if not isinstance(optimizer, str):
+            rule += ", or an optax transformation"
+        raise SettingError("optimizer", rule, optimizer)
 
 
 def as_schedule(value: float | Schedule) -> Schedule:
     """Return `value` as a `Schedule`; a number is a schedule that never changes."""
     return value if isinstance(value, Schedule) else Schedule((value,))
-
-
-def check_learning_rate(value: float) -> None:
-    """Raise SettingError unless `value` is a positive finite number."""
-    if not (_is_number(value) and value > 0):
-        raise SettingError("learning_rate", "must be a positive finite number", value)
-
-
-def check_share(setting: str, value: float) -> None:
-    """Raise SettingError unless 0 <= value < 1."""
-    if not (_is_number(value) and 0 <= value < 1):
-        raise SettingError(setting, "must be at least 0 and below 1", value)
-
-
-def check_init_range(value: float) -> None:
-    """Raise SettingError unless `value` is zero or a positive finite number."""
-    if not (_is_number(value) and value >= 0):
-        raise SettingError("init_range", "must be a finite number, 0 or above", value)
-
-
-def check_max_epochs(value: int) -> None:
-    """Raise SettingError unless `value` is a whole number from 1 to 2**31 - 2."""
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not (whole and 1 <= value < 2**31 - 1):
-        raise SettingError("max_epochs", "must be a whole number from 1 to 2**31 - 2", value)
-
-
-def _is_number(value: Any) -> bool:
-    real = isinstance(value, int | float | np.integer | np.floating)
-    return real and not isinstance(value, bool) and math.isfinite(value)
 
 
 def learning_rule(

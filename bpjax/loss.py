@@ -5,7 +5,7 @@ cases. The derivative is part of it because the backward pass starts there.
 """
 
 import dataclasses
-from typing import Literal, Protocol, runtime_checkable
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -17,7 +17,11 @@ Outputs = Float[Array, "num_cases num_out"]
 
 @runtime_checkable
 class Loss(Protocol):
-    """What the engine asks of a loss; make it a frozen dataclass so that it is hashable."""
+    """What the engine asks of a loss; make it a frozen dataclass so that it is hashable.
+
+    A loss may say `sums_over_units = True` if it is a sum over cases and outputs of a function of
+    that output alone; then the fastest layouts serve it too.
+    """
 
     def value(self, outputs: Outputs, targets: Outputs) -> Float[Array, ""]:
         """Return the loss E, a sum over cases and output units."""
@@ -50,6 +54,8 @@ class HalfSquaredError:
       >>> HalfSquaredError().derivative(outputs, targets).tolist()
       [[-0.5], [0.0]]
     """
+
+    sums_over_units: ClassVar[bool] = True
 
     def value(self, outputs: Outputs, targets: Outputs) -> Float[Array, ""]:
         """Return E of equation (3), shape (); raises SettingError if the shapes differ."""
@@ -95,6 +101,11 @@ class MarginSquaredError:
     off: float = 0.2
     measured_from: Literal["target", "margin"] = "target"
     scope: Literal["unit", "case"] = "unit"
+
+    @property
+    def sums_over_units(self) -> bool:
+        """Whether each output's error depends on that output alone."""
+        return self.scope == "unit" or self.measured_from == "margin"
 
     def __post_init__(self) -> None:
         if not 0 <= self.off < self.on <= 1:

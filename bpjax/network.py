@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bpjax.errors import SettingError
+from bpjax.numbers import whole_number
 from bpjax.units import UNITS
 
 Key = tuple[str, str]
@@ -40,7 +41,7 @@ class Layer:
     `activation` nor its `bias` is used.
 
     Raises:
-      SettingError: for a size below 1 or an unknown activation.
+      SettingError: for a size that is no whole number of at least 1, or an unknown activation.
     """
 
     name: str
@@ -49,9 +50,8 @@ class Layer:
     bias: bool = True
 
     def __post_init__(self) -> None:
-        if not isinstance(self.size, int | np.integer) or self.size < 1:
-            rule = f"of layer {self.name!r} must be a whole number of at least 1"
-            raise SettingError("size", rule, self.size)
+        size = whole_number("size", self.size, 1, of=f"of layer {self.name!r}")
+        object.__setattr__(self, "size", size)
         if self.activation not in UNITS:
             choices = ", ".join(UNITS)
             rule = f"of layer {self.name!r} must be one of {choices}"
@@ -65,16 +65,20 @@ class Connection:
     Args:
       source: name of the layer it comes from.
       target: name of the layer it goes to.
-      mask: which weights exist, booleans of shape (source size, target size); None: all of them.
+      mask: which weights exist, booleans (or 0 and 1) of shape (source size, target size); None:
+        all of them.
       tie: which weights are one and the same, integers of that shape: `tie[i][j]` is the index of
-        the free parameter that stands at (i, j). Indices run from 0 without a gap. None: all free.
+        the free parameter that stands at (i, j). Indices run from 0 without a gap; one that stands
+        at masked places only is kept, but nothing reads it. None: all free.
       delay: time steps the signal takes, 0 or 1; 1 makes a recurrent connection (Fig. 5).
 
     `mask` and `tie` may be given as arrays; they are kept as tuples, so that a connection is
     hashable.
 
     Raises:
-      SettingError: for a delay other than 0 or 1, or tie indices that are negative or have gaps.
+      SettingError: for a delay other than 0 or 1; a mask or tie that is no table of two dimensions;
+        mask entries other than booleans, 0 and 1; tie indices that are no whole numbers, are
+        negative or have gaps.
     """
 
     source: str
@@ -84,14 +88,14 @@ class Connection:
     delay: int = 0
 
     def __post_init__(self) -> None:
-        for field, kind in (("mask", bool), ("tie", int)):
-            table: Any = getattr(self, field)
-            if table is not None:
-                table = tuple(tuple(kind(entry) for entry in row) for row in np.asarray(table))
-                object.__setattr__(self, field, table)
         where = f"of connection {self.source} -> {self.target}"
         if self.delay not in (0, 1):
             raise SettingError("delay", f"{where} must be 0 or 1", self.delay)
+        object.__setattr__(self, "delay", int(self.delay))
+        if self.mask is not None:
+            object.__setattr__(self, "mask", _mask_table(self.mask, where))
+        if self.tie is not None:
+            object.__setattr__(self, "tie", _tie_table(self.tie, where))
         if self.tie is not None:
             used = {index for row in self.tie for index in row}
             if used != set(range(len(used))):
@@ -107,6 +111,31 @@ class Connection:
     def num_free(self) -> int:
         """Number of free parameters of a tied connection."""
         return 0 if self.tie is None else max(map(max, self.tie)) + 1
+
+
+def _mask_table(given: Any, where: str) -> tuple[tuple[bool, ...], ...]:
+    table = _table("mask", given, where)
+    if table.dtype.kind not in "biuf" or not np.isin(table, (0, 1)).all():
+        raise SettingError("mask", f"{where} must hold booleans, or 0 and 1", table.tolist())
+    return tuple(map(tuple, table.astype(bool).tolist()))
+
+
+def _tie_table(given: Any, where: str) -> tuple[tuple[int, ...], ...]:
+    table = _table("tie", given, where)
+    if table.dtype.kind not in "iu":
+        raise SettingError("tie", f"{where} must hold whole numbers", table.tolist())
+    return tuple(map(tuple, table.tolist()))
+
+
+def _table(field: str, given: Any, where: str) -> np.ndarray:
+    try:
+        table = np.asarray(given)
+    except ValueError:  # rows of different lengths
+        table = np.empty(0)
+    if table.ndim != 2 or not table.size:
+        rule = f"{where} must be a table with one row per source unit, all of one length"
+        raise SettingError(field, rule, given)
+    return table
 
 
 class Params(NamedTuple):
@@ -131,8 +160,10 @@ class Network:
       connections: at most one from a layer to another. One without delay must go forward.
 
     Raises:
-      SettingError: naming the culprit, for a repeated or unknown name, a cycle without delay, a
-        mask or tie of the wrong shape, or a network without input or with an unreached layer.
+      SettingError: naming the culprit, for a repeated or unknown name, two connections between the
+        same layers in the same direction, a connection without delay that does not go forward, a
+        mask or tie of the wrong shape, no input layer, an output layer that no connection enters,
+        or a layer without connections.
 
     Example:
       >>> layers = [Layer("input", 2), Layer("hidden", 1), Layer("output", 1)]
@@ -156,6 +187,14 @@ class Network:
         if self.output not in self.computed_layers:
             rule = f"must enter the output layer {self.output.name!r}"
             raise SettingError("connections", rule, [c.key for c in self.connections])
+        joined = {name for connection in self.connections for name in connection.key}
+        for layer in self.layers:
+            if layer.name not in joined:
+                raise SettingError("layers", "must not include one without connections", layer.name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What is cached stays behind: another process hashes the same names differently.
+        return {"layers": self.layers, "connections": self.connections}
 
     def __hash__(self) -> int:
         return self._hash
@@ -221,9 +260,11 @@ class Network:
 
     def num_weights(self, connection: Connection) -> int:
         """Number of weights of a connection that can change."""
-        if connection.tie is None and connection.mask is not None:
+        if connection.mask is None:
+            return math.prod(self.weight_shape(connection))
+        if connection.tie is None:
             return sum(map(sum, connection.mask))
-        return math.prod(self.weight_shape(connection))
+        return len(np.unique(np.array(connection.tie)[np.array(connection.mask)]))
 
     def describe(self) -> str:
         """One line for people: "2-2-1", with direct or recurrent connections named."""
@@ -270,7 +311,10 @@ def layered(*sizes: int) -> Network:
     """Return the plain layered net: each layer feeds the next, all units logistic with biases.
 
     Args:
-      sizes: number of units of each layer, from input to output.
+      sizes: number of units of each layer, from input to output, at least two.
+
+    Raises:
+      SettingError: for fewer than two sizes, or one that is no whole number of at least 1.
 
     Example:
       >>> [layer.name for layer in layered(6, 2, 1).layers]
@@ -278,6 +322,8 @@ def layered(*sizes: int) -> Network:
       >>> [layer.name for layer in layered(4, 8, 8, 1).layers]
       ['input', 'hidden1', 'hidden2', 'output']
     """
+    if len(sizes) < 2:
+        raise SettingError("sizes", "must be at least two, from input to output", sizes)
     num_hidden = len(sizes) - 2
     hidden = ["hidden"] if num_hidden == 1 else [f"hidden{k + 1}" for k in range(num_hidden)]
     names = ["input", *hidden, "output"]

@@ -81,6 +81,8 @@ class Task:
     published: tuple[Published, ...] = ()
 
     def __post_init__(self) -> None:
+        for field in ("inputs", "targets"):
+            object.__setattr__(self, field, np.asarray(getattr(self, field), float))
         num_cases = len(self.inputs)
         for field, width in (("inputs", self.network.num_in), ("targets", self.network.num_out)):
             shape = np.shape(getattr(self, field))
@@ -143,6 +145,14 @@ class Task:
                 for field in dataclasses.fields(self.recipe)
             },
         }
+
+
+def is_grid(value: Any) -> bool:
+    """Tell whether a setting was given several values: a list, a tuple or an array.
+
+    An optax transformation is a tuple too, but a named one, and one value.
+    """
+    return isinstance(value, list | tuple | np.ndarray) and not hasattr(value, "_fields")
 
 
 def _plain(value: Any) -> Any:

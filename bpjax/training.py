@@ -23,7 +23,7 @@ from bpjax.status import Status
 from bpjax.sweeps.block import Block
 from bpjax.sweeps.devices import lane_mesh
 from bpjax.sweeps.plan import Plan, check_seed, check_whole, make_plan
-from bpjax.task import Task
+from bpjax.task import Task, is_grid
 from bpjax.units import UNITS
 
 EPOCHS_PER_LOOK = 64
@@ -128,7 +128,7 @@ def train(
       record_every: epochs between two entries of the history; the last epoch is always there.
       snapshot_every: epochs between two snapshots of the weights, a multiple of `record_every`;
         None keeps the first and the last.
-      on_progress: called a few times a second.
+      on_progress: called after every 64 recorded epochs, and at the end.
       **settings: `precision` and `implementation` as for a sweep, and settings of the recipe or
         criterion, see `Task.with_settings`.
 
@@ -152,7 +152,7 @@ def plan_run(task: Task, seed: int, **settings: Any) -> Plan:
     """Return the plan of one run: a sweep of one seed; arguments as for `train`."""
     check_seed(seed)
     for name, value in settings.items():
-        if isinstance(value, list | tuple):
+        if is_grid(value):
             raise SettingError(name, "must be one value for one run", list(value))
     return make_plan(task, 1, first_seed=seed, **settings)
 
@@ -220,7 +220,8 @@ class _Recorder:
         snapshot_every: int | None,
         on_progress: Callable[[Glance], None] | None,
     ):
-        self.task, self.program, self.cases = task, block.program, block.cases
+        self.task, self.program = task, block.program
+        self.cases = Cases(*task.cases(block.program.dtype))
         self.snapshot_every, self.on_progress = snapshot_every, on_progress
         self.tolerance = task.criterion.threshold if task.criterion.kind == "tolerance" else 0.5
         self.waiting: list[tuple[int, Params]] = []

@@ -148,7 +148,7 @@ BAD = {
     "sweep xor --hidden": "--hidden must have a value, got [].",
     "sweep xor --hidden 2 2": "--hidden must not have a value twice, got [2, 2].",
     "sweep xor --hidden 2 --set hidden=3": "--hidden must not be given twice",
-    "train xor --hidden 1 2": "--hidden and --set must be one value each for one run",
+    "train xor --hidden 1 2": "--hidden must be one value for one run, got ['1', '2'].",
     "sweep xor --shard 3/2": "--shard must be i/n with 1 <= i <= n, got '3/2'.",
     "sweep xor --shard 0/2": "--shard must be i/n with 1 <= i <= n, got '0/2'.",
     "sweep xor --shard x": "--shard must be i/n with 1 <= i <= n, got 'x'.",
@@ -727,3 +727,28 @@ def test_a_real_sweep_stops_at_a_signal_and_resumes(number, code, undisturbed, t
     assert 0 < runs < 8000, "some runs were left, not all"
     assert all(path.read_bytes() == content for path, content in kept.items())
     assert table_bytes(read_runs(tmp_path / "here")) == undisturbed
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_that_comes_while_jax_compiles_stops_the_sweep(number, code, tmp_path):
+    """An exception out of the handler would strike inside JAX, which drops it or crashes."""
+    program = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from bpjax.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    words = ["sweep", "parity", "--seeds", "2000000", "--no-figures", "--out"]
+    for wait in (0.3, 0.8):
+        folder = tmp_path / f"after {wait}"
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, *words, str(folder)],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while not (folder / "sweep.json").exists():
+            time.sleep(0.02)  # planned, and about to compile
+        time.sleep(wait)
+        process.send_signal(number)
+        _, complaint = process.communicate(timeout=60)
+        assert process.returncode == code, complaint
+        assert "Resume with: bpjax sweep parity" in complaint

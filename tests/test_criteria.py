@@ -1,4 +1,5 @@
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from bpjax.criteria import Criterion, cases_right
@@ -71,6 +72,14 @@ def test_a_fault_is_named(kind, threshold, words):
 
 
 @pytest.mark.parametrize("kind", ["tolerance", "loss"])
-def test_a_threshold_that_is_no_number_is_refused(kind):
+@pytest.mark.parametrize("value", ["a", True, None])
+def test_a_threshold_that_is_no_number_is_refused(kind, value):
     with pytest.raises(SettingError, match="must be"):
-        Criterion(kind, "a")
+        Criterion(kind, value)
+
+
+@pytest.mark.parametrize("kind", ["tolerance", "loss"])
+def test_a_numpy_threshold_becomes_pythons_own(kind):
+    criterion = Criterion(kind, np.float32(0.5))
+    assert type(criterion.threshold) is float
+    assert criterion == Criterion(kind, 0.5)

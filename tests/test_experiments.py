@@ -1,6 +1,8 @@
 """Every study at tiny size: it computes, saves, draws, and says what it found."""
 
+import copy
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,7 +31,7 @@ def test_symmetry_percentile_counts_unsolved_runs_as_slower(symmetry_result):
 
 def test_symmetry_nets_solved_to_the_end_are_mirror_antisymmetric(symmetry_result):
     last = symmetry_result["record"]["tolerances"][-1]["weights"]
-    assert last["asymmetry"]["q95"] < 0.01
+    assert last["asymmetry"]["q95"] <= last["asymmetry"]["largest"] < 0.01
     shares = [share["estimate"] for share in last["solutions"].values()]
     assert sum(shares) == pytest.approx(1)
 
@@ -47,3 +49,44 @@ def test_symmetry_refuses_no_runs_in_one_sentence(capsys):
     with pytest.raises(SystemExit, match="2"):
         symmetry.main(["--runs", "0"])
     assert "--runs must be a whole number from 1" in capsys.readouterr().err
+
+
+def test_symmetry_words_follow_the_numbers(symmetry_result):
+    record = copy.deepcopy(symmetry_result["record"])
+    first, *_, last = record["tolerances"]
+    for row, (low, high) in ((first, (0.3, 0.4)), (last, (0.45, 0.55))):
+        row["share_by_printed_epochs"] = {"estimate": (low + high) / 2, "low": low, "high": high}
+    text = symmetry.write_up(record)
+    assert "percentile 35.0 (30.0 to 40.0) for tolerance 0.5, faster than the median run" in text
+    assert "percentile 50.0 (45.0 to 55.0) for tolerance 0.1, about the median run" in text
+    first["share_by_printed_epochs"] = {"estimate": 0.7, "low": 0.6, "high": 0.8}
+    assert "slower than the median run" in symmetry.write_up(record)
+    assert f"| {last['weights']['asymmetry']['largest']:.5f} |" in text
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25])
+def test_symmetry_explains_the_second_solution_only_if_it_turned_up(symmetry_result, share):
+    record = copy.deepcopy(symmetry_result["record"])
+    record["tolerances"][-1]["weights"]["solutions"]["2 : 3 : 4"]["estimate"] = share
+    assert ("The second solution" in symmetry.write_up(record)) == bool(share)
+
+
+def test_only_the_published_number_of_runs_goes_to_the_published_folder():
+    root = Path(symmetry.__file__).parent.parent
+    assert symmetry.default_folder(10_000) == root / "experiments" / "results" / "symmetry"
+    assert symmetry.default_folder(1000) == root / "results" / "symmetry-1000"
+
+
+@pytest.mark.parametrize(
+    ("words", "num_runs", "folder"),
+    [("", 10_000, "default"), ("--runs 7", 7, "default"), ("--runs 7 --out there", 7, "there")],
+)
+def test_symmetry_saves_where_it_was_told(words, num_runs, folder, monkeypatch, symmetry_result):
+    saved = []
+    monkeypatch.setattr(symmetry.bpjax, "use_all_cpu_cores", lambda: None, raising=False)
+    monkeypatch.setattr(symmetry, "compute", lambda runs: saved.append(runs) or symmetry_result)
+    monkeypatch.setattr(symmetry, "save", lambda result, folder: saved.append(folder))
+    monkeypatch.setattr(symmetry, "draw", lambda result, folder: saved.append(folder))
+    assert symmetry.main(words.split()) == 0
+    where = symmetry.default_folder(num_runs) if folder == "default" else Path(folder)
+    assert saved == [num_runs, where, where]

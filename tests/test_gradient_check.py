@@ -116,7 +116,8 @@ def networks(draw):
             mask = draw(st.none() | tables(shape, 1))
             tie = draw(st.none() | tables(shape, 2))
             connections.append(Connection(f"l{i}", f"l{j}", mask, tie))
-    return Network(layers, connections)
+    joined = {name for connection in connections for name in connection.key}
+    return Network([layer for layer in layers if layer.name in joined], connections)
 
 
 LOSSES = [

@@ -168,6 +168,15 @@ def test_piecewise_without_changes_is_the_number_itself():
             "`optimizer` must be one of paper, sgd, adam, rmsprop, rprop, got 'adamw'.",
         ),
         (
+            {"optimizer": 3},
+            "`optimizer` must be one of paper, sgd, adam, rmsprop, rprop, or an optax "
+            "transformation, got 3.",
+        ),
+        (
+            {"optimizer": "rprop", "learning_rate": Schedule((0.1, 0.2), (20,))},
+            "`learning_rate` must not change during a run if the optimizer is 'rprop', got '0.1, 0",
+        ),
+        (
             {"optimizer": "sgd", "momentum": Schedule((0.5, 0.9), (20,))},
             "`momentum` must not change during a run unless the optimizer is 'paper', got '0.5, 0",
         ),
@@ -191,14 +200,44 @@ def test_a_fault_of_a_recipe_is_named(wrong, words):
     [
         ((0.1,), (5,), "`values` must have one entry more than `changes`, got (0.1,)."),
         ((0.1, 0.2), (), "`values` must have one entry more than `changes`"),
-        ((0.1, 0.2), (0,), "`changes` must be positive and increase, got (0,)."),
-        ((0.1, 0.2, 0.3), (5, 5), "`changes` must be positive and increase, got (5, 5)."),
+        ((0.1, 0.2), (0,), "`changes` must be a whole number from 1 to 2**31 - 2, got 0."),
+        ((0.1, 0.2), (1.5,), "`changes` must be a whole number from 1 to 2**31 - 2, got 1.5."),
+        ((0.1, 0.2), (2**31 - 1,), "`changes` must be a whole number from 1 to 2**31 - 2, got 2"),
+        ((0.1, 0.2, 0.3), (5, 5), "`changes` must increase, got (5, 5)."),
+        ((0.1, "fast"), (5,), "`values` must be finite numbers, got (0.1, 'fast')."),
+        ((0.1, float("nan")), (5,), "`values` must be finite numbers, got (0.1, nan)."),
+        (0.1, (), "`values` must be a sequence of numbers, got 0.1."),
     ],
 )
 def test_a_fault_of_a_schedule_is_named(values, changes, words):
     with pytest.raises(SettingError) as fault:
         Schedule(values, changes)
     assert words in str(fault.value)
+
+
+def test_numpy_numbers_become_pythons_own():
+    recipe = Recipe(
+        np.float32(0.5), np.float64(0.9), np.int64(0), np.float32(0.5), max_epochs=np.int32(7)
+    )
+    assert recipe == Recipe(0.5, 0.9, 0.0, 0.5, max_epochs=7)
+    numbers = recipe.learning_rate, recipe.momentum, recipe.weight_decay, recipe.init_range
+    assert {type(number) for number in numbers} == {float}
+    assert type(recipe.max_epochs) is int
+
+
+def test_a_schedule_may_be_given_as_lists_or_arrays():
+    rate = Schedule(np.array([0.5, 1.0]), [np.int64(3)])
+    assert rate == Schedule((0.5, 1), (3,))
+    assert hash(rate) == hash(Schedule((0.5, 1), (3,)))
+    assert str(rate) == "0.5, 1.0 from 3"
+    assert {type(value) for value in rate.values} == {float}
+    assert type(rate.changes[0]) is int
+    assert Recipe(rate).learning_rate == rate
+
+
+def test_an_optimizer_may_be_the_users_own():
+    for own in (optax.lion(0.1), optax.with_extra_args_support(optax.sgd(0.1))):
+        assert Recipe(0.1, optimizer=own).optimizer is own
 
 
 def test_the_edges_of_the_rules_are_allowed():

@@ -1,3 +1,9 @@
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,6 +26,7 @@ from bpjax.network import (
     weight_matrix,
 )
 
+ROOT = Path(__file__).parent.parent
 A, B = Layer("a", 2), Layer("b", 3)
 MASK = [[True, False, True], [False, True, True]]
 TIE = [[0, 1, 0], [2, 1, 0]]
@@ -72,6 +79,48 @@ TIE = [[0, 1, 0], [2, 1, 0]]
         ),
         (lambda: Layer("a", 2.5), "`size` of layer 'a' must be a whole number of at least 1"),
         (
+            lambda: Layer("a", True),
+            "`size` of layer 'a' must be a whole number of at least 1, got True.",
+        ),
+        (
+            lambda: Connection("a", "b", mask=[[0.7, 1.0]]),
+            "`mask` of connection a -> b must hold booleans, or 0 and 1, got [[0.7, 1.0]].",
+        ),
+        (
+            lambda: Connection("a", "b", mask=[["no", "0"]]),
+            "`mask` of connection a -> b must hold booleans, or 0 and 1, got [['no', '0']].",
+        ),
+        (
+            lambda: Connection("a", "b", mask=[True, False]),
+            "`mask` of connection a -> b must be a table with one row per source unit, all of one "
+            "length, got [True, False].",
+        ),
+        (
+            lambda: Connection("a", "b", mask=[[True], [True, False]]),
+            "`mask` of connection a -> b must be a table with one row per source unit, all of one "
+            "length, got [[True], [True, False]].",
+        ),
+        (
+            lambda: Connection("a", "b", tie=[[0.7, 0.2]]),
+            "`tie` of connection a -> b must hold whole numbers, got [[0.7, 0.2]].",
+        ),
+        (
+            lambda: Connection("a", "b", tie=[[True, False]]),
+            "`tie` of connection a -> b must hold whole numbers, got [[True, False]].",
+        ),
+        (
+            lambda: Connection("a", "b", tie=[[0], [0, 1]]),
+            "`tie` of connection a -> b must be a table with one row per source unit",
+        ),
+        (lambda: Connection("a", "b", tie=3), "`tie` of connection a -> b must be a table"),
+        (lambda: Connection("a", "b", tie=[[]]), "`tie` of connection a -> b must be a table"),
+        (
+            lambda: Network([A, B, Layer("c", 1)], [Connection("a", "c")]),
+            "`layers` must not include one without connections, got 'b'.",
+        ),
+        (layered, "`sizes` must be at least two, from input to output, got ()."),
+        (lambda: layered(3), "`sizes` must be at least two, from input to output, got (3,)."),
+        (
             lambda: Network([A], [Connection("a", "a", delay=1)]),
             "`layers` must include one that no connection enters, got 'none'.",
         ),
@@ -102,6 +151,35 @@ def test_networks_are_equal_by_value():
     assert build() != Network([A, B], [Connection("a", "b", np.array(MASK))])
 
 
+def test_numpy_numbers_become_pythons_own():
+    layer = Layer("a", np.int64(2))
+    connection = Connection("a", "b", np.array(MASK, int), np.array(TIE), np.int64(0))
+    assert type(layer.size) is type(connection.delay) is int
+    assert connection == Connection("a", "b", MASK, TIE)
+    assert {type(entry) for row in connection.mask for entry in row} == {bool}
+    assert {type(entry) for row in connection.tie for entry in row} == {int}
+
+
+def test_a_pickled_network_hashes_as_its_new_home_does():
+    network = layered(2, 2, 1)
+    assert (hash(network), network.num_in) == (hash(layered(2, 2, 1)), 2)  # now cached
+    program = (
+        "import pickle, sys; from bpjax.network import layered;"
+        "network = pickle.load(sys.stdin.buffer);"
+        "sys.exit(not (network == layered(2, 2, 1) and network in {layered(2, 2, 1)}))"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "1"}
+    command = [sys.executable, "-c", program]
+    subprocess.run(command, input=pickle.dumps(network), env=environment, cwd=ROOT, check=True)
+
+
+def test_an_input_layer_may_come_late():
+    pairs = [("a", "b"), ("b", "d"), ("c", "d")]
+    layers = [A, B, Layer("c", 1), Layer("d", 1)]
+    network = Network(layers, [Connection(*pair) for pair in pairs])
+    assert [layer.name for layer in network.input_layers] == ["a", "c"]
+
+
 def test_a_layer_that_nothing_enters_shows_the_case():
     network = Network([A, B, Layer("c", 1)], [Connection("a", "c"), Connection("b", "c")])
     assert network.input_layers == (A, B)
@@ -130,7 +208,8 @@ def test_parameters_that_can_change_are_counted():
     assert count() == 6
     assert count(mask=MASK) == 4
     assert count(tie=TIE) == 3
-    assert count(mask=MASK, tie=TIE) == 3
+    assert count(mask=MASK, tie=TIE) == 2  # tied[2] stands at a masked place only
+    assert count(mask=np.zeros((2, 3)), tie=TIE) == 0
 
 
 def test_weight_matrix_spreads_ties_and_hides_masked_entries():

@@ -217,7 +217,7 @@ def test_the_identity_is_json_and_comes_back_from_it_unchanged():
 
 def test_the_same_sweep_has_the_same_identity():
     assert identity() == identity()
-    assert identity(implementation="auto") == identity(implementation="matrix")
+    assert identity(implementation="auto") == identity(implementation="unrolled")
     assert identity(block_size=BLOCK_SIZE, precision="float32", first_seed=0) == identity()
 
 
@@ -283,7 +283,7 @@ WHOLE = "must be a whole number from"
         ({"first_seed": 2**32}, rf"`first_seed` {WHOLE} 0 to 2\*\*32 - 1, got 4294967296"),
         ({"first_seed": 2**32 - 1}, "`seeds` must keep all seeds at or below .* got 10"),
         ({"precision": "float16"}, "`precision` must be one of float32, float64, got 'float16'"),
-        ({"implementation": "x"}, "`implementation` must be one of auto, matrix, got 'x'"),
+        ({"implementation": "x"}, "`implementation` must be one of auto, matrix, unrolled, got 'x'"),
         ({"block_size": 0}, f"`block_size` {WHOLE} 1 to 1048576, got 0"),
         ({"learning_rate": []}, r"`learning_rate` must have at least one value, got \[\]"),
         ({"momentum": [0.5, 0.5]}, r"`momentum` must not have a value twice, got \[0.5, 0.5\]"),

@@ -103,6 +103,42 @@ def test_published_figures_go_with_the_published_net_only():
         assert other.published == ()
 
 
+def test_published_figures_of_xor_go_with_the_number_of_hidden_units():
+    assert [figure.source for figure in tasks.xor(direct=True).published] == ["p. 331", "Fig. 3"]
+    assert tasks.xor(direct=True, hidden=2).published == ()
+    assert tasks.xor(hidden=1).published == tasks.xor(hidden=64).published == ()
+    assert [figure.source for figure in tasks.xor().published] == [
+        "pp. 331-332",
+        "Fig. 5",
+        "p. 333",
+    ]
+    # 280 - 33 log2 H
+    for hidden, epochs in {2: 247, 4: 214, 8: 181, 16: 148, 32: 115}.items():
+        formula = tasks.xor(hidden=hidden).published[-1]
+        assert (formula.epochs, formula.mark) == (epochs, "secondary")
+        assert f"about {epochs} for {hidden}" in formula.figure
+
+
+def test_what_was_not_read_and_what_is_secondary_is_said():
+    for task in (tasks.xor(), tasks.xor(direct=True), tasks.parity(), tasks.encoder()):
+        assert "Not in the part of the chapter that was read" in task.open_choices
+        assert "secondary" in task.open_choices
+    pages = {"xor": "pp. 331-333", "parity": "p. 335", "encoder": "pp. 335-338"}
+    for name, where in pages.items():
+        assert tasks.make_task(name).source.endswith(where)
+
+
+@pytest.mark.parametrize("name", tasks.TASKS)
+def test_options_may_be_numpy_numbers(name):
+    plain = tasks.make_task(name).options
+    kinds = {int: np.int64, float: np.float32, bool: bool}
+    given = {option: kinds[type(value)](value) for option, value in plain.items()}
+    options = tasks.make_task(name, **given).options
+    assert options == plain
+    assert [type(value) for value in options.values()] == [type(v) for v in plain.values()]
+    json.dumps(options)
+
+
 def test_settings_are_replaced_and_the_rest_is_kept():
     task = tasks.xor()
     changed = task.with_settings(learning_rate=0.7, max_epochs=5, loss_below=0.01)

@@ -1,1 +1,9 @@
-"""Statistics of results: `convergence` (success rate, Kaplan-Meier survival, restart)."""
+"""Statistics of results.
+
+`convergence` has success rates, Kaplan-Meier survival and restarts; `solutions` says what solved
+nets have in common.
+"""
+
+from bpjax.analysis import convergence, solutions
+
+__all__ = ["convergence", "solutions"]

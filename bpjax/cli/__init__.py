@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from bpjax.errors import ResultsError, SettingError
@@ -77,13 +78,36 @@ def main(argv: Sequence[str] | None = None) -> int:
         return stop.code if isinstance(stop.code, int) else BAD_INPUT
 
 
-def stop_politely() -> None:
-    """Let SIGTERM stop a command the way Ctrl-C does."""
+@contextmanager
+def stop_politely() -> Iterator[Callable[[], None]]:
+    """Note Ctrl-C and SIGTERM, to be raised where it is safe; a second one kills at once.
 
-    def stop(number: int, frame: Any) -> None:
-        raise Terminated
+    An exception out of a signal handler can strike inside a callback of JAX, which drops it or
+    crashes.
 
-    signal.signal(signal.SIGTERM, stop)
+    Yields:
+      A function that raises KeyboardInterrupt or Terminated if a signal has come; to be called
+      between two calls of the device.
+    """
+    came: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        came.append(number)
+        signal.signal(number, signal.SIG_DFL)
+
+    def check() -> None:
+        if came:
+            raise Terminated if came[0] == signal.SIGTERM else KeyboardInterrupt
+
+    old = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number, handler in old.items():
+        if handler is not signal.SIG_IGN:  # a shell's background job is to ignore Ctrl-C
+            signal.signal(number, note)
+    try:
+        yield check
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 def _help() -> str:

@@ -62,7 +62,7 @@ class Settings:
     precision: Annotated[str | None, arg("TYPE", "float32")] = None
     """float32 or float64."""
     implementation: Annotated[str | None, arg("NAME", "auto")] = None
-    """auto or matrix."""
+    """auto, matrix (any net) or unrolled (the smallest nets, faster)."""
 
 
 FLAGS = {
@@ -76,7 +76,6 @@ FLAGS = {
     "keep_weights",
     "no_figures",
     "json",
-    "level",
     "record_every",
     "snapshot_every",
     "format",
@@ -209,6 +208,25 @@ MOST_POINTS = 10_000
 """In one range."""
 
 
+def whole_numbers(option: str, words: Iterable[str]) -> list[int]:
+    """Return the whole numbers of a list whose entries may be linear ranges.
+
+    Example:
+      >>> whole_numbers("hidden", ["2", "4:8:lin3"])
+      [2, 4, 6, 8]
+    """
+    found: list[int] = []
+    for word in words:
+        if ":" not in word:
+            found.append(whole(option, word))
+            continue
+        values = _range(option, word)
+        if any(value != int(value) for value in values):
+            raise SettingError(option, "must be a range of whole numbers, like 2:8:lin7", word)
+        found += map(int, values)
+    return found
+
+
 def _range(option: str, word: str) -> list[float]:
     rule = "must be a range like 0.1:10:log25 or 0:1:lin11"
     parts = word.split(":")
@@ -276,7 +294,7 @@ def task_variants(name: str, settings: Settings) -> tuple[list[Any], dict[str, A
     if settings.hidden is not None:
         if "hidden" in options:
             raise SettingError("hidden", "must not be given twice", settings.hidden)
-        options["hidden"] = [whole("hidden", word) for word in settings.hidden]
+        options["hidden"] = whole_numbers("hidden", settings.hidden)
     for field in ("learning_rate", "momentum", "init_range", "weight_decay", *_THRESHOLDS):
         words = getattr(settings, field)
         if words is not None:

@@ -1,6 +1,7 @@
 """`bpjax sweep`: many runs, with statistics."""
 
 import dataclasses
+import json
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -43,6 +44,7 @@ class Options:
 
 
 MOST_ROWS = 50
+WITHOUT_MOMENTUM = ("adam", "rmsprop", "rprop")
 
 
 def main(words: Sequence[str]) -> int:
@@ -64,11 +66,11 @@ def main(words: Sequence[str]) -> int:
     use_all_cpu_cores()
     plan = make_plan(variants, keep_weights=options.keep_weights, **arguments, **settings)
     folder = options.out or default_folder(plan)
-    stop_politely()
     try:
-        with ProgressLine() as line:
+        with ProgressLine() as line, stop_politely() as check:
 
             def show(at: Progress) -> None:
+                check()
                 line.show(_progress_text(at))
 
             result = run_plan(plan, folder, show)
@@ -77,17 +79,16 @@ def main(words: Sequence[str]) -> int:
         print(f"stopped; finished chunks are in {folder}. Resume with: {again}", file=sys.stderr)
         raise
     summary = result.summary()
+    if options.json:
+        print(json.dumps(summary, indent=2))
+    else:
+        print_summary(summary)
+        what = "table and summary" if options.no_figures else "table, summary and figures"
+        print(f"per-run {what}: {folder}", flush=True)
     if not options.no_figures:
         from bpjax.plots.draw import draw_sweep
 
         draw_sweep(result.table, f"{folder}/figures")
-    if options.json:
-        import json
-
-        print(json.dumps(summary, indent=2))
-    else:
-        print_summary(summary)
-        print(f"per-run table, summary and figures: {folder}")
     return 0
 
 
@@ -173,12 +174,25 @@ def _print_outcome(outcome: Mapping[str, Any]) -> None:
 
 
 def _shown_settings(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what tells this sweep from others: all but what hardly anybody changes."""
     settings, seeds = summary["settings"], summary["seeds"]
     shown = [("seeds", f"{seeds['first']} to {seeds['first'] + seeds['count'] - 1}")]
-    names = ("hidden", "learning_rate", "momentum", "init_range", "weight_decay", "max_epochs")
-    for name in names:
-        value = settings.get(name)
-        if value not in (None, 0.0):
+    usual = {
+        "off": 0.0,
+        "on": 1.0,
+        "direct": False,
+        "weight_decay": 0.0,
+        "decay_biases": True,
+        "updates": "batch",
+        "optimizer": "paper",
+        "initializer": "Initializer(distribution='uniform', biases='drawn')",
+        "precision": "float32",
+    }
+    hidden = {"implementation", "block_size"}
+    if settings["optimizer"] in WITHOUT_MOMENTUM:
+        hidden.add("momentum")
+    for name, value in settings.items():
+        if name not in hidden and value != usual.get(name):
             shown.append((name.replace("_", " "), _text(value)))
     return shown
 

@@ -1,6 +1,7 @@
 """`bpjax train`: one run, watched."""
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -44,7 +45,9 @@ def main(words: Sequence[str]) -> int:
     seed = whole("seed", "0" if options.seed is None else options.seed)
     variants, settings = task_variants(options.task, options.settings)
     if len(variants) > 1:
-        raise SettingError("hidden", "and --set must be one value each for one run", words)
+        hidden = options.settings.hidden or ()
+        option, value = ("hidden", hidden) if len(hidden) > 1 else ("set", options.settings.set)
+        raise SettingError(option, "must be one value for one run", list(value))
     record_every = 1
     if options.record_every is not None:
         record_every = whole("record_every", options.record_every)
@@ -53,15 +56,18 @@ def main(words: Sequence[str]) -> int:
         snapshot_every = whole("snapshot_every", options.snapshot_every)
 
     from bpjax.run_folder import claim, default_folder, save
+    from bpjax.sweeps.devices import use_all_cpu_cores
     from bpjax.training import Glance, check_recording, plan_run, train_plan
+
+    use_all_cpu_cores()
 
     check_recording(record_every, snapshot_every)
     plan = plan_run(variants[0], seed, **settings)
     folder = claim(options.out or default_folder(plan), plan)
-    stop_politely()
-    with ProgressLine() as line:
+    with ProgressLine() as line, stop_politely() as check:
 
         def show(at: Glance) -> None:
+            check()
             line.show(
                 f"epoch {at.epoch:,} of at most {at.max_epochs:,} | loss {at.loss:.4g} | "
                 f"{at.num_right} of {at.num_cases} cases right | "
@@ -70,15 +76,14 @@ def main(words: Sequence[str]) -> int:
 
         run = train_plan(plan, record_every, snapshot_every, show)
     outcome = save(run, folder, plan)
+    if options.json:
+        print(json.dumps(outcome, indent=2))
+    else:
+        print(run.describe())
+        what = "history and weights" if options.no_figures else "history, weights and figures"
+        print(f"{what}: {folder}", flush=True)
     if not options.no_figures:
         from bpjax.plots.draw import draw_run
 
         draw_run(run, folder / "figures")
-    if options.json:
-        import json
-
-        print(json.dumps(outcome, indent=2))
-    else:
-        print(run.describe())
-        print(f"history, weights and figures: {folder}")
     return 0

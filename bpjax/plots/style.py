@@ -4,6 +4,7 @@ Figures are made without `pyplot` and without touching matplotlib's settings, so
 trace in the caller's session and works without a display.
 """
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
+
+from bpjax.sweeps.files import explained, make_folders, publish
 
 # Okabe & Ito (2008): told apart under the common forms of colour blindness.
 BLACK = "#000000"
@@ -39,11 +42,17 @@ def new_axes(ax: Axes | None = None, size: tuple[float, float] = (7.0, 4.2)) -> 
 
 
 def save_figure(fig: Figure | SubFigure, path: str | Path) -> None:
-    """Write `fig` as a PNG of 150 dots per inch on white; folders are made as needed."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write `fig` as a PNG of 150 dots per inch on white; folders are made as needed.
+
+    Raises:
+      ResultsError: if the file cannot be written.
+    """
+    path, png = Path(path), io.BytesIO()
     root = fig.get_figure(root=True)
-    root.savefig(path, format="png", dpi=150, facecolor="white", bbox_inches="tight")
+    root.savefig(png, format="png", dpi=150, facecolor="white", bbox_inches="tight")
+    with explained("create", path.parent):
+        make_folders(path.parent)
+    publish(path, png.getvalue())
 
 
 def ordered_colors(num_colors: int) -> list[tuple[float, ...]]:

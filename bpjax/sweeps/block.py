@@ -6,10 +6,13 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
-from bpjax.epoch import Cases, RunState
+from bpjax.epoch import RunState
 from bpjax.network import flatten_params
-from bpjax.sweeps import matrix
+from bpjax.sweeps import lanes, matrix, unrolled
 from bpjax.sweeps.plan import Group, Plan
+
+IMPLEMENTATIONS: dict[str, Any] = {"matrix": matrix, "unrolled": unrolled}
+"""Layouts of a block; each offers `cases_of` and `advance`."""
 
 
 class Block:
@@ -24,20 +27,21 @@ class Block:
 
     def __init__(self, plan: Plan, group: Group, mesh: Mesh, runs: np.ndarray):
         self.plan, self.program, self.mesh, self.runs = plan, group.program, mesh, runs
-        self.cases = Cases(*group.task.cases(group.program.dtype))
+        self.implementation = IMPLEMENTATIONS[plan.implementation]
+        self.cases = self.implementation.cases_of(group.task, group.program)
         self.max_epochs = np.int32(group.task.recipe.max_epochs)
-        self.lanes = matrix.lanes_for_runs(plan.block_size, mesh.size)[: len(runs)]
-        num_lanes = mesh.size * (plan.block_size + matrix.GUARD_LANES)
+        self.lanes = lanes.lanes_for_runs(plan.block_size, mesh.size)[: len(runs)]
+        num_lanes = mesh.size * (plan.block_size + lanes.GUARD_LANES)
         padded, used = np.full(num_lanes, runs[0]), np.zeros(num_lanes, bool)
         padded[self.lanes], used[self.lanes] = runs, True
-        self.settings = jax.device_put(plan.settings_of(padded), NamedSharding(mesh, matrix.LANES))
-        self.state: RunState = matrix.start(
+        self.settings = jax.device_put(plan.settings_of(padded), NamedSharding(mesh, lanes.LANES))
+        self.state: RunState = lanes.start(
             self.program, mesh, group.task.num_cases, plan.seeds_of(padded), used, self.settings
         )
 
     def advance(self, num_epochs: int) -> None:
         """Make up to `num_epochs` epochs with every run that has not ended."""
-        self.state = matrix.advance(
+        self.state = self.implementation.advance(
             self.program,
             self.mesh,
             self.cases,

@@ -4,24 +4,30 @@ import os
 
 import jax
 import numpy as np
+from jax._src import xla_bridge  # there is no public way to ask
 from jax.sharding import Mesh
+
+SMALL_LOOP_OPTION = "xla_cpu_small_while_loop_byte_threshold"
+"""XLA compiles a loop as one function if its state is smaller than this; else op by op, slowly."""
 
 
 def use_all_cpu_cores() -> None:
-    """Make every CPU core a JAX device; call it before JAX is first used, or it does nothing.
+    """Make every CPU core a JAX device and compile epochs as one loop; call it before JAX is used.
 
-    One CPU device runs the small operations of these networks on one core. A number of CPU devices
-    that the user has already set, through JAX's configuration or XLA_FLAGS, is kept. The command
-    line calls this; importing bpjax never does.
+    One CPU device runs the small operations of these networks on one core, and XLA dispatches them
+    one by one unless told otherwise. What the user has set, through JAX's configuration or
+    XLA_FLAGS, is kept, and once JAX has started nothing changes. The command line calls this;
+    importing bpjax never does.
     """
+    if xla_bridge.backends_are_initialized():
+        return
+    flags = os.environ.get("XLA_FLAGS", "")
     asked_for = jax.config.jax_num_cpu_devices != -1  # type: ignore[attr-defined]
-    in_flags = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
-    if asked_for or in_flags:
-        return
-    try:
+    if not asked_for and "xla_force_host_platform_device_count" not in flags:
         jax.config.update("jax_num_cpu_devices", num_cores())
-    except RuntimeError:  # The backend has started: what it has is what there is.
-        return
+    if "xla_backend_extra_options" not in flags:
+        option = f"--xla_backend_extra_options={SMALL_LOOP_OPTION}={2**20}"
+        os.environ["XLA_FLAGS"] = f"{flags} {option}".strip()
 
 
 def num_cores() -> int:

@@ -2,6 +2,8 @@
 
 import dataclasses
 import itertools
+import math
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -10,18 +12,21 @@ import numpy as np
 
 from bpjax.epoch import Program, Settings, program_of, settings_of
 from bpjax.errors import SettingError
-from bpjax.learning import Schedule
 from bpjax.network import parameter_names
+from bpjax.sweeps import unrolled
 from bpjax.sweeps.devices import device_kind
-from bpjax.task import Task
+from bpjax.task import CRITERION_SETTINGS, Task, is_grid
 from bpjax.version import __version__
 
 NUM_SEEDS_THERE_ARE = 2**32
 BLOCK_SIZE = 256
 """Runs per device and block. Part of a sweep's identity: another shape gives other last bits."""
 
+LARGEST_GRID = 10_000
+"""Points of a grid; every one is a row of the summary."""
+
 PRECISIONS = ("float32", "float64")
-IMPLEMENTATIONS = ("auto", "matrix")
+IMPLEMENTATIONS = ("auto", "matrix", "unrolled")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,6 +120,20 @@ class Plan:
         table = {name: np.array([cell.columns[name] for cell in self.cells]) for name in names}
         return {name: values[runs // self.num_seeds] for name, values in table.items()}
 
+    def check_named(self) -> None:
+        """Raise SettingError if the results cannot be told from another sweep's by words.
+
+        A function has no name that lasts: its address is another in the next process.
+        """
+        for cell in self.cells:
+            recipe = cell.task.recipe
+            if not isinstance(recipe.optimizer, str):
+                rule = "must be one of bpjax's by name if results go to a folder"
+                raise SettingError("optimizer", rule, "a transformation without a name")
+            if " at 0x" in repr(cell.task.loss):
+                rule = "must be a dataclass, whose text says all, if results go to a folder"
+                raise SettingError("loss", rule, type(cell.task.loss).__name__)
+
     def identity(self) -> dict[str, Any]:
         """Return everything that defines the sweep's results, fit for JSON.
 
@@ -134,6 +153,7 @@ class Plan:
             "implementation": self.implementation,
             "block_size": self.block_size,
             "weight_names": parameter_names(self.tasks[0].network) if self.keep_weights else None,
+            "xla_flags": os.environ.get("XLA_FLAGS", ""),
             "bpjax": __version__,
             "jaxlib": jaxlib.__version__,
             "device_kind": device_kind(),
@@ -161,7 +181,8 @@ def make_plan(
       seeds: number of seeds per cell of the grid, at least 1.
       first_seed: the first of them; all must lie below 2**32.
       precision: "float32" or "float64".
-      implementation: "auto" or "matrix".
+      implementation: "matrix" serves every net, "unrolled" the smallest ones, several times as
+        fast; "auto" takes it where it serves all runs.
       block_size: runs per device and block, at least 1.
       keep_weights: keep the final weights of every run.
       shard: (i, n), the i-th of n parts, counted from 1.
@@ -185,10 +206,8 @@ def make_plan(
     _check_choice("implementation", implementation, IMPLEMENTATIONS)
     check_whole("block_size", block_size, 1, 2**20)
 
-    single = {
-        name: value for name, value in settings.items() if not isinstance(value, list | tuple)
-    }
-    grid = {name: tuple(value) for name, value in settings.items() if name not in single}
+    single = {name: value for name, value in settings.items() if not is_grid(value)}
+    grid = {name: _values(value) for name, value in settings.items() if is_grid(value)}
     _check_grid(grid)
     variants = (task,) if isinstance(task, Task) else tuple(task)
     _check_variants(variants)
@@ -203,11 +222,11 @@ def make_plan(
         tasks=tasks,
         grid=grid,
         cells=cells,
-        first_seed=first_seed,
-        num_seeds=seeds,
+        first_seed=int(first_seed),
+        num_seeds=int(seeds),
         precision=precision,  # type: ignore[arg-type]
-        implementation="matrix" if implementation == "auto" else implementation,
-        block_size=block_size,
+        implementation=_choose(implementation, cells, precision),
+        block_size=int(block_size),
         keep_weights=keep_weights,
         shard=None if shard is None else Shard(*shard),
     )
@@ -227,6 +246,24 @@ def _cells(tasks: tuple[Task, ...], grid: Mapping[str, tuple[Any, ...]]) -> tupl
     return tuple(cells)
 
 
+def _values(grid: Any) -> tuple[Any, ...]:
+    """Return the values of a grid as Python's own numbers, which JSON and tables can hold."""
+    return tuple(value.item() if isinstance(value, np.generic) else value for value in grid)
+
+
+def _choose(implementation: str, cells: Sequence[Cell], precision: str) -> str:
+    """Return the implementation of a sweep; raise SettingError if the one asked for cannot be."""
+    if implementation == "matrix":
+        return implementation
+    reasons = [unrolled.why_not(program_of(c.task, precision), c.task.num_cases) for c in cells]
+    refused = next(filter(None, reasons), None)
+    if refused is None:
+        return "unrolled"
+    if implementation == "unrolled":
+        raise SettingError("implementation", f"cannot be unrolled here: {refused}", implementation)
+    return "matrix"
+
+
 def _check_precision(task: Task, precision: str) -> None:
     """Raise SettingError for a number that `precision` would turn into infinity or zero."""
     with np.errstate(over="ignore", under="ignore"):
@@ -235,7 +272,8 @@ def _check_precision(task: Task, precision: str) -> None:
     for name, ours, theirs in zip(Settings._fields, rounded, exact, strict=True):
         lost = ~np.isfinite(ours) | ((np.asarray(ours) == 0) & (np.asarray(theirs) != 0))
         if np.any(lost):
-            setting = {"threshold": "tolerance"}.get(name, name)
+            thresholds = {kind: setting for setting, kind in CRITERION_SETTINGS.items()}
+            setting = thresholds[task.criterion.kind] if name == "threshold" else name
             value = np.asarray(theirs)[lost].item(0)
             raise SettingError(setting, f"must be within the range of {precision}", value)
 
@@ -263,6 +301,9 @@ def _check_variants(tasks: tuple[Task, ...]) -> None:
     options = [dict(task.options) for task in tasks]
     if not tasks:
         raise SettingError("task", "must be a task, or at least one variant of it", options)
+    if len({(task.name, *task.options) for task in tasks}) > 1:
+        names = [task.name for task in tasks]
+        raise SettingError("task", "must be variants of one task, with the same options", names)
     if any(options[k] in options[:k] for k in range(len(tasks))):
         raise SettingError("task", "must be variants that differ in their options", options)
 
@@ -275,6 +316,9 @@ def _check_grid(grid: Mapping[str, tuple[Any, ...]]) -> None:
             raise SettingError(name, "must not have a value twice", list(values))
         if name == "max_epochs":
             raise SettingError(name, "must be one number for the whole sweep", list(values))
+    num_points = math.prod(len(values) for values in grid.values())
+    if num_points > LARGEST_GRID:
+        raise SettingError("grid", f"must have at most {LARGEST_GRID} points", num_points)
 
 
 def _check_shard(shard: tuple[int, int] | None, num_runs: int) -> None:
@@ -289,4 +333,4 @@ def _check_shard(shard: tuple[int, int] | None, num_runs: int) -> None:
 
 
 def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Schedule) else value
+    return value if isinstance(value, int | float | str) else str(value)

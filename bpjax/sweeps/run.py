@@ -1,6 +1,7 @@
 """The loop on the host: trains a plan chunk by chunk, stores, resumes, reports progress."""
 
 import dataclasses
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -117,6 +118,7 @@ def run_plan(
     with jax.enable_x64(plan.precision == "float64"):
         if out is None:
             return _run_in_memory(plan, on_progress)
+        plan.check_named()
         return _run_in_folder(plan, out, on_progress)
 
 
@@ -161,6 +163,7 @@ def environment() -> dict[str, Any]:
         "versions": {"bpjax": __version__} | {package: version(package) for package in packages},
         "device_kind": device_kind(),
         "num_devices": jax.local_device_count(),
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
     }
 
 

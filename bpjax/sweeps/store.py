@@ -93,6 +93,10 @@ def read_runs(*paths: str | PathLike[str], allow_partial: bool = False) -> RunTa
         missing.
     """
     folders = [SweepFolder.open_for_reading(path) for path in paths]
+    places = [folder.path.resolve() for folder in folders]
+    for folder, place in zip(folders, places, strict=True):
+        if places.count(place) > 1:
+            raise ResultsError(f"{str(folder.path)!r} is named twice.")
     identity = _merged_identity(folders)
     parts: list[_Part] = [
         (chunk, folder.read_chunk(chunk.path)) for folder in folders for chunk in folder.chunks()

@@ -41,6 +41,8 @@ def recorded_timing(folder: Path) -> Timing | None:
 def summarize(table: RunTable, timing: Timing | None, level: float = 0.95) -> dict[str, Any]:
     """Return the summary of a sweep, fit for JSON; for a grid also one per cell under `cells`.
 
+    Time is that of the whole sweep: cells train side by side, so they have none of their own.
+
     Args:
       table: all runs.
       timing: None where it is not known.
@@ -51,7 +53,7 @@ def summarize(table: RunTable, timing: Timing | None, level: float = 0.95) -> di
     summary = {
         "task": tasks[0]["name"],
         "settings": _settings(tasks, identity),
-        "criterion": _only({task["criterion"] for task in tasks}, identity["grid"]),
+        "criterion": _criterion(tasks, identity["grid"]),
         "seeds": identity["seeds"],
         "shard": identity["shard"],
         **summarize_runs(columns["status"], columns["epochs"], level),
@@ -59,7 +61,7 @@ def summarize(table: RunTable, timing: Timing | None, level: float = 0.95) -> di
         **_timing(timing),
     }
     if identity["columns"]:
-        summary["cells"] = _cells(table, level)
+        summary["cells"] = _cells(table, tasks, level)
     return summary
 
 
@@ -80,11 +82,13 @@ def _settings(tasks: list[Mapping[str, Any]], identity: Mapping[str, Any]) -> di
     }
 
 
-def _only(criteria: set[str], grid: Mapping[str, Any]) -> str:
+def _criterion(tasks: list[Mapping[str, Any]], point: Mapping[str, Any]) -> str:
+    """Return the criterion in words, at one point of a grid or with all values of its axes."""
     for name, words in (("tolerance", "tolerance"), ("loss_below", "loss below")):
-        if name in grid:
-            return f"{words} {', '.join(f'{value:g}' for value in grid[name])}"
-    return ", ".join(sorted(criteria))
+        if name in point:
+            values = point[name] if isinstance(point[name], list) else [point[name]]
+            return f"{words} {', '.join(f'{value:g}' for value in values)}"
+    return ", ".join(sorted({task["criterion"] for task in tasks}))
 
 
 def _timing(timing: Timing | None) -> dict[str, Any]:
@@ -101,7 +105,7 @@ def _timing(timing: Timing | None) -> dict[str, Any]:
     }
 
 
-def _cells(table: RunTable, level: float) -> list[dict[str, Any]]:
+def _cells(table: RunTable, tasks: list[Mapping[str, Any]], level: float) -> list[dict[str, Any]]:
     names = table.identity["columns"]
     columns = table.columns
     num_runs = len(columns["seed"])
@@ -116,6 +120,8 @@ def _cells(table: RunTable, level: float) -> list[dict[str, Any]]:
         outcome = summarize_runs(
             columns["status"][start:stop], columns["epochs"][start:stop], level
         )
-        cells.append({"settings": point, **outcome})
+        needed = int(np.sum(columns["epochs"][start:stop], dtype=np.int64))
+        words = {"settings": point, "criterion": _criterion(tasks, point)}
+        cells.append({**words, **outcome, "seed_epochs": needed})
         start = stop
     return cells

@@ -2,8 +2,9 @@
 
 from bpjax.learning import Recipe
 from bpjax.network import layered
+from bpjax.numbers import whole_number
 from bpjax.task import Published, Task
-from bpjax.tasks.cases import all_binary_vectors, check_count, middle_criterion, on_off_targets
+from bpjax.tasks.cases import all_binary_vectors, check_off_on, middle_criterion, on_off_targets
 
 
 def parity(
@@ -30,10 +31,10 @@ def parity(
       >>> parity().network.num_parameters
       25
     """
-    check_count("bits", bits, 2, 12)
-    hidden = bits if hidden is None else hidden
-    check_count("hidden", hidden, 1)
-    check_count("hidden_layers", hidden_layers, 1, 20)
+    bits = whole_number("bits", bits, 2, 12)
+    hidden = bits if hidden is None else whole_number("hidden", hidden, 1)
+    hidden_layers = whole_number("hidden_layers", hidden_layers, 1, 20)
+    off, on = check_off_on(off, on)
     inputs = all_binary_vectors(bits)
     network = layered(bits, *[hidden] * hidden_layers, 1)
     return Task(
@@ -51,11 +52,12 @@ def parity(
         targets=on_off_targets(inputs.sum(axis=1, keepdims=True) % 2, off, on),
         recipe=Recipe(learning_rate=0.5, momentum=0.9, init_range=0.3),
         criterion=middle_criterion(off, on),
-        source="Rumelhart, Hinton & Williams, PDP vol. 1 ch. 8 (1986), pp. 334-335",
+        source="Rumelhart, Hinton & Williams, PDP vol. 1 ch. 8 (1986), p. 335",
         open_choices=(
-            "The chapter prints no initial range (default 0.3), targets (0 and 1) or stopping "
-            "rule (right side of the middle), and does not say whether weights change after each "
-            "case or each epoch (each epoch)."
+            "Not in the part of the chapter that was read: the initial range (default 0.3), "
+            "targets (0 and 1), stopping rule (right side of the middle), and whether weights "
+            "change after each case or each epoch (each epoch). Learning rate 0.5 (p. 335) and "
+            "momentum 0.9 (p. 330) are secondary."
         ),
         published=_PUBLISHED if (bits, hidden, hidden_layers) == (4, 4, 1) else (),
     )

@@ -1,9 +1,10 @@
-"""Mirror symmetry, Fig. 1 of the paper: two hidden units suffice for any length."""
+"""Mirror symmetry, Fig. 1 of the paper: whether an input reads the same backwards."""
 
 from bpjax.learning import Recipe
 from bpjax.network import layered
+from bpjax.numbers import whole_number
 from bpjax.task import Published, Task
-from bpjax.tasks.cases import all_binary_vectors, check_count, middle_criterion, on_off_targets
+from bpjax.tasks.cases import all_binary_vectors, check_off_on, middle_criterion, on_off_targets
 
 
 def symmetry(bits: int = 6, hidden: int = 2, off: float = 0.0, on: float = 1.0) -> Task:
@@ -23,8 +24,9 @@ def symmetry(bits: int = 6, hidden: int = 2, off: float = 0.0, on: float = 1.0) 
       >>> task.network.num_parameters, int(task.targets.sum())
       (17, 8)
     """
-    check_count("bits", bits, 2, 12)
-    check_count("hidden", hidden, 1)
+    bits = whole_number("bits", bits, 2, 12)
+    hidden = whole_number("hidden", hidden, 1)
+    off, on = check_off_on(off, on)
     inputs = all_binary_vectors(bits)
     symmetrical = (inputs == inputs[:, ::-1]).all(axis=1, keepdims=True)
     return Task(
@@ -38,8 +40,8 @@ def symmetry(bits: int = 6, hidden: int = 2, off: float = 0.0, on: float = 1.0) 
         criterion=middle_criterion(off, on),
         source="Rumelhart, Hinton & Williams, Nature 323 (1986), Fig. 1, p. 534",
         open_choices=(
-            "The paper states no stopping rule (default: right side of one half), nor whether "
-            "biases start in the same range as weights (they do)."
+            "The paper states no stopping rule (default: right side of one half), no number of "
+            "starts, and not whether biases start in the same range as weights (they do)."
         ),
         published=_PUBLISHED if (bits, hidden) == (6, 2) else (),
     )
