@@ -19,10 +19,11 @@ from bpjax.criteria import cases_right
 from bpjax.epoch import Cases, Program, RunState
 from bpjax.errors import SettingError
 from bpjax.network import Network, Params, flatten_params
+from bpjax.numbers import whole_number
 from bpjax.status import Status
 from bpjax.sweeps.block import Block
 from bpjax.sweeps.devices import lane_mesh
-from bpjax.sweeps.plan import Plan, check_seed, check_whole, make_plan
+from bpjax.sweeps.plan import Plan, check_seed, make_plan
 from bpjax.task import Task, is_grid
 from bpjax.units import UNITS
 
@@ -171,9 +172,9 @@ def train_plan(
 
 def check_recording(record_every: int, snapshot_every: int | None) -> None:
     """Raise SettingError unless both are good for `train`."""
-    check_whole("record_every", record_every, 1, 2**31 - 1)
+    whole_number("record_every", record_every, 1, 2**31 - 1)
     if snapshot_every is not None:
-        check_whole("snapshot_every", snapshot_every, 1, 2**31 - 1)
+        whole_number("snapshot_every", snapshot_every, 1, 2**31 - 1)
         if snapshot_every % record_every:
             rule = f"must be a multiple of record_every {record_every}"
             raise SettingError("snapshot_every", rule, snapshot_every)

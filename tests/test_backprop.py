@@ -250,3 +250,17 @@ def test_delayed_connections_are_refused():
     words = "`delay` must be 0 everywhere in a layered pass, got 1."
     with pytest.raises(SettingError, match=words):
         forward_pass(network, params, jnp.zeros((1, 1)))
+
+
+def test_inputs_may_be_whole_numbers():
+    task = tasks.xor()
+    params = init_params(task.network, run_key(7), init_range=1.0)
+    inputs, targets = task.cases()
+
+    def loss_of(inputs):
+        return lambda params: HalfSquaredError().value(
+            forward(task.network, params, inputs)["output"], targets
+        )
+
+    ours = jax.grad(loss_of(inputs.astype(jnp.int32)))(params)
+    assert_trees_close(ours, jax.grad(loss_of(inputs))(params))

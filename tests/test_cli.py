@@ -752,3 +752,32 @@ def test_a_signal_that_comes_while_jax_compiles_stops_the_sweep(number, code, tm
         _, complaint = process.communicate(timeout=60)
         assert process.returncode == code, complaint
         assert "Resume with: bpjax sweep parity" in complaint
+
+
+def test_figures_that_cannot_be_written_cost_one_sentence(tmp_path, capsys):
+    words = ["sweep", "xor", "--seeds", "3", "--max-epochs", "5", "--out", str(tmp_path / "a")]
+    assert main([*words, "--no-figures"]) == 0
+    (tmp_path / "a" / "figures").touch()
+    capsys.readouterr()
+    assert main(words) == 2
+    printed = capsys.readouterr()
+    assert "success rate" in printed.out
+    assert printed.err.startswith("bpjax: --out: cannot create ")
+    assert len(printed.err.splitlines()) == 1
+
+
+def test_the_folder_of_an_export_is_not_named_twice(tmp_path, capsys):
+    folder = str(tmp_path / "a")
+    assert main(["sweep", "xor", "--seeds", "3", "--max-epochs", "5", "--out", folder]) == 0
+    capsys.readouterr()
+    assert main(["export", folder, folder]) == 2
+    assert capsys.readouterr().err == f"bpjax: {folder!r} is named twice.\n"
+
+
+def test_hidden_takes_a_range_of_whole_numbers(tmp_path, capsys):
+    words = ["sweep", "xor", "--seeds", "2", "--max-epochs", "3", "--out", str(tmp_path / "a")]
+    assert main([*words, "--hidden", "2:4:lin3", "--json", "--no-figures"]) == 0
+    cells = json.loads(capsys.readouterr().out)["cells"]
+    assert [cell["settings"]["hidden"] for cell in cells] == [2, 3, 4]
+    assert main([*words, "--hidden", "2:3:lin3"]) == 2
+    assert "--hidden must be a range of whole numbers" in capsys.readouterr().err

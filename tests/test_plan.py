@@ -283,7 +283,10 @@ WHOLE = "must be a whole number from"
         ({"first_seed": 2**32}, rf"`first_seed` {WHOLE} 0 to 2\*\*32 - 1, got 4294967296"),
         ({"first_seed": 2**32 - 1}, "`seeds` must keep all seeds at or below .* got 10"),
         ({"precision": "float16"}, "`precision` must be one of float32, float64, got 'float16'"),
-        ({"implementation": "x"}, "`implementation` must be one of auto, matrix, unrolled, got 'x'"),
+        (
+            {"implementation": "x"},
+            "`implementation` must be one of auto, matrix, unrolled, got 'x'",
+        ),
         ({"block_size": 0}, f"`block_size` {WHOLE} 1 to 1048576, got 0"),
         ({"learning_rate": []}, r"`learning_rate` must have at least one value, got \[\]"),
         ({"momentum": [0.5, 0.5]}, r"`momentum` must not have a value twice, got \[0.5, 0.5\]"),

@@ -3,6 +3,7 @@
 Sweeps here have blocks of 8 lanes on each of the four CPU devices of `conftest.py`.
 """
 
+import dataclasses
 import functools
 import json
 import math
@@ -10,12 +11,15 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import bpjax
 from bpjax.analysis.convergence import summarize_runs
 from bpjax.epoch import Cases, Settings, program_of, settings_of, start, step
+from bpjax.errors import SettingError
 from bpjax.learning import Recipe
+from bpjax.loss import HalfSquaredError
 from bpjax.network import Connection, Layer, Network, flatten_params, init_params, parameter_names
 from bpjax.status import Status
 from bpjax.sweeps import lanes, matrix, run, unrolled
@@ -584,3 +588,58 @@ def test_the_training_program_lowers_for_accelerators(layout, name, platform):
     cases = layout.cases_of(task, program)
     traced = layout.advance.trace(program, mesh, cases, number, number, settings, block)
     assert "stablehlo.while" in traced.lower(lowering_platforms=(platform,)).as_text()
+
+
+# ---- what a user may hand in --------------------------------------------------------------------
+
+
+def test_any_optax_transformation_is_one_value_and_trains():
+    by_hand = sweep(XOR, 4, optimizer=optax.sgd(1.0, momentum=0.9), keep_weights=True)
+    by_name = sweep(XOR, 4, optimizer="sgd", keep_weights=True, implementation="matrix")
+    assert by_name.table.identity["task"]["recipe"]["learning_rate"] == 1.0
+    assert by_hand["weights"].tobytes() == by_name["weights"].tobytes()
+    run = bpjax.train(XOR, 3, optimizer=optax.sgd(1.0, momentum=0.9), block_size=8)
+    assert run.epochs == by_hand["epochs"][3]
+
+
+def test_an_optimizer_without_a_name_cannot_go_to_a_folder(tmp_path):
+    with pytest.raises(SettingError, match="`optimizer` must be one of bpjax's by name if results"):
+        sweep(XOR, 2, optimizer=optax.sgd(0.1), out=tmp_path / "sweep")
+    assert not (tmp_path / "sweep").exists()
+
+
+def test_a_loss_that_words_cannot_tell_from_another_cannot_go_to_a_folder(tmp_path):
+    class Nameless:
+        value = staticmethod(HalfSquaredError().value)
+        derivative = staticmethod(HalfSquaredError().derivative)
+
+    task = dataclasses.replace(XOR, loss=Nameless())
+    assert outcomes(sweep(task, 3)) == outcomes(sweep(XOR, 3, implementation="matrix"))
+    with pytest.raises(SettingError, match="`loss` must be a dataclass"):
+        sweep(task, 2, out=tmp_path / "sweep")
+
+
+def test_numpy_numbers_and_arrays_are_numbers_and_grids(tmp_path):
+    settings = {"learning_rate": np.linspace(0.5, 1.0, 2), "max_epochs": np.int64(5)}
+    ours = sweep(XOR, np.int64(2), first_seed=np.uint32(1), out=tmp_path / "a", **settings)
+    theirs = sweep(XOR, 2, first_seed=1, learning_rate=[0.5, 1.0], max_epochs=5)
+    assert table_bytes(ours.table) == table_bytes(theirs.table)
+
+
+def test_every_cell_of_a_grid_names_its_criterion_and_its_work():
+    summary = sweep(XOR, 3, tolerance=[0.4, 0.5], max_epochs=20).summary()
+    assert [cell["criterion"] for cell in summary["cells"]] == ["tolerance 0.4", "tolerance 0.5"]
+    assert sum(cell["seed_epochs"] for cell in summary["cells"]) == summary["seed_epochs"]
+
+
+@pytest.mark.parametrize(
+    ("task", "settings", "words"),
+    [
+        ([bpjax.tasks.xor(), bpjax.tasks.parity()], {}, "`task` must be variants of one task"),
+        (bpjax.tasks.xor(), {"learning_rate": np.linspace(1, 2, 10_001)}, "at most 10000 points"),
+        (bpjax.tasks.xor(), {"loss_below": 1e-60}, "`loss_below` must be within the range"),
+    ],
+)
+def test_what_cannot_be_swept_is_refused(task, settings, words):
+    with pytest.raises(SettingError, match=words):
+        sweep(task, 2, **settings)

@@ -13,6 +13,7 @@ import numpy as np
 from bpjax.epoch import Program, Settings, program_of, settings_of
 from bpjax.errors import SettingError
 from bpjax.network import parameter_names
+from bpjax.numbers import whole_number
 from bpjax.sweeps import unrolled
 from bpjax.sweeps.devices import device_kind
 from bpjax.task import CRITERION_SETTINGS, Task, is_grid
@@ -197,14 +198,14 @@ def make_plan(
       >>> plan.num_runs, [cell.columns for cell in plan.cells]
       (200, [{'learning_rate': 0.25}, {'learning_rate': 0.5}])
     """
-    check_whole("seeds", seeds, 1, NUM_SEEDS_THERE_ARE)
-    check_whole("first_seed", first_seed, 0, NUM_SEEDS_THERE_ARE - 1)
+    seeds = whole_number("seeds", seeds, 1, NUM_SEEDS_THERE_ARE)
+    first_seed = whole_number("first_seed", first_seed, 0, NUM_SEEDS_THERE_ARE - 1)
     if first_seed + seeds > NUM_SEEDS_THERE_ARE:
         rule = f"must keep all seeds at or below 2**32 - 1 with first_seed {first_seed}"
         raise SettingError("seeds", rule, seeds)
     _check_choice("precision", precision, PRECISIONS)
     _check_choice("implementation", implementation, IMPLEMENTATIONS)
-    check_whole("block_size", block_size, 1, 2**20)
+    block_size = whole_number("block_size", block_size, 1, 2**20)
 
     single = {name: value for name, value in settings.items() if not is_grid(value)}
     grid = {name: _values(value) for name, value in settings.items() if is_grid(value)}
@@ -222,11 +223,11 @@ def make_plan(
         tasks=tasks,
         grid=grid,
         cells=cells,
-        first_seed=int(first_seed),
-        num_seeds=int(seeds),
+        first_seed=first_seed,
+        num_seeds=seeds,
         precision=precision,  # type: ignore[arg-type]
         implementation=_choose(implementation, cells, precision),
-        block_size=int(block_size),
+        block_size=block_size,
         keep_weights=keep_weights,
         shard=None if shard is None else Shard(*shard),
     )
@@ -280,16 +281,7 @@ def _check_precision(task: Task, precision: str) -> None:
 
 def check_seed(seed: Any) -> None:
     """Raise SettingError unless `seed` names a run: a whole number from 0 to 2**32 - 1."""
-    check_whole("seed", seed, 0, NUM_SEEDS_THERE_ARE - 1)
-
-
-def check_whole(setting: str, value: Any, smallest: int, largest: int) -> None:
-    """Raise SettingError unless `value` is a whole number from `smallest` to `largest`."""
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or not smallest <= value <= largest:
-        names = {NUM_SEEDS_THERE_ARE: "2**32", NUM_SEEDS_THERE_ARE - 1: "2**32 - 1"}
-        limit = names.get(largest, largest)
-        raise SettingError(setting, f"must be a whole number from {smallest} to {limit}", value)
+    whole_number("seed", seed, 0, NUM_SEEDS_THERE_ARE - 1)
 
 
 def _check_choice(setting: str, value: Any, choices: Sequence[str]) -> None:
