@@ -67,37 +67,46 @@ def draw_sweep(table: RunTable, folder: str | Path, level: float = 0.95) -> list
     Returns:
       The files.
     """
-    identity, columns = table.identity, table.columns
+    columns = table.columns
     status, epochs = columns["status"], columns["epochs"]
-    groups = _groups(table)
+    cells = _cells(table)
+    groups = cells if len(cells) <= MOST_GROUPS else {"all": np.arange(len(status))}
     curves = {
         label: survival_curve(status[rows], epochs[rows], level) for label, rows in groups.items()
     }
-    task = identity["task"] if isinstance(identity["task"], Mapping) else identity["task"][0]
-    num_cells = len(status) // identity["seeds"]["count"]
-    together = f" of {num_cells} settings together" if num_cells > len(curves) else ""
-    title = f"{task['name']}: {len(status):,} runs{together}"
-    if not {"tolerance", "loss_below"} & set(identity["columns"]):
-        title += f", criterion {task['criterion']}"
-    title += f", {level:.0%} band"
+    title = _sweep_title(table, num_runs=len(status), together=len(cells) // len(groups))
     shown: Any = curves if len(curves) > 1 else next(iter(curves.values()))
     return _save({"survival": survival(shown, title=title, log_epochs=True)}, folder)
 
 
-def _groups(table: RunTable) -> dict[str, np.ndarray]:
+def _sweep_title(table: RunTable, num_runs: int, together: int) -> str:
+    """Return what no epoch count may be without: runs, criterion, cap and initial range."""
+    tasks, grid = table.identity["task"], table.identity["grid"]
+    task = tasks if isinstance(tasks, Mapping) else tasks[0]
+    parts = [f"{task['name']}: {num_runs:,} runs"]
+    if together > 1:
+        parts[0] += f" of {together} settings together"
+    if not {"tolerance", "loss_below"} & grid.keys():
+        parts.append(f"criterion {task['criterion']}")
+    elif together > 1:
+        parts.append("several criteria")
+    parts.append(f"cap {task['recipe']['max_epochs']:,}")
+    if "init_range" not in grid:
+        parts.append(f"weights in \N{PLUS-MINUS SIGN}{task['recipe']['init_range']:g}")
+    return ", ".join(parts)
+
+
+def _cells(table: RunTable) -> dict[str, np.ndarray]:
+    """Return the rows of every point of the grid, under its settings in words."""
     columns, names = table.columns, table.identity["columns"]
-    points = list(zip(*(columns[name].tolist() for name in names), strict=True))
-    distinct = list(dict.fromkeys(points))
-    if not 1 < len(distinct) <= MOST_GROUPS:
-        return {"all runs": np.arange(len(columns["seed"]))}
-    number = {point: k for k, point in enumerate(distinct)}
-    cell = np.array([number[point] for point in points])
-    return {
-        ", ".join(
-            f"{name} {value}" for name, value in zip(names, point, strict=True)
-        ): np.flatnonzero(cell == k)
-        for k, point in enumerate(distinct)
-    }
+    if not names:
+        return {"all": np.arange(len(columns["seed"]))}
+    rows: dict[str, list[int]] = {}
+    points = zip(*(columns[name].tolist() for name in names), strict=True)
+    for row, point in enumerate(points):
+        label = ", ".join(f"{n} {value}" for n, value in zip(names, point, strict=True))
+        rows.setdefault(label, []).append(row)
+    return {label: np.array(numbers) for label, numbers in rows.items()}
 
 
 def _save(axes: Mapping[str, Any], folder: str | Path) -> list[Path]:
