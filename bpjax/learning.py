@@ -195,6 +195,9 @@ OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
 }
 """Learning rules by name; all but the first are optax's own."""
 
+WITHOUT_MOMENTUM = ("adam", "rmsprop", "rprop")
+"""Those that a momentum does not change."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:

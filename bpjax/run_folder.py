@@ -17,7 +17,15 @@ import numpy as np
 
 from bpjax.errors import ResultsError
 from bpjax.network import parameter_names
-from bpjax.sweeps.files import explained, listing, locked, make_folders, publish, read
+from bpjax.sweeps.files import (
+    explained,
+    listing,
+    locked,
+    make_folders,
+    publish,
+    publish_json,
+    read,
+)
 from bpjax.sweeps.identity import as_stored, differences, fingerprint
 from bpjax.sweeps.plan import Plan
 from bpjax.sweeps.run import environment
@@ -52,7 +60,7 @@ def claim(path: str | PathLike[str], plan: Plan) -> Path:
             "nothing was written there."
         )
     else:
-        _publish_json(path / "run.json", {"identity": identity, "outcome": None})
+        publish_json(path / "run.json", {"identity": identity, "outcome": None})
     return path
 
 
@@ -83,7 +91,7 @@ def save(run: Run, path: Path, plan: Plan) -> dict[str, Any]:
             "num_cases": run.task.num_cases,
         }
         record = {"identity": plan.identity(), "environment": environment(), "outcome": outcome}
-        _publish_json(path / "run.json", record)
+        publish_json(path / "run.json", record)
     return outcome
 
 
@@ -97,10 +105,6 @@ def _refuse_another(path: Path, identity: Mapping[str, Any]) -> None:
         raise ResultsError(f"{str(file)!r} is damaged; choose another folder.") from fault
     if changes := "; ".join(differences(old, identity)):
         raise ResultsError(f"{str(path)!r} holds another run: {changes}. Choose another folder.")
-
-
-def _publish_json(path: Path, content: Mapping[str, Any]) -> None:
-    publish(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
 
 
 def _csv(history: History) -> bytes:

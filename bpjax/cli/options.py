@@ -10,7 +10,7 @@ import io
 import math
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -275,8 +275,6 @@ def shard(text: str) -> tuple[int, int]:
 
 
 # ---- options to arguments of the library --------------------------------------------------------
-
-Single = Callable[[str, Any], Any]
 
 
 def task_variants(name: str, settings: Settings) -> tuple[list[Any], dict[str, Any]]:

@@ -44,7 +44,6 @@ class Options:
 
 
 MOST_ROWS = 50
-WITHOUT_MOMENTUM = ("adam", "rmsprop", "rprop")
 
 
 def main(words: Sequence[str]) -> int:
@@ -175,6 +174,8 @@ def _print_outcome(outcome: Mapping[str, Any]) -> None:
 
 def _shown_settings(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what tells this sweep from others: all but what hardly anybody changes."""
+    from bpjax.learning import WITHOUT_MOMENTUM
+
     settings, seeds = summary["settings"], summary["seeds"]
     shown = [("seeds", f"{seeds['first']} to {seeds['first'] + seeds['count'] - 1}")]
     usual = {

@@ -51,9 +51,9 @@ class Block:
             self.state,
         )
 
-    def of_runs(self, lanes: Any) -> np.ndarray:
+    def of_runs(self, rows: Any) -> np.ndarray:
         """Return the rows of the runs from an array that has a row for every lane."""
-        return np.asarray(lanes)[self.lanes]
+        return np.asarray(rows)[self.lanes]
 
     def columns(self) -> dict[str, np.ndarray]:
         """Return the rows of the per-run table, once all runs have ended."""

@@ -5,12 +5,13 @@ sees, and can make fail, every single step. What follows puts them together.
 """
 
 import errno
+import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from bpjax.errors import ResultsError
 
@@ -142,6 +143,16 @@ def publish(path: Path, data: bytes) -> None:
                 remove(temporary)
             raise
         sync_folder(path.parent)
+
+
+def publish_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Put `content` in place as an indented JSON file.
+
+    Raises:
+      ValueError: if a number in it is a NaN or an infinity.
+      ResultsError: if the file cannot be written.
+    """
+    publish(path, (json.dumps(dict(content), indent=2, allow_nan=False) + "\n").encode())
 
 
 def is_temporary(name: str) -> bool:

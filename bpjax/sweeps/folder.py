@@ -125,7 +125,7 @@ class SweepFolder:
                 "nothing was written there."
             )
         new = cls(path, identity, fingerprint(identity), environment)
-        files.publish(path / "sweep.json", _manifest(new))
+        files.publish_json(path / "sweep.json", _manifest(new))
         return new
 
     def publish_chunk(self, start: int, stop: int, columns: Mapping[str, np.ndarray]) -> Path:
@@ -214,7 +214,7 @@ class SweepFolder:
           ValueError: if a number in it is a NaN or an infinity.
           ResultsError: if the file cannot be written.
         """
-        files.publish(self.path / "summary.json", _json_bytes(summary))
+        files.publish_json(self.path / "summary.json", summary)
 
     @property
     def bounds(self) -> tuple[int, int]:
@@ -248,19 +248,13 @@ class SweepFolder:
         return ""
 
 
-def _json_bytes(content: Mapping[str, Any]) -> bytes:
-    return (json.dumps(dict(content), indent=2, allow_nan=False) + "\n").encode()
-
-
-def _manifest(folder: SweepFolder) -> bytes:
-    return _json_bytes(
-        {
-            "format": FORMAT,
-            "fingerprint": folder.fingerprint,
-            "identity": folder.identity,
-            "environment": folder.environment,
-        }
-    )
+def _manifest(folder: SweepFolder) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "fingerprint": folder.fingerprint,
+        "identity": folder.identity,
+        "environment": folder.environment,
+    }
 
 
 def _read_manifest(file: Path) -> tuple[dict[str, Any], str, dict[str, Any]]:

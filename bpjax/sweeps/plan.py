@@ -1,6 +1,7 @@
 """Which runs a sweep has: seeds times a grid of settings, numbered once and for all."""
 
 import dataclasses
+import functools
 import itertools
 import math
 import os
@@ -117,9 +118,13 @@ class Plan:
 
     def columns_of(self, runs: np.ndarray) -> dict[str, np.ndarray]:
         """Return the grid settings of the given runs, one column per setting."""
+        return {name: values[runs // self.num_seeds] for name, values in self._by_cell.items()}
+
+    @functools.cached_property
+    def _by_cell(self) -> dict[str, np.ndarray]:
+        # Made once for all blocks; all cells together, so that every chunk has the same types.
         names = self.cells[0].columns
-        table = {name: np.array([cell.columns[name] for cell in self.cells]) for name in names}
-        return {name: values[runs // self.num_seeds] for name, values in table.items()}
+        return {name: np.array([cell.columns[name] for cell in self.cells]) for name in names}
 
     def check_named(self) -> None:
         """Raise SettingError if the results cannot be told from another sweep's by words.
