@@ -6,6 +6,7 @@ many runs there are.
 
 import dataclasses
 import functools
+import operator
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -92,6 +93,15 @@ class Program:
     initializer: Initializer
     dtype: str
 
+    @property
+    def memory_is_last_change(self) -> bool:
+        """Whether the memory of the learning rule is finite whenever the weights are.
+
+        The velocity of equation (9) is the last weight change, so it cannot leave the finite
+        numbers before the weights do; the squares that Adam remembers can.
+        """
+        return self.optimizer in ("paper", "sgd")
+
 
 def program_of(task: Task, dtype: str = "float32", decays: bool | None = None) -> Program:
     """Return the program that trains `task`; it decays weights if the task's recipe does.
@@ -141,17 +151,17 @@ def start(program: Program, num_cases: int, seed: UInt[Array, ""], settings: Set
 
 
 class Evaluation(NamedTuple):
-    """What the forward pass over all cases says about a run's weights.
+    """What the passes over all cases say about a run's weights.
 
     Attributes:
       loss: the loss E.
       holds: whether the criterion holds.
-      activations: what the backward pass needs.
+      grads: dE/dw, summed over the cases; None where weights change after every case.
     """
 
     loss: Float[Array, ""]
     holds: Bool[Array, ""]
-    activations: Any
+    grads: Params | None
 
 
 Learner = tuple[Any, Any]
@@ -167,7 +177,8 @@ def step(
 ) -> RunState:
     """Judge a run and, unless that ends it, make one epoch of learning.
 
-    A run that has ended passes through unchanged.
+    This is what every layout of `bpjax.sweeps` computes for many runs. The weights of a run that
+    has ended stay as they are; the memory of its learning rule is of no use any more and may move.
 
     Args:
       program: what is static.
@@ -180,8 +191,16 @@ def step(
       The run one epoch later, or the same weights with the status that ends the run.
     """
     evaluation = _evaluate(program, cases, settings, state.params)
-    learned = _learn(program, cases, settings, state, evaluation)
-    return conclude(max_epochs, state, evaluation, learned)
+    state = judge(program, max_epochs, state, evaluation)
+    running = state.status == Status.RUNNING
+    rule = rule_of(program, settings, len(cases.inputs))
+    learner = state.params, state.optimizer_state
+    if program.updates == "batch":
+        params, optimizer_state = change(rule, running, evaluation.grads, learner)
+    else:
+        params, optimizer_state = _learn_case_by_case(program, rule, running, cases, learner)
+    epoch = state.epoch + running.astype(jnp.int32)
+    return state._replace(params=params, optimizer_state=optimizer_state, epoch=epoch)
 
 
 def _evaluate(program: Program, cases: Cases, settings: Settings, params: Params) -> Evaluation:
@@ -190,61 +209,39 @@ def _evaluate(program: Program, cases: Cases, settings: Settings, params: Params
     loss = program.loss.value(outputs, cases.targets)
     criterion = Criterion(program.criterion_kind)
     holds = criterion.holds(outputs, cases.targets, loss, settings.threshold)
-    return Evaluation(loss, holds, activations)
+    grads = backward(program.network, params, activations, cases.targets, program.loss)
+    return Evaluation(loss, holds, grads)
 
 
-def _learn(
-    program: Program, cases: Cases, settings: Settings, state: RunState, evaluation: Evaluation
-) -> Learner:
-    rule = rule_of(program, settings, len(cases.inputs))
-    learner = state.params, state.optimizer_state
-    if program.updates == "case":
-        return _learn_case_by_case(program, rule, cases, learner)
-    activations = evaluation.activations
-    grads = backward(program.network, state.params, activations, cases.targets, program.loss)
-    return change(rule, grads, learner)
-
-
-def conclude(
-    max_epochs: Int[Array, ""], state: RunState, evaluation: Evaluation, learned: Learner
+def judge(
+    program: Program, max_epochs: Int[Array, ""], state: RunState, evaluation: Evaluation
 ) -> RunState:
-    """Return the run after an epoch: with what it learned, or as it was if it has ended.
+    """Return the run with the verdict on its weights; a run that has ended keeps its outcome.
 
     Args:
+      program: what is static.
       max_epochs: the cap.
-      state: the run before the epoch.
-      evaluation: of its weights then.
-      learned: weights and memory after the epoch, if it is to count.
+      state: the run.
+      evaluation: of its weights.
     """
-    old = state.params, state.optimizer_state
-    verdict = _judge(
-        _all_finite((old, evaluation.loss)), evaluation.holds, state.epoch >= max_epochs
-    )
-    was_running = state.status == Status.RUNNING
-    status = jnp.where(was_running, verdict, state.status)
-    running = status == Status.RUNNING
-    params, optimizer_state = jax.tree.map(
-        lambda after, before: jnp.where(running, after, before), learned, old
-    )
-    return RunState(
-        params,
-        optimizer_state,
-        state.epoch + running.astype(jnp.int32),
-        status,
-        jnp.where(was_running, evaluation.loss, state.loss),
-    )
-
-
-def _judge(finite: Any, holds: Any, at_cap: Any) -> Int[Array, ""]:
+    held = state.params if program.memory_is_last_change else (state.params, state.optimizer_state)
     # Finiteness first: NaN compares false and would slip into MAX_EPOCHS.
-    ended = jnp.where(at_cap, int(Status.MAX_EPOCHS), int(Status.RUNNING))
-    ended = jnp.where(holds, int(Status.CONVERGED), ended)
-    return jnp.where(finite, ended, int(Status.NONFINITE)).astype(jnp.int32)
+    ended = jnp.where(state.epoch >= max_epochs, int(Status.MAX_EPOCHS), int(Status.RUNNING))
+    ended = jnp.where(evaluation.holds, int(Status.CONVERGED), ended)
+    ended = jnp.where(_all_finite((held, evaluation.loss)), ended, int(Status.NONFINITE))
+    running = state.status == Status.RUNNING
+    return state._replace(
+        status=jnp.where(running, ended.astype(jnp.int32), state.status),
+        loss=jnp.where(running, evaluation.loss, state.loss),
+    )
 
 
-def _all_finite(tree: Any) -> Any:
+def _all_finite(tree: Any) -> Bool[Array, ""]:
+    # One sum instead of a test for each number: an infinity or NaN among the terms stays in it,
+    # and numbers scaled so far down cannot overflow together.
+    scale = 2.0**-64
     leaves = [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
-    return functools.reduce(jnp.logical_and, [jnp.all(jnp.isfinite(leaf)) for leaf in leaves])
+    return jnp.isfinite(functools.reduce(operator.add, [jnp.sum(leaf * scale) for leaf in leaves]))
 
 
 def rule_of(program: Program, settings: Settings, num_cases: int) -> optax.GradientTransformation:
@@ -259,20 +256,29 @@ def rule_of(program: Program, settings: Settings, num_cases: int) -> optax.Gradi
     )
 
 
-def change(rule: optax.GradientTransformation, grads: Any, learner: Learner) -> Learner:
-    """Return parameters and memory after one weight change."""
+def change(
+    rule: optax.GradientTransformation, running: Bool[Array, ""], grads: Any, learner: Learner
+) -> Learner:
+    """Return parameters and memory after one weight change, which is zero unless `running`."""
     params, optimizer_state = learner
     changes, optimizer_state = rule.update(grads, optimizer_state, params)
+    # A change of zero, not a choice between old and new weights: that would cost the compiler's
+    # vector loops twice the time.
+    changes = jax.tree.map(lambda dw: jnp.where(running, dw, jnp.zeros_like(dw)), changes)
     return optax.apply_updates(params, changes), optimizer_state
 
 
 def _learn_case_by_case(
-    program: Program, rule: optax.GradientTransformation, cases: Cases, learner: Learner
+    program: Program,
+    rule: optax.GradientTransformation,
+    running: Bool[Array, ""],
+    cases: Cases,
+    learner: Learner,
 ) -> Learner:
     def learn_one(learner: Learner, case: Cases) -> tuple[Learner, None]:
         inputs, targets = case.inputs[None, :], case.targets[None, :]
         activations = forward_pass(program.network, learner[0], inputs)
         grads = backward(program.network, learner[0], activations, targets, program.loss)
-        return change(rule, grads, learner), None
+        return change(rule, running, grads, learner), None
 
     return jax.lax.scan(learn_one, learner, cases)[0]

@@ -331,5 +331,11 @@ def piecewise(
     """
     if not changes:
         return values[0]
-    starts = np.array(changes, np.int32) * changes_per_epoch
-    return lambda count: values[jnp.sum(count >= starts)]
+
+    def at(count: Int[Array, ""]) -> Any:
+        value = values[0]
+        for later, start in zip(values[1:], changes, strict=True):
+            value = jnp.where(count >= start * changes_per_epoch, later, value)
+        return value
+
+    return at

@@ -334,6 +334,8 @@ def layered(*sizes: int) -> Network:
 def weight_matrix(connection: Connection, parameter: Float[Array, "..."]) -> Array:
     """Return the matrix of equation (1) for one connection: ties spread out, mask applied.
 
+    A last axis for many runs may stand behind the others.
+
     Args:
       connection: says what is tied and what is absent.
       parameter: its entry in `Params.weight`.
@@ -342,10 +344,10 @@ def weight_matrix(connection: Connection, parameter: Float[Array, "..."]) -> Arr
       Array (num_in, num_out).
     """
     weight = parameter if connection.tie is None else parameter[np.array(connection.tie)]
-    return weight if connection.mask is None else weight * _mask(connection, weight.dtype)
+    return weight if connection.mask is None else weight * _mask(connection, weight)
 
 
-def weight_gradient(connection: Connection, d_matrix: Float[Array, "num_in num_out"]) -> Array:
+def weight_gradient(connection: Connection, d_matrix: Float[Array, "num_in num_out ..."]) -> Array:
     """Return dE/d(parameter) from dE/d(matrix): the transpose of `weight_matrix`.
 
     An absent weight has no gradient; the gradient of a tied parameter is the sum over its copies.
@@ -358,15 +360,17 @@ def weight_gradient(connection: Connection, d_matrix: Float[Array, "num_in num_o
       The gradient, in the shape of the connection's entry in `Params.weight`.
     """
     if connection.mask is not None:
-        d_matrix = d_matrix * _mask(connection, d_matrix.dtype)
+        d_matrix = d_matrix * _mask(connection, d_matrix)
     if connection.tie is None:
         return d_matrix
-    tie = np.array(connection.tie)
-    return jnp.zeros(connection.num_free, d_matrix.dtype).at[tie].add(d_matrix)
+    shape = (connection.num_free, *d_matrix.shape[2:])
+    return jnp.zeros(shape, d_matrix.dtype).at[np.array(connection.tie)].add(d_matrix)
 
 
-def _mask(connection: Connection, dtype: Any) -> Array:
-    return jnp.asarray(np.array(connection.mask), dtype)
+def _mask(connection: Connection, weight: Array) -> Array:
+    """Return the mask as numbers that multiply `weight`, which may have lanes behind its axes."""
+    mask = jnp.asarray(np.array(connection.mask), weight.dtype)
+    return mask.reshape(mask.shape + (1,) * (weight.ndim - 2))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -441,7 +445,7 @@ def init_params(
     weight = dict(drawn.weight)
     for c in network.connections:
         if c.tie is None and c.mask is not None:
-            weight[c.key] = weight[c.key] * _mask(c, dtype)
+            weight[c.key] = weight[c.key] * _mask(c, weight[c.key])
     return Params(weight, bias)
 
 

@@ -21,7 +21,7 @@ from bpjax.errors import SettingError
 from bpjax.network import Network, Params, flatten_params
 from bpjax.numbers import whole_number
 from bpjax.status import Status
-from bpjax.sweeps.block import Block
+from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import lane_mesh
 from bpjax.sweeps.plan import Plan, check_seed, make_plan
 from bpjax.task import Task, is_grid
@@ -187,28 +187,38 @@ def _train(
     on_progress: Callable[[Glance], None] | None,
 ) -> Run:
     (group,) = plan.groups()
-    block = Block(plan, group, lane_mesh(num_devices=1), np.zeros(1, int))
-    recorder = _Recorder(group.task, block, snapshot_every, on_progress)
-    epoch, status, params = _look(block)
-    recorder.add(epoch, params)
-    while status == Status.RUNNING:
-        block.advance(record_every)
-        before, (epoch, status, params) = epoch, _look(block)
-        if epoch > before:
-            recorder.add(epoch, params)
-    loss = float(block.state.loss[0])
+    crew = Crew(plan, group, lane_mesh(num_devices=1), stride=record_every)
+    recorder = _Recorder(group.task, group.program, snapshot_every, on_progress)
+    crew.begin(plan.runs.start, plan.runs.stop)
+    run, before = _advance(crew), -1
+    while True:
+        if run.epoch > before:
+            recorder.add(int(run.epoch), run.params)
+        if crew.all_ended:
+            break
+        run, before = _advance(crew), int(run.epoch)
     history, snapshots = recorder.finish()
-    return Run(group.task, plan.first_seed, status, epoch, loss, params, history, snapshots)
+    return Run(
+        task=group.task,
+        seed=plan.first_seed,
+        status=Status(int(run.status)),
+        epochs=int(run.epoch),
+        loss=float(run.loss),
+        params=run.params,
+        history=history,
+        snapshots=snapshots,
+    )
 
 
-def _look(block: Block) -> tuple[int, Status, Params]:
-    epoch, status, params = _first_lane(block.state)
-    return int(epoch), Status(int(status)), params
+def _advance(crew: Crew) -> RunState:
+    """Let the one run go on, and return it from its lane: the first."""
+    crew.advance()
+    return _first_lane(crew.pool.runs)
 
 
 @jax.jit
-def _first_lane(state: RunState) -> tuple[Any, Any, Params]:
-    return jax.tree.map(lambda lanes: lanes[0], (state.epoch, state.status, state.params))
+def _first_lane(runs: RunState) -> RunState:
+    return jax.tree.map(lambda lanes: lanes[..., 0], runs)
 
 
 class _Recorder:
@@ -217,12 +227,12 @@ class _Recorder:
     def __init__(
         self,
         task: Task,
-        block: Block,
+        program: Program,
         snapshot_every: int | None,
         on_progress: Callable[[Glance], None] | None,
     ):
-        self.task, self.program = task, block.program
-        self.cases = Cases(*task.cases(block.program.dtype))
+        self.task, self.program = task, program
+        self.cases = Cases(*task.cases(program.dtype))
         self.snapshot_every, self.on_progress = snapshot_every, on_progress
         self.tolerance = task.criterion.threshold if task.criterion.kind == "tolerance" else 0.5
         self.waiting: list[tuple[int, Params]] = []

@@ -1,11 +1,16 @@
 """Censored statistics against tables worked by hand, closed forms, brute force and coverage."""
 
+import decimal
 import json
 import math
+import time
+import tracemalloc
+import warnings
 
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 
 from bpjax.analysis.convergence import (
@@ -14,10 +19,15 @@ from bpjax.analysis.convergence import (
     SurvivalCurve,
     best_restart,
     epoch_quantile,
+    restart_of_outcomes,
     success_rate,
+    summarize_outcomes,
     summarize_runs,
     survival_curve,
+    survival_of_outcomes,
 )
+from bpjax.analysis.kaplan_meier import kaplan_meier, log_log_band, risk_table
+from bpjax.analysis.outcomes import Outcomes, outcomes_of
 from bpjax.errors import SettingError
 from bpjax.status import Status
 
@@ -29,7 +39,7 @@ TABLE_STATUS = [CONVERGED] * 4 + [MAX_EPOCHS] * 3 + [NONFINITE]
 TABLE_EPOCHS = [3, 3, 5, 8, 5, 6, 10, 2]
 
 
-def log_log_band(survival: float, greenwood_sum: float) -> tuple[float, float]:
+def log_log_band_by_hand(survival: float, greenwood_sum: float) -> tuple[float, float]:
     """The band at one epoch, written out: S ** exp(+-z se), se = sqrt(sum d/(n(n-d))) / |ln S|."""
     factor = math.exp(Z95 * math.sqrt(greenwood_sum) / abs(math.log(survival)))
     return survival**factor, survival ** (1 / factor)
@@ -76,6 +86,21 @@ def test_wilson_interval_covers_exactly_as_often_as_it_says():
     assert chances[covers].sum() == pytest.approx(0.95, abs=0.005)
 
 
+def test_wilson_interval_of_a_trillion_runs_is_right_and_immediate():
+    """Held against 28 decimal digits; SciPy also works out a p-value, which must not take long."""
+    n, z2 = 10**12, decimal.Decimal(Z95) ** 2
+    start = time.perf_counter()
+    for num_converged in (0, 1, 7, 3 * 10**11, 5 * 10**11, n - 1, n):
+        rate = success_rate(num_converged, n)
+        p = decimal.Decimal(num_converged) / n
+        half = (z2 * (p * (1 - p) / n + z2 / (4 * decimal.Decimal(n) ** 2))).sqrt()
+        low, high = ((p + z2 / (2 * n) + sign * half) / (1 + z2 / n) for sign in (-1, 1))
+        assert rate.low == pytest.approx(float(low), rel=1e-11, abs=1e-30)
+        assert rate.high == pytest.approx(float(high), rel=1e-11)
+        assert rate.low <= rate.estimate <= rate.high
+    assert time.perf_counter() - start < 0.5
+
+
 # --- survival_curve -----------------------------------------------------------------------------
 
 
@@ -91,11 +116,11 @@ def test_kaplan_meier_table_by_hand():
     curve = survival_curve(TABLE_STATUS, TABLE_EPOCHS)
     bands = [
         (8 / (8 + Z95**2), 1.0),
-        log_log_band(6 / 8, 1 / 24),
-        log_log_band(5 / 8, 3 / 40),
-        log_log_band(5 / 8, 3 / 40),
-        log_log_band(5 / 12, 29 / 120),
-        log_log_band(5 / 12, 29 / 120),
+        log_log_band_by_hand(6 / 8, 1 / 24),
+        log_log_band_by_hand(5 / 8, 3 / 40),
+        log_log_band_by_hand(5 / 8, 3 / 40),
+        log_log_band_by_hand(5 / 12, 29 / 120),
+        log_log_band_by_hand(5 / 12, 29 / 120),
     ]
     assert curve.epochs.tolist() == [0, 3, 5, 6, 8, 10]
     np.testing.assert_allclose(curve.survival, [1, 6 / 8, 5 / 8, 5 / 8, 5 / 12, 5 / 12], rtol=1e-14)
@@ -207,9 +232,9 @@ def test_median_interval_against_a_hand_inverted_band():
     The band's low end is 0.7225 at 0 (Wilson) and 0.4730 at 1, so the interval starts at 1.
     Its high end is 0.578 at 7 and 0.475 at 8, so the interval ends at 8. S = 0.5 at 5.
     """
-    assert log_log_band(0.9, 1 / 90)[0] == pytest.approx(0.4730, abs=5e-5)
-    assert log_log_band(0.3, 7 / 30)[1] == pytest.approx(0.5779, abs=5e-5)
-    assert log_log_band(0.2, 8 / 20)[1] == pytest.approx(0.4747, abs=5e-5)
+    assert log_log_band_by_hand(0.9, 1 / 90)[0] == pytest.approx(0.4730, abs=5e-5)
+    assert log_log_band_by_hand(0.3, 7 / 30)[1] == pytest.approx(0.5779, abs=5e-5)
+    assert log_log_band_by_hand(0.2, 8 / 20)[1] == pytest.approx(0.4747, abs=5e-5)
     curve = survival_curve([CONVERGED] * 10, range(1, 11))
     assert epoch_quantile(curve, 0.5) == Interval(5, 1, 8, 0.95)
 
@@ -360,12 +385,243 @@ def test_none_converged_leaves_nulls():
 
 
 def test_a_million_runs_take_seconds_not_minutes():
-    """Sorting dominates (half a second here); a loop over runs would take far beyond the bound."""
+    """Sorting dominates; a loop over runs would take far beyond what anyone waits for."""
     rng = np.random.default_rng(5)
     epochs = rng.integers(1, 3_000_000, size=1_000_000)
     status = np.where(epochs < 2_000_000, CONVERGED, MAX_EPOCHS)
     summary = summarize_runs(status, np.minimum(epochs, 2_000_000))
     assert summary["epochs"]["low"] < 1_500_000 < summary["epochs"]["high"]
+
+
+# --- counted runs -------------------------------------------------------------------------------
+
+
+def rows_of(outcomes: Outcomes) -> tuple[np.ndarray, np.ndarray]:
+    return np.repeat(outcomes.status, outcomes.count), np.repeat(outcomes.epochs, outcomes.count)
+
+
+def random_outcomes(rng: np.random.Generator, most: int = 30) -> Outcomes:
+    """Up to 20 rows with repeats and with counts of nothing, at least one run."""
+    size = int(rng.integers(1, 21))
+    count = rng.integers(0, most, size)
+    count[0] += 1
+    return outcomes_of(rng.integers(1, 4, size), rng.integers(0, 25, size), count)
+
+
+def scipy_curve(outcomes: Outcomes, level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Survival and band at every epoch of the curve, by SciPy from one row per run."""
+    status, epochs = rows_of(outcomes)
+    epochs = np.where(status == NONFINITE, epochs.max(), epochs)
+    solved = status == CONVERGED
+    sample = scipy.stats.CensoredData(uncensored=epochs[solved], right=epochs[~solved])
+    estimate = scipy.stats.ecdf(sample).sf
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The confidence interval is undefined", RuntimeWarning)
+        band = estimate.confidence_interval(level, method="log-log")
+    steps = np.union1d(0, epochs)
+    return estimate.evaluate(steps), band.low.evaluate(steps), band.high.evaluate(steps)
+
+
+def test_outcomes_are_sorted_and_counted_once():
+    outcomes = outcomes_of(TABLE_STATUS, TABLE_EPOCHS)
+    assert outcomes._fields == ("status", "epochs", "count")
+    assert [column.tolist() for column in outcomes] == [
+        [NONFINITE, CONVERGED, CONVERGED, MAX_EPOCHS, MAX_EPOCHS, CONVERGED, MAX_EPOCHS],
+        [2, 3, 5, 5, 6, 8, 10],
+        [1, 2, 1, 1, 1, 1, 1],
+    ]
+    assert {column.dtype for column in outcomes} == {np.dtype(np.int64)}
+    assert (outcomes.num_runs, outcomes.seed_epochs) == (8, sum(TABLE_EPOCHS))
+    ends, count = outcomes.ending(CONVERGED)
+    assert (ends.tolist(), count.tolist()) == ([3, 5, 8], [2, 1, 1])
+
+
+def test_counts_are_merged_and_rows_of_no_run_are_dropped_unread():
+    """A dense device table has a cell for everything, also for what is no outcome."""
+    status = np.array([CONVERGED, Status.RUNNING, CONVERGED, MAX_EPOCHS, CONVERGED], np.uint8)
+    epochs = np.array([7, -1, 4, 9, 7], np.int32)
+    outcomes = outcomes_of(status, epochs, np.array([200, 0, 1, 0, 100], np.uint8))
+    assert [column.tolist() for column in outcomes] == [[CONVERGED] * 2, [4, 7], [1, 300]]
+    assert {column.dtype for column in outcomes} == {np.dtype(np.int64)}
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([1, 2, 3]), st.integers(0, 12), st.integers(1, 9)), min_size=1
+    )
+)
+def test_every_statistic_of_counts_equals_that_of_rows_exactly(table):
+    status, epochs, count = map(np.array, zip(*table, strict=True))
+    rows = np.repeat(status, count), np.repeat(epochs, count)
+    outcomes = outcomes_of(status, epochs, count)
+    for mine, other in zip(outcomes, outcomes_of(*rows), strict=True):
+        np.testing.assert_array_equal(mine, other)
+    for mine, other in zip(survival_of_outcomes(outcomes), survival_curve(*rows), strict=True):
+        np.testing.assert_array_equal(mine, other)
+    assert restart_of_outcomes(outcomes) == best_restart(*rows)
+    assert summarize_outcomes(outcomes, 0.9) == summarize_runs(*rows, 0.9)
+    assert outcomes.seed_epochs == rows[1].sum()
+
+
+def test_parts_of_a_sweep_join_to_the_whole():
+    rng = np.random.default_rng(3)
+    status, epochs = rng.integers(1, 4, 500), rng.integers(0, 40, 500)
+    parts = [outcomes_of(status[i::3], epochs[i::3]) for i in range(3)]
+    joined = outcomes_of(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    for mine, whole in zip(joined, outcomes_of(status, epochs), strict=True):
+        np.testing.assert_array_equal(mine, whole)
+
+
+def test_survival_and_band_are_those_of_scipy():
+    """On 300 random samples; the band is held where SciPy has one, that is at neither 1 nor 0."""
+    rng, compared = np.random.default_rng(17), 0
+    for _ in range(300):
+        outcomes, level = random_outcomes(rng), rng.choice([0.5, 0.95, 0.999])
+        survival, low, high = scipy_curve(outcomes, level)
+        curve = survival_of_outcomes(outcomes, level)
+        inside = (curve.survival > 0) & (curve.survival < 1)
+        np.testing.assert_allclose(curve.survival, survival, rtol=0, atol=1e-13)
+        np.testing.assert_allclose(curve.low[inside], low[inside], rtol=0, atol=1e-12)
+        np.testing.assert_allclose(curve.high[inside], high[inside], rtol=0, atol=1e-12)
+        compared += inside.sum()
+    assert compared > 1000
+
+
+def test_survival_of_a_large_sample_is_that_of_scipy():
+    """A thousand caps and a thousand steps, so that many factors are multiplied and added."""
+    rng = np.random.default_rng(19)
+    outcomes = outcomes_of(
+        rng.choice([1, 2, 3], 3000, p=[0.6, 0.3, 0.1]),
+        rng.integers(1, 2000, 3000),
+        rng.integers(1, 40, 3000),
+    )
+    curve = survival_of_outcomes(outcomes)
+    inside = (curve.survival > 0) & (curve.survival < 1)
+    for mine, other in zip(curve[1:4], scipy_curve(outcomes, 0.95), strict=True):
+        np.testing.assert_allclose(mine[inside], other[inside], rtol=0, atol=1e-12)
+
+
+def test_with_one_cap_survival_is_rounded_only_once():
+    """Equal to the last bit, over 2,000 steps, to one division of counts as Python divides them."""
+    count = np.random.default_rng(23).integers(1, 10**9, 2000)
+    status = [CONVERGED] * 1999 + [MAX_EPOCHS]
+    curve = survival_of_outcomes(outcomes_of(status, np.arange(1, 2001), count))
+    left = count.sum() - np.append(0, np.cumsum(count[:-1]))
+    exact = [int(n) / int(count.sum()) for n in left]
+    assert curve.survival.tolist() == [*exact, exact[-1]]
+
+
+def test_risk_table_and_bare_band_by_hand():
+    table = risk_table(outcomes_of(TABLE_STATUS, TABLE_EPOCHS))
+    assert table.epochs.tolist() == [0, 3, 5, 6, 8, 10]
+    assert table.at_risk.tolist() == [8, 8, 6, 4, 3, 2]
+    assert table.converged.tolist() == [0, 2, 1, 0, 1, 0]
+    assert table.censored.tolist() == [0, 0, 1, 1, 0, 2]
+    low, high = log_log_band(table, kaplan_meier(table), Z95)
+    assert math.isnan(low[0])
+    assert math.isnan(high[0])
+    assert (low[1], high[1]) == pytest.approx(log_log_band_by_hand(6 / 8, 1 / 24))
+
+
+@pytest.mark.parametrize(
+    ("status", "survival"), [(MAX_EPOCHS, 1.0), (NONFINITE, 1.0), (CONVERGED, 0.0)]
+)
+def test_a_trillion_equal_outcomes(status, survival):
+    """The undefined ends take Wilson's interval for none or all, some 4 in 10^12 wide."""
+    n = 10**12
+    curve = survival_of_outcomes(outcomes_of([status], [9], [n]))
+    assert curve.survival[-1] == survival
+    assert curve.high[-1] - curve.low[-1] == pytest.approx(Z95**2 / n, rel=1e-3)
+
+
+def test_quantile_of_a_trillion_runs_tells_one_run_from_the_next():
+    """Half less one run have converged at epoch 5, so the median is 6 and not 5."""
+    half = 5 * 10**11
+    status = [CONVERGED, CONVERGED, MAX_EPOCHS]
+    one_short = survival_of_outcomes(outcomes_of(status, [5, 6, 9], [half - 1, 1, half]))
+    assert epoch_quantile(one_short, 0.5).estimate == 6
+    reached = survival_of_outcomes(outcomes_of(status, [5, 6, 9], [half, 1, half - 1]))
+    assert epoch_quantile(reached, 0.5).estimate == 5
+
+
+def test_a_trillion_runs_are_summarized_at_once_and_scale_free():
+    """10^12 runs in 10,000 epochs: 10^15 spent epochs fit, estimates are those of a millionth."""
+    epochs = np.arange(1, 10_001)
+    share = np.round(1e5 * np.exp(-(((epochs - 3000) / 2000) ** 2))).astype(np.int64) + 1
+    status, epochs = [CONVERGED] * 10_000 + [MAX_EPOCHS, NONFINITE], [*epochs, 10_000, 70]
+    small = np.append(share, [share.sum() // 10, share.sum() // 50])
+    factor = 10**12 // small.sum() + 1
+    tracemalloc.start()
+    start = time.perf_counter()
+    outcomes = outcomes_of(status, epochs, small * factor)
+    large = summarize_outcomes(outcomes)
+    seconds = time.perf_counter() - start
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert outcomes.num_runs >= 10**12
+    assert seconds < 1
+    assert peak < 20e6
+    model = summarize_outcomes(outcomes_of(status, epochs, small))
+    assert large["restart"] == pytest.approx(model["restart"])
+    assert large["success_rate"]["estimate"] == pytest.approx(model["success_rate"]["estimate"])
+    for name in ("median", "q25", "q75", "min", "max"):
+        assert large["epochs"][name] == model["epochs"][name]
+    assert large["epochs"]["high"] - large["epochs"]["low"] <= 1
+    seed_epochs = sum(int(e) * int(n) * int(factor) for e, n in zip(epochs, small, strict=True))
+    assert outcomes.seed_epochs == seed_epochs > 10**15
+    assert json.loads(json.dumps(large, allow_nan=False)) == large
+
+
+def test_band_of_a_trillion_runs_by_formula():
+    """Greenwood's sum is 3 / 10^12 here; products of two counts would leave 64 bits."""
+    n = 10**12
+    curve = survival_of_outcomes(outcomes_of([CONVERGED, MAX_EPOCHS], [5, 9], [3 * n // 4, n // 4]))
+    low, high = log_log_band_by_hand(1 / 4, 3 / n)
+    np.testing.assert_allclose(curve.low[1:], low, rtol=1e-14)
+    np.testing.assert_allclose(curve.high[1:], high, rtol=1e-14)
+    assert curve.high[1] - curve.low[1] == pytest.approx(2 * Z95 * math.sqrt(3 / 16 / n), rel=1e-4)
+
+
+def test_one_success_in_a_trillion():
+    """S = 1 - 10^-12 is not taken for 1, so the band is Greenwood's and not Wilson's for none."""
+    n = 10**12
+    outcomes = outcomes_of([CONVERGED, MAX_EPOCHS], [5, 10_000], [1, n - 1])
+    summary = summarize_outcomes(outcomes)
+    assert summary["converged"] == 1
+    assert summary["restart"] == {"cutoff": 5, "expected_epochs": 5.0 * n}
+    curve = survival_of_outcomes(outcomes)
+    assert curve.survival[1] == (n - 1) / n
+    assert curve.low[1] < curve.survival[1] < curve.high[1] < 1
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        ([1], r"`count` must be one column as long as `status`, .*\(2,\).*\(1,\)"),
+        ([0, 0], "`count` must add up to at least one run, got 0"),
+        ([3, -1], "`count` must not be negative, got -1"),
+        ([3.0, 1.0], "`count` must hold whole numbers of an integer type, got 'float64'"),
+        ([2**61, 1], "`count` must stand for fewer than 2\\*\\*62 runs and epochs together"),
+    ],
+)
+def test_bad_counts(count, words):
+    with pytest.raises(SettingError, match=words):
+        outcomes_of([CONVERGED, MAX_EPOCHS], [5, 9], count)
+
+
+def test_rows_whose_epochs_do_not_fit_a_sum():
+    with pytest.raises(SettingError, match="`epochs` must stand for fewer than"):
+        outcomes_of([CONVERGED] * 4, [2**61] * 4)
+
+
+def test_counted_rows_are_checked_as_rows_are():
+    with pytest.raises(SettingError, match=r"`status` must hold final outcomes only .*got \[0\]"):
+        outcomes_of([Status.RUNNING, CONVERGED], [5, 9], [1, 1])
+    with pytest.raises(SettingError, match="`epochs` must be one column as long as `status`"):
+        outcomes_of([CONVERGED], [5, 9], [1])
+    with pytest.raises(SettingError, match="`level` must lie strictly between"):
+        summarize_outcomes(outcomes_of([CONVERGED], [5]), 95)
 
 
 # --- coverage -----------------------------------------------------------------------------------

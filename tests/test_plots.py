@@ -12,7 +12,8 @@ from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from bpjax.analysis.convergence import SurvivalCurve, survival_curve
+from bpjax.analysis.convergence import SurvivalCurve, survival_curve, survival_of_outcomes
+from bpjax.analysis.outcomes import outcomes_of
 from bpjax.plots import (
     epochs_histogram,
     gradient_size,
@@ -284,6 +285,30 @@ def test_histogram_keeps_runs_that_never_converged_in_sight():
 def test_histogram_of_odd_samples(epochs, log_epochs):
     ax = epochs_histogram(epochs, title="odd", num_not_converged=2, log_epochs=log_epochs)
     assert sum(bar.get_height() for bar in ax.patches) == len(epochs)
+    drawn(ax)
+
+
+@pytest.mark.parametrize("log_epochs", [False, True])
+def test_histogram_of_counts_is_that_of_rows(log_epochs):
+    epochs = np.random.default_rng(4).geometric(0.02, size=900) + 10
+    ends, count = np.unique(epochs, return_counts=True)
+    look = {"title": "900 seeds", "num_not_converged": 3, "log_epochs": log_epochs}
+    axes = [epochs_histogram(epochs, **look), epochs_histogram(ends, count=count, **look)]
+    rows, counts = ([bar.get_bbox().bounds for bar in ax.patches] for ax in axes)
+    assert rows == counts
+    assert axes[0].get_ylim() == axes[1].get_ylim()
+    assert axes[0].get_xlim() == axes[1].get_xlim()
+
+
+def test_histogram_and_curve_of_a_trillion_runs():
+    """Counts in a narrow type, as a device returns them, add up beyond it."""
+    count = np.full(3000, 4 * 10**9, np.uint32)
+    ax = epochs_histogram(np.arange(1, 3001), title="many", count=count, num_not_converged=10**12)
+    assert sum(bar.get_height() for bar in ax.patches) == 12 * 10**12
+    drawn(ax)
+    outcomes = outcomes_of([Status.CONVERGED, Status.MAX_EPOCHS], [40, 90], [3 * 10**12, 10**12])
+    ax = survival(survival_of_outcomes(outcomes), title="many")
+    assert key(ax) == ["4,000,000,000,000 runs\n25 % not converged"]
     drawn(ax)
 
 

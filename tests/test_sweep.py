@@ -1,6 +1,6 @@
 """Many runs at once: the same as one by one, in any order, on any devices, through any accident.
 
-Sweeps here have blocks of 8 lanes on each of the four CPU devices of `conftest.py`.
+Sweeps here have 8 runs in the lanes on each of the four CPU devices of `conftest.py`.
 """
 
 import dataclasses
@@ -22,7 +22,8 @@ from bpjax.learning import Recipe
 from bpjax.loss import HalfSquaredError
 from bpjax.network import Connection, Layer, Network, flatten_params, init_params, parameter_names
 from bpjax.status import Status
-from bpjax.sweeps import lanes, matrix, run, unrolled
+from bpjax.sweeps import lanes, matrix, run, scheduler, unrolled
+from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import lane_mesh
 from bpjax.sweeps.export import table_bytes
 from bpjax.sweeps.plan import make_plan
@@ -174,16 +175,14 @@ def test_the_lane_does_not_matter_at_the_block_shape_of_every_day(name, precisio
 @pytest.mark.parametrize("layout", [matrix, unrolled])
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 @pytest.mark.parametrize("name", ["xor", "parity", "encoder", "symmetry"])
-def test_a_run_has_the_same_bits_in_every_lane_of_an_odd_block(layout, name, precision):
-    """Block sizes that no vector divides: what the compiler does at the end must not show."""
-    task, block_size = bpjax.tasks.make_task(name), 100
-    num_lanes = block_size + lanes.GUARD_LANES
+def test_a_run_has_the_same_bits_in_every_lane(layout, name, precision):
+    task = bpjax.tasks.make_task(name)
+    num_lanes = lanes.num_lanes(100)
     with jax.enable_x64(precision == "float64"):
         seeds, settings = np.full(num_lanes, 7, np.uint32), rows_of(task, precision, num_lanes)
-        block = advance_all(layout, task, precision, seeds, settings, 100)
-    for leaf in jax.tree.leaves(block.params):
-        kept = leaf[lanes.lanes_for_runs(block_size, 1)]
-        np.testing.assert_array_equal(kept, np.broadcast_to(kept[0], kept.shape))
+        runs = train_lanes(layout, task, precision, seeds, settings, 100)
+    for leaf in jax.tree.leaves(runs.params):
+        np.testing.assert_array_equal(leaf, np.broadcast_to(leaf[..., :1], leaf.shape))
 
 
 def test_the_order_of_a_grid_does_not_matter():
@@ -214,7 +213,7 @@ def test_a_result_in_memory_equals_the_one_in_a_folder(forty, tmp_path):
     assert stored.table.identity == json.loads(json.dumps(forty.table.identity))
     assert table_bytes(stored.table) == table_bytes(forty.table)
     assert json.loads((tmp_path / "sweep/summary.json").read_text()) == stored.summary()
-    timing = dict.fromkeys(("seconds", "seed_epochs_per_second"))
+    timing = dict.fromkeys(("seconds", "seed_epochs_per_second", "occupancy"))
     assert stored.summary() | timing == forty.summary() | timing
 
 
@@ -243,8 +242,7 @@ def test_another_block_shape_may_move_last_bits_only(forty):
 
 
 def num_compiled():
-    advance = matrix.advance._cache_size() + unrolled.advance._cache_size()
-    return lanes.start._cache_size(), advance
+    return scheduler.advance._cache_size()
 
 
 def test_a_grid_its_resume_and_more_seeds_need_one_compilation(tmp_path):
@@ -253,7 +251,7 @@ def test_a_grid_its_resume_and_more_seeds_need_one_compilation(tmp_path):
     before = num_compiled()
     sweep(task, 10, momentum=[0.0, 0.9], **grid, out=tmp_path / "a")
     after = num_compiled()
-    assert after == (before[0] + 1, before[1] + 1)
+    assert after == before + 1
 
     for chunk in SweepFolder.open_for_reading(tmp_path / "a").chunks():
         chunk.path.unlink()
@@ -336,39 +334,45 @@ def test_a_finite_explosion_is_no_convergence():
 LAYOUTS = [matrix, unrolled]
 
 
-def advance_all(layout, task, precision, seeds, settings, max_epochs):
-    """Train a block in which every lane runs, guard lanes included."""
-    program, mesh, used = program_of(task, precision), lane_mesh(1), np.full(len(seeds), True)
-    cap, cases = np.int32(max_epochs), layout.cases_of(task, program)
-    block = lanes.start(program, mesh, task.num_cases, seeds, used, settings)
-    return jax.device_get(layout.advance(program, mesh, cases, cap, cap + 1, settings, block))
+def train_lanes(layout, task, precision, seeds, settings, max_epochs):
+    """Train one run per lane to its outcome, with settings that no recipe might take."""
+    program, num_cases = program_of(task, precision), task.num_cases
+    arithmetic, cases = lanes.Arithmetic(program, "cpu"), layout.cases_of(task, program)
+
+    @jax.jit
+    def train(max_epochs, seeds, settings):
+        runs = lanes.start(program, num_cases, seeds, settings)
+        many = max_epochs + 1
+        return lanes.train(layout, arithmetic, num_cases, cases, max_epochs, many, settings, runs)
+
+    return jax.device_get(train(np.int32(max_epochs), seeds, settings))
 
 
 def rows_of(task, precision, num_lanes):
     rows = settings_of(task, precision)
-    return Settings(*(np.repeat(column[None], num_lanes, axis=0) for column in rows))
+    return Settings(*(np.repeat(column[..., None], num_lanes, axis=-1) for column in rows))
 
 
 def poisoned(layout, field, poison):
-    """Train a block in which every third lane has a setting that no recipe would take."""
-    seeds, settings = np.arange(32, dtype=np.uint32), rows_of(XOR, "float32", 32)
+    """Train lanes of which every third has a setting that no recipe would take."""
+    seeds, settings = np.arange(64, dtype=np.uint32), rows_of(XOR, "float32", 64)
     if poison is not None:
-        getattr(settings, field)[seeds % 3 == 0] = poison
-    return advance_all(layout, XOR, "float32", seeds, settings, 150)
+        getattr(settings, field)[..., seeds % 3 == 0] = poison
+    return train_lanes(layout, XOR, "float32", seeds, settings, 150)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("field", ["learning_rate", "momentum", "init_range"])
 @pytest.mark.parametrize("poison", [np.inf, -np.inf, np.nan, 1e38])
 def test_a_poisoned_run_harms_nobody(layout, field, poison):
-    clean, block = poisoned(layout, field, None), poisoned(layout, field, poison)
-    healthy = np.arange(32) % 3 != 0
-    for ours, theirs in zip(jax.tree.leaves(block), jax.tree.leaves(clean), strict=True):
-        assert ours[healthy].tobytes() == theirs[healthy].tobytes()
+    clean, runs = poisoned(layout, field, None), poisoned(layout, field, poison)
+    healthy = np.arange(64) % 3 != 0
+    for ours, theirs in zip(jax.tree.leaves(runs), jax.tree.leaves(clean), strict=True):
+        assert ours[..., healthy].tobytes() == theirs[..., healthy].tobytes()
     if not math.isfinite(poison):
-        assert set(block.status[~healthy]) == {Status.NONFINITE}
-        assert set(block.epoch[~healthy]) <= {0, 1, 2}
-    assert Status.RUNNING not in block.status
+        assert set(runs.status[~healthy]) == {Status.NONFINITE}
+        assert set(runs.epoch[~healthy]) <= {0, 1, 2}
+    assert Status.RUNNING not in runs.status
 
 
 def test_the_weights_of_a_finished_run_stay(forty):
@@ -556,7 +560,7 @@ def test_a_lost_summary_is_written_again_without_timing(tmp_path):
     (tmp_path / "summary.json").unlink()
     again = sweep(XOR, 40, out=tmp_path).summary()
     assert again["seconds"] is again["seed_epochs_per_second"] is None
-    timing = dict.fromkeys(("seconds", "seed_epochs_per_second"))
+    timing = dict.fromkeys(("seconds", "seed_epochs_per_second", "occupancy"))
     assert again == first.summary() | timing
 
 
@@ -576,18 +580,16 @@ def test_the_default_folder_names_the_task_and_tells_sweeps_apart():
     assert default_folder(plans[0]) == default_folder(make_plan(XOR, 5))
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("implementation", scheduler.LAYOUTS)
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])
 @pytest.mark.parametrize("name", ["xor", "encoder"])
-def test_the_training_program_lowers_for_accelerators(layout, name, platform):
+def test_the_training_program_lowers_for_accelerators(implementation, name, platform):
     """All that can be known without such a device: that the program can be written down for it."""
-    task = bpjax.tasks.make_task(name)
-    program, mesh, number = program_of(task), lane_mesh(1), np.int32(5)
-    settings, seeds = rows_of(task, "float32", 32), np.arange(32, dtype=np.uint32)
-    block = lanes.start(program, mesh, task.num_cases, seeds, np.full(32, True), settings)
-    cases = layout.cases_of(task, program)
-    traced = layout.advance.trace(program, mesh, cases, number, number, settings, block)
-    assert "stablehlo.while" in traced.lower(lowering_platforms=(platform,)).as_text()
+    plan = make_plan(bpjax.tasks.make_task(name), 5, implementation=implementation)
+    crew = Crew(plan, *plan.groups(), lane_mesh(1))
+    crew.begin(0, 5)
+    lowered = scheduler.advance.trace(*crew.next_call()).lower(lowering_platforms=(platform,))
+    assert "stablehlo.while" in lowered.as_text()
 
 
 # ---- what a user may hand in --------------------------------------------------------------------

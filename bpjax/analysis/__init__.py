@@ -1,9 +1,9 @@
 """Statistics of results.
 
-`convergence` has success rates, Kaplan-Meier survival and restarts; `solutions` says what solved
-nets have in common.
+`outcomes` counts how runs ended; `convergence` has success rates, Kaplan-Meier survival (computed
+in `kaplan_meier`) and restarts; `solutions` says what solved nets have in common.
 """
 
-from bpjax.analysis import convergence, solutions
+from bpjax.analysis import convergence, kaplan_meier, outcomes, solutions
 
-__all__ = ["convergence", "solutions"]
+__all__ = ["convergence", "kaplan_meier", "outcomes", "solutions"]

@@ -3,10 +3,13 @@
 A run that stopped at the cap (`MAX_EPOCHS`) might have converged later, so a mean over the
 successes alone would flatter the method. Everything here takes the `status` and `epochs` columns
 of a results table, works in NumPy and SciPy, and knows neither tasks nor networks.
+
+Every statistic depends only on how many runs ended how, so each function of rows tallies them and
+has a twin that starts from the tally (`Outcomes`), at a cost that the number of runs does not
+change.
 """
 
 import operator
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,10 +17,12 @@ import scipy.special
 import scipy.stats
 from numpy.typing import ArrayLike, NDArray
 
+from bpjax.analysis.kaplan_meier import kaplan_meier, log_log_band, risk_table
+from bpjax.analysis.outcomes import Outcomes, outcomes_of
 from bpjax.errors import SettingError
 from bpjax.status import Status
 
-_ROUNDING = 1e-10  # slack in comparing survivals: above rounding, below one run in 10^9
+_ROUNDING = 2e-13  # slack in comparing survivals: above rounding, below one run in 10^12
 
 
 class Interval(NamedTuple):
@@ -107,27 +112,30 @@ def survival_curve(status: ArrayLike, epochs: ArrayLike, level: float = 0.95) ->
     Kaplan & Meier, J. Am. Stat. Assoc. 53 (1958) 457-481; Kalbfleisch & Prentice, The Statistical
     Analysis of Failure Time Data (1980), for the log(-log) band.
     """
-    _check_share("level", level)
-    status, epochs = _check_runs(status, epochs)
-    converged = status == Status.CONVERGED
-    durations = np.where(status == Status.NONFINITE, epochs.max(), epochs)
-    censored = np.sort(durations[~converged])
-    sample = scipy.stats.CensoredData(uncensored=durations[converged], right=censored)
-    estimate = scipy.stats.ecdf(sample).sf
-    with warnings.catch_warnings():  # SciPy warns of the undefined ends that are filled in below
-        warnings.filterwarnings("ignore", "The confidence interval is undefined", RuntimeWarning)
-        band = estimate.confidence_interval(level, method="log-log")
+    return survival_of_outcomes(outcomes_of(status, epochs), level)
 
-    steps = np.union1d(0, estimate.quantiles).astype(np.int64)
-    survival = estimate.evaluate(steps)
-    num_known = len(status) - np.searchsorted(censored, steps)
-    z2 = scipy.special.ndtri((1 + level) / 2) ** 2
+
+def survival_of_outcomes(outcomes: Outcomes, level: float = 0.95) -> SurvivalCurve:
+    """Return the curve of `survival_curve` from counted runs.
+
+    Example:
+      >>> billions = [3 * 10**9, 10**9]
+      >>> outcomes = outcomes_of([Status.CONVERGED, Status.MAX_EPOCHS], [5, 9], billions)
+      >>> curve = survival_of_outcomes(outcomes)
+      >>> curve.epochs.tolist(), curve.survival.tolist(), curve.num_runs
+      ([0, 5, 9], [1.0, 0.25, 0.25], 4000000000)
+    """
+    _check_share("level", level)
+    table = risk_table(outcomes)
+    survival = kaplan_meier(table)
+    num_runs = outcomes.num_runs
+    num_known = num_runs - np.cumsum(table.censored) + table.censored  # not censored earlier
+    z = scipy.special.ndtri((1 + level) / 2)
+    low, high = log_log_band(table, survival, z)
     none_yet, all_done = survival == 1, survival == 0
-    low = np.select(
-        [none_yet, all_done], [num_known / (num_known + z2), 0], band.low.evaluate(steps)
-    )
-    high = np.select([none_yet, all_done], [1, z2 / (num_known + z2)], band.high.evaluate(steps))
-    return SurvivalCurve(steps, survival, low, high, level, len(status))
+    low = np.select([none_yet, all_done], [num_known / (num_known + z**2), 0], low)
+    high = np.select([none_yet, all_done], [1, z**2 / (num_known + z**2)], high)
+    return SurvivalCurve(table.epochs, survival, low, high, level, num_runs)
 
 
 def epoch_quantile(curve: SurvivalCurve, share: float) -> Interval:
@@ -187,18 +195,29 @@ def best_restart(status: ArrayLike, epochs: ArrayLike) -> Restart | None:
 
     Luby, Sinclair & Zuckerman, Inf. Process. Lett. 47 (1993) 173-180.
     """
-    status, epochs = _check_runs(status, epochs)
-    cap = epochs[status == Status.MAX_EPOCHS].min(initial=epochs.max())
-    solved = np.sort(epochs[(status == Status.CONVERGED) & (epochs <= cap)])
-    broken = np.sort(epochs[status == Status.NONFINITE])
-    if not solved.size:
+    return restart_of_outcomes(outcomes_of(status, epochs))
+
+
+def restart_of_outcomes(outcomes: Outcomes) -> Restart | None:
+    """Return the cutoff of `best_restart` from counted runs.
+
+    Example:
+      >>> outcomes = outcomes_of([Status.CONVERGED, Status.MAX_EPOCHS], [10, 1000], [10**12] * 2)
+      >>> restart_of_outcomes(outcomes)
+      Restart(cutoff=10, expected_epochs=20.0)
+    """
+    capped, _ = outcomes.ending(Status.MAX_EPOCHS)
+    cap = capped.min(initial=outcomes.epochs[-1])
+    solved, count = outcomes.ending(Status.CONVERGED)
+    cutoffs, count = solved[solved <= cap], count[solved <= cap]
+    if not cutoffs.size:
         return None
-    cutoffs = np.unique(solved)
-    num_solved = np.searchsorted(solved, cutoffs, side="right")
-    num_broken = np.searchsorted(broken, cutoffs, side="right")
-    num_abandoned = len(status) - num_solved - num_broken
-    spent = np.cumsum(solved)[num_solved - 1] + cutoffs * num_abandoned
-    spent += np.concatenate([[0], np.cumsum(broken)])[num_broken]
+    broken, num_broken = outcomes.ending(Status.NONFINITE)
+    gone = np.searchsorted(broken, cutoffs, side="right")
+    num_gone = np.append(0, np.cumsum(num_broken))[gone]
+    num_solved = np.cumsum(count)
+    spent = np.cumsum(cutoffs * count) + np.append(0, np.cumsum(broken * num_broken))[gone]
+    spent += cutoffs * (outcomes.num_runs - num_solved - num_gone)
     expected = spent / num_solved
     best = np.argmin(expected)
     return Restart(int(cutoffs[best]), float(expected[best]))
@@ -215,24 +234,36 @@ def summarize_runs(status: ArrayLike, epochs: ArrayLike, level: float = 0.95) ->
       >>> summary["num_runs"], summary["success_rate"]["estimate"], summary["epochs"]["q75"]
       (2, 0.5, None)
     """
-    curve = survival_curve(status, epochs, level)
-    status, epochs = _check_runs(status, epochs)
-    solved = epochs[status == Status.CONVERGED]
+    return summarize_outcomes(outcomes_of(status, epochs), level)
+
+
+def summarize_outcomes(outcomes: Outcomes, level: float = 0.95) -> dict[str, Any]:
+    """Return the summary of `summarize_runs` from counted runs.
+
+    Example:
+      >>> outcomes = outcomes_of([Status.CONVERGED, Status.MAX_EPOCHS], [5, 9], [10**12] * 2)
+      >>> summary = summarize_outcomes(outcomes)
+      >>> summary["num_runs"], summary["epochs"]["median"], summary["epochs"]["high"]
+      (2000000000000, 5, None)
+    """
+    curve = survival_of_outcomes(outcomes, level)
+    solved, num_solved = outcomes.ending(Status.CONVERGED)
+    num_converged = int(num_solved.sum())
     quantiles: dict[str, float | None] = {}
     for name, prefix, share in (("median", "", 0.5), ("q25", "q25_", 0.25), ("q75", "q75_", 0.75)):
         estimate, low, high, _ = epoch_quantile(curve, share)
         quantiles |= {name: estimate, f"{prefix}low": low, f"{prefix}high": high}
-    restart = best_restart(status, epochs)
+    restart = restart_of_outcomes(outcomes)
     return {
-        "num_runs": len(status),
-        "converged": len(solved),
-        "max_epochs_reached": int(np.count_nonzero(status == Status.MAX_EPOCHS)),
-        "nonfinite": int(np.count_nonzero(status == Status.NONFINITE)),
-        "success_rate": success_rate(len(solved), len(status), level)._asdict(),
+        "num_runs": outcomes.num_runs,
+        "converged": num_converged,
+        "max_epochs_reached": int(outcomes.ending(Status.MAX_EPOCHS)[1].sum()),
+        "nonfinite": int(outcomes.ending(Status.NONFINITE)[1].sum()),
+        "success_rate": success_rate(num_converged, outcomes.num_runs, level)._asdict(),
         "epochs": {
             **quantiles,
-            "min": int(solved.min()) if solved.size else None,
-            "max": int(solved.max()) if solved.size else None,
+            "min": int(solved[0]) if solved.size else None,
+            "max": int(solved[-1]) if solved.size else None,
             "level": level,
         },
         "restart": restart and restart._asdict(),
@@ -242,26 +273,3 @@ def summarize_runs(status: ArrayLike, epochs: ArrayLike, level: float = 0.95) ->
 def _check_share(name: str, value: float) -> None:
     if not 0 < value < 1:
         raise SettingError(name, "must lie strictly between 0 and 1", value)
-
-
-def _check_runs(
-    status: ArrayLike, epochs: ArrayLike
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return both columns as int64 arrays, or raise `SettingError` naming the broken rule."""
-    status, epochs = np.asarray(status), np.asarray(epochs)
-    if status.ndim != 1 or status.shape != epochs.shape:
-        rule = f"must be one column as long as `status`, of shape {status.shape}"
-        raise SettingError("epochs", rule, epochs.shape)
-    if not status.size:
-        raise SettingError("status", "must hold at least one run", [])
-    final = (Status.CONVERGED, Status.MAX_EPOCHS, Status.NONFINITE)
-    if not np.isin(status, final).all():
-        rule = f"must hold final outcomes only ({', '.join(f'{s.name} {s.value}' for s in final)})"
-        raise SettingError("status", rule, np.setdiff1d(status, final).tolist())
-    if not np.issubdtype(epochs.dtype, np.integer):
-        raise SettingError(
-            "epochs", "must hold whole numbers of an integer type", str(epochs.dtype)
-        )
-    if epochs.min() < 0:
-        raise SettingError("epochs", "must not be negative", int(epochs.min()))
-    return status.astype(np.int64), epochs.astype(np.int64)

@@ -74,12 +74,16 @@ FLAGS = {
     "out",
     "config",
     "keep_weights",
+    "summary_only",
     "no_figures",
     "json",
     "record_every",
     "snapshot_every",
     "format",
     "networks",
+    "case",
+    "quick",
+    "suite",
 }
 """Settings that are flags; any other is reached through --set."""
 

@@ -37,6 +37,8 @@ class Options:
     """TOML file that holds any of these options; the command line wins."""
     keep_weights: bool = False
     """Keep the final weights of every run."""
+    summary_only: bool = False
+    """Keep no row per run, only how many ended when and how: for 10^8 seeds and more."""
     no_figures: bool = False
     """Draw nothing."""
     json: bool = False
@@ -58,12 +60,14 @@ def main(words: Sequence[str]) -> int:
         arguments["shard"] = shard(options.shard)
     variants, settings = task_variants(options.task, options.settings)
 
-    from bpjax.sweeps.devices import use_all_cpu_cores
+    from bpjax.sweeps.devices import keep_compiled_programs, use_all_cpu_cores
     from bpjax.sweeps.plan import make_plan
     from bpjax.sweeps.run import Progress, default_folder, run_plan
 
     use_all_cpu_cores()
-    plan = make_plan(variants, keep_weights=options.keep_weights, **arguments, **settings)
+    keep_compiled_programs()
+    arguments |= {"keep_weights": options.keep_weights, "summary_only": options.summary_only}
+    plan = make_plan(variants, **arguments, **settings)
     folder = options.out or default_folder(plan)
     try:
         with ProgressLine() as line, stop_politely() as check:
@@ -82,8 +86,9 @@ def main(words: Sequence[str]) -> int:
         print(json.dumps(summary, indent=2))
     else:
         print_summary(summary)
-        what = "table and summary" if options.no_figures else "table, summary and figures"
-        print(f"per-run {what}: {folder}", flush=True)
+        table = "counts" if options.summary_only else "per-run table"
+        what = f"{table} and summary" if options.no_figures else f"{table}, summary and figures"
+        print(f"{what}: {folder}", flush=True)
     if not options.no_figures:
         from bpjax.plots.draw import draw_sweep
 
@@ -119,6 +124,8 @@ def print_summary(summary: Mapping[str, Any]) -> None:
             f"{seconds['runs']:,} runs, {rate(summary['seed_epochs_per_second'] or 0)} "
             "seed-epochs/s"
         )
+    if summary["occupancy"]:
+        print(f"  lanes          {summary['occupancy']:.1%} of their epochs needed by a run")
 
 
 def _print_cells(cells: Sequence[Mapping[str, Any]]) -> None:

@@ -56,10 +56,11 @@ def main(words: Sequence[str]) -> int:
         snapshot_every = whole("snapshot_every", options.snapshot_every)
 
     from bpjax.run_folder import claim, default_folder, save
-    from bpjax.sweeps.devices import use_all_cpu_cores
+    from bpjax.sweeps.devices import keep_compiled_programs, use_all_cpu_cores
     from bpjax.training import Glance, check_recording, plan_run, train_plan
 
     use_all_cpu_cores()
+    keep_compiled_programs()
 
     check_recording(record_every, snapshot_every)
     plan = plan_run(variants[0], seed, **settings)

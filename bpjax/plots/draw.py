@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bpjax.analysis.convergence import survival_curve
+from bpjax.analysis.convergence import survival_of_outcomes
+from bpjax.analysis.outcomes import outcomes_of
 from bpjax.plots.gradient import gradient_size
 from bpjax.plots.loss import loss_curve
 from bpjax.plots.style import save_figure
@@ -68,13 +69,21 @@ def draw_sweep(table: RunTable, folder: str | Path, level: float = 0.95) -> list
       The files.
     """
     columns = table.columns
-    status, epochs = columns["status"], columns["epochs"]
+    num_rows = len(columns["status"])
     cells = _cells(table)
-    groups = cells if len(cells) <= MOST_GROUPS else {"all": np.arange(len(status))}
-    curves = {
-        label: survival_curve(status[rows], epochs[rows], level) for label, rows in groups.items()
+    groups = cells if len(cells) <= MOST_GROUPS else {"all": np.arange(num_rows)}
+    parts = {
+        label: {name: column[rows] for name, column in columns.items()}
+        for label, rows in groups.items()
     }
-    title = _sweep_title(table, num_runs=len(status), together=len(cells) // len(groups))
+    curves = {
+        label: survival_of_outcomes(
+            outcomes_of(part["status"], part["epochs"], part.get("count")), level
+        )
+        for label, part in parts.items()
+    }
+    num_runs = sum(curve.num_runs for curve in curves.values())
+    title = _sweep_title(table, num_runs, together=len(cells) // len(groups))
     shown: Any = curves if len(curves) > 1 else next(iter(curves.values()))
     return _save({"survival": survival(shown, title=title, log_epochs=True)}, folder)
 
@@ -100,7 +109,7 @@ def _cells(table: RunTable) -> dict[str, np.ndarray]:
     """Return the rows of every point of the grid, under its settings in words."""
     columns, names = table.columns, table.identity["columns"]
     if not names:
-        return {"all": np.arange(len(columns["seed"]))}
+        return {"all": np.arange(len(columns["status"]))}
     rows: dict[str, list[int]] = {}
     points = zip(*(columns[name].tolist() for name in names), strict=True)
     for row, point in enumerate(points):

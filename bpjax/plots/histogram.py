@@ -14,6 +14,7 @@ def epochs_histogram(
     epochs: ArrayLike,
     *,
     title: str,
+    count: ArrayLike | None = None,
     published: float | None = None,
     published_label: str = "published",
     num_not_converged: int = 0,
@@ -23,8 +24,11 @@ def epochs_histogram(
     """Draw a histogram of the epochs to converge; runs that never converged get their own bar.
 
     Args:
-      epochs: epochs to converge of the converged runs, shape `(num_converged,)`, whole numbers.
+      epochs: epochs to converge of the converged runs, shape `(num_converged,)`, whole numbers;
+        with `count`, the epochs at which runs converged.
       title: the caller's words.
+      count: how many runs each entry of `epochs` stands for, same shape, whole numbers from 1;
+        one run if not given. `Outcomes.ending(Status.CONVERGED)` returns both columns.
       published: a number of epochs from the literature, marked by a line.
       published_label: what to say of it, for example "published: 245 (62nd percentile)".
       num_not_converged: runs without an epoch count; a hatched bar in a panel of its own, to the
@@ -37,8 +41,11 @@ def epochs_histogram(
     """
     ax = new_axes(ax)
     epochs = np.asarray(epochs)
-    edges = _bin_edges(epochs, log_epochs)
-    counts, _ = np.histogram(epochs, edges)
+    if count is not None:
+        count = np.asarray(count, np.int64)  # a bin may hold more runs than a narrower type can
+    num_runs = epochs.size if count is None else int(count.sum())
+    edges = _bin_edges(epochs, num_runs, log_epochs)
+    counts, _ = np.histogram(epochs, edges, weights=count)
     ax.bar(edges[:-1], counts, np.diff(edges), align="edge", color=BLUE, ec="white", lw=0.4)
     reach = [*edges] if published is None else [*edges, published]
     epoch_scale(ax, min(reach), max(reach), log_epochs)
@@ -56,7 +63,7 @@ def epochs_histogram(
 
 
 def _bin_edges(
-    epochs: NDArray[np.int64], log_epochs: bool, max_bins: int = 40
+    epochs: NDArray[np.int64], num_runs: int, log_epochs: bool, max_bins: int = 40
 ) -> NDArray[np.floating]:
     """Return edges half-way between whole numbers, so that no bin holds more epochs by accident.
 
@@ -67,7 +74,7 @@ def _bin_edges(
     if not epochs.size:
         return np.array([-0.5, 0.5])
     low, high = int(epochs.min()), int(epochs.max())
-    num_bins = int(np.clip(np.sqrt(epochs.size), 8, max_bins))
+    num_bins = int(np.clip(np.sqrt(num_runs), 8, max_bins))
     if log_epochs:
         start = max(low, 1)
         smooth = math.log((high + 1) / start) / math.log(1 + 3 / start) if high else 1

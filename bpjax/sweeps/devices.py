@@ -1,14 +1,21 @@
 """Devices: which there are, and how runs are laid over them."""
 
+import functools
 import os
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax._src import xla_bridge  # there is no public way to ask
 from jax.sharding import Mesh
 
 SMALL_LOOP_OPTION = "xla_cpu_small_while_loop_byte_threshold"
 """XLA compiles a loop as one function if its state is smaller than this; else op by op, slowly."""
+
+
+SMALL_LOOP_MARK = "xla_cpu_small_call"
+"""What such a loop is called in a compiled program."""
 
 
 def use_all_cpu_cores() -> None:
@@ -28,6 +35,32 @@ def use_all_cpu_cores() -> None:
     if "xla_backend_extra_options" not in flags:
         option = f"--xla_backend_extra_options={SMALL_LOOP_OPTION}={2**20}"
         os.environ["XLA_FLAGS"] = f"{flags} {option}".strip()
+
+
+def keep_compiled_programs() -> None:
+    """Keep compiled programs on disk, so that the next process need not compile them again.
+
+    The command line calls this; importing bpjax never does. A cache folder of the user's own,
+    through JAX's configuration or JAX_COMPILATION_CACHE_DIR, is kept.
+    """
+    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
+        home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+        jax.config.update("jax_compilation_cache_dir", os.path.join(home, "bpjax", "programs"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+
+
+@functools.cache
+def loops_are_one_function() -> bool | None:
+    """Return whether XLA compiles loops as large as ours as one function; None but on CPUs.
+
+    The option that asks for it is not documented and may be gone one day: so the compiler is given
+    a loop with a state of 64 KiB, and what it made of it is read.
+    """
+    if jax.local_devices()[0].platform != "cpu":
+        return None
+    rows = [jnp.zeros(1024, jnp.float32)] * 16
+    loop = jax.jit(lambda rows, n: lax.fori_loop(0, n, lambda _, r: [x + 1 for x in r], rows))
+    return SMALL_LOOP_MARK in (loop.lower(rows, 3).compile().as_text() or "")
 
 
 def num_cores() -> int:

@@ -134,7 +134,8 @@ class SweepFolder:
         Args:
           start: the first run.
           stop: one past the last run.
-          columns: arrays of length `stop - start`; `seed` is one of them, of type uint32.
+          columns: arrays of length `stop - start`, `seed` of type uint32 among them; in a sweep
+            that keeps counts, `status`, `epochs`, `count` and the settings of the grid.
 
         Returns:
           The file.
@@ -236,6 +237,8 @@ class SweepFolder:
         first, last = self.bounds
         if not first <= start < stop <= last:
             return f"the folder is to hold {runs_text([(first, last)])}"
+        if self.identity.get("rows") == "counts":
+            return _fault_of_counts(stop - start, columns)
         for name, column in columns.items():
             if column.shape[:1] != (stop - start,):
                 return f"column {name!r} must have {stop - start} rows, got shape {column.shape}"
@@ -246,6 +249,16 @@ class SweepFolder:
             text = seeds_text(self.identity, start, stop)
             return f"column 'seed' must hold {text} in order, as uint32"
         return ""
+
+
+def _fault_of_counts(num_runs: int, columns: Mapping[str, np.ndarray]) -> str:
+    """Return what keeps `columns` from counting the outcomes of so many runs."""
+    if not {"status", "epochs", "count"} <= set(columns):
+        return f"it must have the columns status, epochs and count, not {', '.join(columns)}"
+    if len({column.shape for column in columns.values()}) > 1:
+        return "its columns must have one length"
+    counted = int(np.sum(columns["count"], dtype=np.int64))
+    return "" if counted == num_runs else f"it must count {num_runs} runs, and counts {counted}"
 
 
 def _manifest(folder: SweepFolder) -> dict[str, Any]:

@@ -1,139 +1,232 @@
-"""Lanes: where the runs of a block train, and the loop over epochs that all layouts share.
+"""Lanes: where the runs of a block train, and what all layouts of a block share.
 
-A block has a fixed number of lanes on each device, and idle guard lanes behind them. XLA emits
-different instructions for different shapes, so the shape is part of a sweep's identity: at one
-shape a run's bits depend on nothing but the run itself, neither on its lane, nor on its neighbours,
-nor on how many devices there are.
+A block has a fixed number of lanes on each device, and the lanes are the last axis of every array:
+each step of arithmetic is one vector operation over runs. XLA emits other instructions for other
+shapes, so the shape is part of a sweep's identity: at one shape a run's bits depend on nothing but
+the run itself, neither on its lane, nor on its neighbours, nor on how many devices there are.
 """
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
+from jax import lax
 from jaxtyping import Array, Bool, Int, UInt
 
-from bpjax.epoch import Program, RunState, Settings
+from bpjax.epoch import (
+    Evaluation,
+    Learner,
+    Program,
+    RunState,
+    Settings,
+    change,
+    judge,
+    rule_of,
+)
 from bpjax.epoch import start as start_run
 from bpjax.status import Status
+from bpjax.task import Task
+from bpjax.units import UNITS
 
-LANES = PartitionSpec("lanes")
-EVERYWHERE = PartitionSpec()
+LANE_MULTIPLE = 64
+"""The number of lanes of a device is a multiple of this: as many as the compiler's widest loop.
 
-GUARD_LANES = 16
-"""Idle lanes behind the runs of a block on every device.
-
-The compiler turns a loop over lanes into vector instructions and ends it with a scalar remainder,
-which may add in another order: measured with jax 0.12 on a CPU, up to four lanes at the end of a
-block got other last bits than the same run in any other lane. So no run is ever put there: 16 lanes
-are the widest vector of a CPU.
+The compiler turns a loop over lanes into vector instructions, a few of them at a time, and ends it
+with a scalar remainder that may add in another order: measured with jax 0.12 on a CPU, the last
+lanes of a block of 116 got other last bits than the same run in any other lane. A multiple of 64
+leaves no remainder: 16 numbers are the widest vector of a CPU, four vectors the longest stride.
 """
 
 
-def lanes_for_runs(block_size: int, num_devices: int) -> np.ndarray:
-    """Return the lanes that may carry runs: the first `block_size` of every device.
+class Layout(Protocol):
+    """One way to lay out the arithmetic of an epoch for a block of runs; a module each."""
 
-    Args:
-      block_size: runs per device.
-      num_devices: how many devices share the lanes.
+    def cases_of(self, task: Task, program: Program) -> Any:
+        """Return the cases in the form that the other functions take."""
 
-    Returns:
-      Indices into a block of `num_devices * (block_size + GUARD_LANES)` lanes.
+    def why_not(self, program: Program, num_cases: int) -> str | None:
+        """Return why a program cannot be served, None if it can."""
+
+    def take_apart(self, tree: Any) -> Any:
+        """Return parameters, or a rule's memory, in the form in which they are computed with."""
+
+    def put_together(self, tree: Any) -> Any:
+        """Undo `take_apart`."""
+
+    def evaluate(
+        self, arithmetic: "Arithmetic", cases: Any, settings: Settings, params: Any
+    ) -> Evaluation:
+        """Judge the weights of all lanes; with the gradient, unless weights change per case."""
+
+    def learn_case_by_case(
+        self,
+        arithmetic: "Arithmetic",
+        cases: Any,
+        learner: Learner,
+        learn: Callable[[Any, Learner], Learner],
+    ) -> Learner:
+        """Change the weights of all lanes after every case; `learn` takes its gradient."""
+
+
+class Arithmetic:
+    """What a layout computes with: the program, and input-output functions for its devices."""
+
+    def __init__(self, program: Program, platform: str):
+        self.program, self.network, self.loss = program, program.network, program.loss
+        self.dtype = jnp.dtype(program.dtype)
+        self.functions = {name: unit.function for name, unit in UNITS.items()}
+        if platform == "cpu" and self.dtype == jnp.float32:
+            self.functions["logistic"] = logistic_float32
+
+
+def num_lanes(block_size: int) -> int:
+    """Return how many lanes a device has for `block_size` runs; the others stay empty.
 
     Example:
-      >>> lanes_for_runs(block_size=3, num_devices=2).tolist()
-      [0, 1, 2, 19, 20, 21]
+      >>> num_lanes(100), num_lanes(128)
+      (128, 128)
     """
-    width = block_size + GUARD_LANES
-    return (np.arange(num_devices)[:, None] * width + np.arange(block_size)).reshape(-1)
+    return -(-block_size // LANE_MULTIPLE) * LANE_MULTIPLE
 
 
-@functools.partial(jax.jit, static_argnames=("program", "mesh", "num_cases"))
 def start(
-    program: Program,
-    mesh: Mesh,
-    num_cases: int,
-    seeds: UInt[Array, " lanes"],
-    used: Bool[Array, " lanes"],
-    settings: Settings,
+    program: Program, num_cases: int, seeds: UInt[Array, " lanes"], settings: Settings
 ) -> RunState:
-    """Return a block of runs before their first epoch.
-
-    Args:
-      program: what is compiled for; static.
-      mesh: devices over which the lanes are laid; static.
-      num_cases: number of cases; static.
-      seeds: one per lane; the number of lanes is a multiple of the number of devices.
-      used: False for guard lanes and lanes without a run; they never run.
-      settings: one row per lane.
-
-    Returns:
-      The state of all lanes, each array with the lanes as its first axis.
-    """
-
-    def start_lanes(seeds: Any, used: Any, settings: Any) -> RunState:
-        runs = jax.vmap(functools.partial(start_run, program, num_cases))(seeds, settings)
-        idle = jnp.where(used, int(Status.RUNNING), int(Status.MAX_EPOCHS))
-        return runs._replace(status=idle.astype(jnp.int32))
-
-    return jax.shard_map(start_lanes, mesh=mesh, in_specs=(LANES, LANES, LANES), out_specs=LANES)(
-        seeds, used, settings
-    )
+    """Return a run in every lane before its first epoch; `settings` has the lanes last."""
+    begin = functools.partial(start_run, program, num_cases)
+    return jax.vmap(begin, in_axes=(0, -1), out_axes=-1)(seeds, settings)
 
 
-def advance(
-    step: Callable[[Any, Any, Any, RunState], RunState],
-    mesh: Mesh,
+def train(
+    layout: Layout,
+    arithmetic: Arithmetic,
+    num_cases: int,
     cases: Any,
     max_epochs: Int[Array, ""],
     num_epochs: Int[Array, ""],
     settings: Settings,
-    block: RunState,
-    unpack: Callable[[RunState], RunState] = lambda run: run,
-    pack: Callable[[RunState], RunState] = lambda run: run,
+    runs: RunState,
 ) -> RunState:
-    """Advance a block by up to `num_epochs` epochs; runs that end on the way stay as they are.
+    """Make `num_epochs` epochs with every run that has not ended; those that end stay as they are.
 
     The number of epochs is traced: one compiled loop serves a long stride of a sweep and the
-    single epochs of a run that somebody watches, with the same bits. To be called under `jax.jit`.
-
-    Args:
-      step: one epoch of one run, a function of (cases, max_epochs, settings, run).
-      mesh: devices over which the lanes are laid. There is no communication between them.
-      cases: what `step` needs of the cases.
-      max_epochs: the cap of every run.
-      num_epochs: the stride; each device stops earlier once all its lanes have ended.
-      settings: one row per lane.
-      block: what `start` or this function returned.
-      unpack: puts one run into the form that `step` works on.
-      pack: undoes `unpack`.
+    single epochs of a run that somebody watches, with the same bits.
 
     Returns:
-      The block after the stride: `status` says which runs ended and how, `epoch` when.
+      The runs after the stride: `status` says which have ended and how, `epoch` when.
     """
+    program = arithmetic.program
 
-    def advance_lanes(
-        cases: Any, max_epochs: Any, num_epochs: Any, settings: Any, block: RunState
-    ) -> RunState:
-        step_lanes = jax.vmap(functools.partial(step, cases, max_epochs))
+    def change_run(settings: Settings, running: Any, grads: Any, learner: Learner) -> Learner:
+        return change(rule_of(program, settings, num_cases), running, grads, learner)
 
-        def unfinished(carry: tuple[Any, RunState]) -> Any:
-            made, block = carry
-            return (made < num_epochs) & jnp.any(block.status == Status.RUNNING)
+    def one_epoch(runs: RunState) -> RunState:
+        evaluation = layout.evaluate(arithmetic, cases, settings, runs.params)
+        runs = jax.vmap(functools.partial(judge, program, max_epochs), -1, -1)(runs, evaluation)
+        running = runs.status == Status.RUNNING
+        learn = functools.partial(jax.vmap(change_run, -1, -1), settings, running)
+        learner: Learner = runs.params, runs.optimizer_state
+        if program.updates == "batch":
+            learner = learn(evaluation.grads, learner)
+        else:
+            learner = layout.learn_case_by_case(arithmetic, cases, learner, learn)
+        epoch = runs.epoch + running.astype(jnp.int32)
+        return runs._replace(params=learner[0], optimizer_state=learner[1], epoch=epoch)
 
-        def one_epoch(carry: tuple[Any, RunState]) -> tuple[Any, RunState]:
-            made, block = carry
-            return made + 1, step_lanes(settings, block)
+    def made_all(carry: tuple[Any, RunState]) -> Any:
+        return carry[0] < num_epochs
 
-        start = jnp.int32(0), jax.vmap(unpack)(block)
-        return jax.vmap(pack)(jax.lax.while_loop(unfinished, one_epoch, start)[1])
+    def go_on(carry: tuple[Any, RunState]) -> tuple[Any, RunState]:
+        return carry[0] + 1, one_epoch(carry[1])
 
-    return jax.shard_map(
-        advance_lanes,
-        mesh=mesh,
-        in_specs=(EVERYWHERE, EVERYWHERE, EVERYWHERE, LANES, LANES),
-        out_specs=LANES,
-    )(cases, max_epochs, num_epochs, settings, block)
+    apart = runs._replace(
+        params=layout.take_apart(runs.params),
+        optimizer_state=layout.take_apart(runs.optimizer_state),
+    )
+    _, apart = lax.while_loop(made_all, go_on, (jnp.int32(0), apart))
+    return apart._replace(
+        params=layout.put_together(apart.params),
+        optimizer_state=layout.put_together(apart.optimizer_state),
+    )
+
+
+def output_errors(
+    arithmetic: Arithmetic, outputs: Any, targets: Any, threshold: Any
+) -> tuple[Any, Any, Bool[Array, " lanes"]]:
+    """Return loss, dE/dy and rightness of one case: equations (3) and (4).
+
+    Args:
+      arithmetic: of the layout.
+      outputs: activations of the output layer, shape (num_out, lanes).
+      targets: shape (num_out,).
+      threshold: the criterion's tolerance, shape (lanes,).
+
+    Returns:
+      The case's share of the loss (lanes,), its derivative (num_out, lanes), and in which lanes all
+      outputs are nearer to their targets than `threshold`.
+    """
+    loss = arithmetic.loss
+
+    def one_run(outputs: Any, targets: Any) -> tuple[Any, Any]:
+        pair = outputs[None, :], targets[None, :]
+        return loss.value(*pair), loss.derivative(*pair)[0]
+
+    if getattr(loss, "sums_over_units", False):
+        alone = jax.vmap(one_run, in_axes=(-1, None), out_axes=-1)
+        terms, derivatives = zip(
+            *(alone(outputs[j][None], targets[j][None]) for j in range(len(outputs))), strict=True
+        )
+        value, derivative = total(terms), jnp.concatenate(derivatives)
+    else:
+        value, derivative = jax.vmap(one_run, in_axes=(-1, None), out_axes=-1)(outputs, targets)
+    near = jnp.abs(outputs - targets[:, None]) < threshold[None, :]
+    return value, derivative, functools.reduce(jnp.logical_and, list(near))
+
+
+def total(terms: Any) -> Any:
+    """Return the sum of a sequence, from left to right."""
+    return functools.reduce(lambda a, b: a + b, terms)
+
+
+# ---- the logistic on a CPU -----------------------------------------------------------------------
+
+_LOG2_E = np.float32(np.log2(np.e))
+_ROUNDS = np.float32(1.5 * 2**23)
+"""Added to a number below 2**22 it leaves the nearest whole number in the last bits."""
+_EXPONENT_OF_ONE = np.int32(127 << 23)
+_LARGEST_POWER = np.float32(126)
+
+
+def _fit_power_of_two(degree: int) -> list[np.float32]:
+    """Return a polynomial for 2**r on [-1/2, 1/2], highest power first, through Chebyshev nodes."""
+    nodes = np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1)) / 2
+    return [np.float32(c) for c in np.polyfit(nodes, 2.0**nodes, degree)]
+
+
+_POWER_OF_TWO = _fit_power_of_two(5)
+
+
+def logistic_float32(preactivations: Array) -> Array:
+    """Return 1 / (1 + exp(-x)), equation (2), in half the instructions of the compiler's own.
+
+    exp(-x) is 2**y with y = -x log2(e), split into a whole number, which goes straight into the
+    exponent, and a rest in [-1/2, 1/2] for a polynomial. Within 3 units in the last place where
+    the result is above 1e-37; the smallest result is 1.2e-38 instead of 0. NaN stays NaN.
+
+    Args:
+      preactivations: x, float32 of any shape.
+    """
+    y = preactivations * -_LOG2_E
+    # Written as choices and not as `clip`, so that each is one instruction and NaN passes.
+    y = jnp.where(y > _LARGEST_POWER, _LARGEST_POWER, y)
+    y = jnp.where(y < -_LARGEST_POWER, -_LARGEST_POWER, y)
+    whole = lax.bitcast_convert_type(y + _ROUNDS, jnp.int32) - _ROUNDS.view(np.int32)
+    rest = y - whole.astype(jnp.float32)
+    power = jnp.full_like(rest, _POWER_OF_TWO[0])
+    for coefficient in _POWER_OF_TWO[1:]:
+        power = power * rest + coefficient
+    scale = lax.bitcast_convert_type((whole << 23) + _EXPONENT_OF_ONE, jnp.float32)
+    return 1 / (1 + power * scale)

@@ -1,31 +1,236 @@
-"""A block of runs in matrix form: one run's epoch, mapped over lanes. Serves every network."""
+"""A block of runs with one array per layer and connection. Serves every network, loss and rule.
 
-import functools
-from typing import Any
+The text of `bpjax.backprop` again with the lanes as the last axis: activations are (units, lanes)
+and weights (sources, targets, lanes). A matrix product is a sum over rows, each one multiplication
+of whole vectors of runs; batched products of such small matrices would spend their time elsewhere.
+The cases follow each other in a loop, so that all that an epoch works on stays in the cache. Where
+every case has one input on, equations (1) and (6) read and write one row instead of all.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
-from jax.sharding import Mesh
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
 
-from bpjax.epoch import Cases, Program, RunState, Settings, step
-from bpjax.sweeps import lanes
+from bpjax.epoch import Evaluation, Learner, Program, Settings
+from bpjax.errors import SettingError
+from bpjax.network import Params, weight_gradient, weight_matrix
+from bpjax.sweeps.lanes import Arithmetic, output_errors, total
 from bpjax.task import Task
+from bpjax.units import UNITS
+
+MOST_ROWS = 64
+"""Sums of more rows than this are left to the compiler's matrix product."""
+
+Rows = dict[str, Any]
+"""One array per layer, (units, lanes)."""
+
+
+class Cases(NamedTuple):
+    """The cases of a task, taken apart by input layer.
+
+    Attributes:
+      inputs: per input layer (num_cases, size), or (num_cases,) whole numbers: the one unit that is
+        on in each case.
+      targets: (num_cases, num_out).
+    """
+
+    inputs: dict[str, Any]
+    targets: Any
 
 
 def cases_of(task: Task, program: Program) -> Cases:
-    """Return the cases in the form that `advance` takes."""
-    return Cases(*task.cases(program.dtype))
+    """Return the cases in the form that `evaluate` takes."""
+    ends = np.cumsum([layer.size for layer in task.network.input_layers])
+    parts = np.split(task.inputs, ends[:-1], axis=1)
+    inputs = {
+        layer.name: _one_on(part, program.dtype)
+        for layer, part in zip(task.network.input_layers, parts, strict=True)
+    }
+    return Cases(inputs, task.targets.astype(program.dtype))
 
 
-@functools.partial(jax.jit, static_argnames=("program", "mesh"))
-def advance(
-    program: Program,
-    mesh: Mesh,
+def _one_on(inputs: np.ndarray, dtype: str) -> np.ndarray:
+    on = inputs == 1
+    if np.all(on | (inputs == 0)) and np.all(on.sum(axis=1) == 1):
+        return inputs.argmax(axis=1).astype(np.int32)
+    return inputs.astype(dtype)
+
+
+def why_not(program: Program, num_cases: int) -> str | None:
+    """Return why a program cannot be served: never."""
+    return None
+
+
+def take_apart(tree: Any) -> Any:
+    """Return the arrays themselves."""
+    return tree
+
+
+put_together = take_apart
+
+
+def evaluate(
+    arithmetic: Arithmetic, cases: Cases, settings: Settings, params: Params
+) -> Evaluation:
+    """Return loss, criterion and gradient of all lanes: equations (1) to (7), summed over cases."""
+    passes = _Passes(arithmetic, params)
+    learns = arithmetic.program.updates == "batch"
+    threshold = settings.threshold
+
+    def one_case(k: Any, carry: Any) -> Any:
+        loss, right, sums, before = carry
+        if learns:  # the last case's, which a new turn of the loop finds in memory
+            sums = passes.add_gradient(sums, before)
+        case = _case(cases, k)
+        activations = passes.forward(case)
+        outputs = activations[arithmetic.network.output.name]
+        value, d_outputs, near = output_errors(arithmetic, outputs, case.targets, threshold)
+        if learns:
+            before = case.inputs, activations, passes.backward(activations, d_outputs)
+        return loss + value, right & near, sums, before
+
+    zero = jnp.zeros_like(threshold)
+    sums, before = (passes.zeros(), passes.nothing(_case(cases, 0))) if learns else (None, None)
+    carry = (zero, zero == 0, sums, before)
+    loss, right, sums, before = lax.fori_loop(0, len(cases.targets), one_case, carry)
+    grads = passes.gradient(passes.add_gradient(sums, before)) if learns else None
+    holds = right if arithmetic.program.criterion_kind == "tolerance" else loss < threshold
+    return Evaluation(loss, holds, grads)
+
+
+def learn_case_by_case(
+    arithmetic: Arithmetic,
     cases: Cases,
-    max_epochs: Any,
-    num_epochs: Any,
-    settings: Settings,
-    block: RunState,
-) -> RunState:
-    """Advance a block; arguments and result as for `lanes.advance`, `program` says which step."""
-    one_step = functools.partial(step, program)
-    return lanes.advance(one_step, mesh, cases, max_epochs, num_epochs, settings, block)
+    learner: Learner,
+    learn: Callable[[Any, Learner], Learner],
+) -> Learner:
+    """Change the weights of all lanes after every case, in the order of the cases."""
+
+    def one_case(k: Any, learner: Learner) -> Learner:
+        passes, case = _Passes(arithmetic, learner[0]), _case(cases, k)
+        activations = passes.forward(case)
+        outputs = activations[arithmetic.network.output.name]
+        nowhere = jnp.zeros_like(outputs[0])
+        _, d_outputs, _ = output_errors(arithmetic, outputs, case.targets, nowhere)
+        signals = passes.backward(activations, d_outputs)
+        return learn(
+            passes.gradient(
+                passes.add_gradient(passes.zeros(), (case.inputs, activations, signals))
+            ),
+            learner,
+        )
+
+    return lax.fori_loop(0, len(cases.targets), one_case, learner)
+
+
+def _case(cases: Cases, k: Any) -> Cases:
+    return jax.tree.map(
+        lambda table: lax.dynamic_index_in_dim(jnp.asarray(table), k, keepdims=False), cases
+    )
+
+
+class _Passes:
+    """Forward and backward pass of one case at given parameters, for all lanes."""
+
+    def __init__(self, arithmetic: Arithmetic, params: Params):
+        self.arithmetic, self.network = arithmetic, arithmetic.network
+        self.bias = params.bias
+        self.weight = {
+            c.key: weight_matrix(c, params.weight[c.key]) for c in self.network.connections
+        }
+        if any(c.delay for c in self.network.connections):
+            raise SettingError("delay", "must be 0 everywhere in a layered pass", 1)
+        self.num_lanes = next(iter(self.weight.values())).shape[-1]
+
+    def forward(self, case: Cases) -> Rows:
+        """Return the activations of the computed layers: equations (1) and (2)."""
+        activations: Rows = {}
+        for layer in self.network.computed_layers:
+            terms = [self.bias[layer.name]] if layer.bias else []
+            for c in self.network.incoming[layer.name]:
+                source = activations.get(c.source, case.inputs.get(c.source))
+                terms += _weighted(self.weight[c.key], source)  # (1)
+            function = self.arithmetic.functions[layer.activation]
+            activations[layer.name] = function(total(terms))  # (2)
+        return activations
+
+    def backward(self, activations: Rows, d_outputs: Any) -> Rows:
+        """Return dE/dx of the computed layers: equations (5) and (7)."""
+        d_activations, signals = {self.network.output.name: d_outputs}, {}
+        for layer in reversed(self.network.computed_layers):
+            if layer.name not in d_activations:  # it leads nowhere
+                d_activations[layer.name] = jnp.zeros_like(activations[layer.name])
+            slope = UNITS[layer.activation].derivative(activations[layer.name])
+            signal = d_activations[layer.name] * slope  # (5)
+            signals[layer.name] = signal
+            for c in self.network.incoming[layer.name]:
+                if c.source in activations:
+                    carried = _carried_back(self.weight[c.key], signal)  # (7)
+                    there = d_activations.get(c.source)
+                    d_activations[c.source] = carried if there is None else there + carried
+        return signals
+
+    def add_gradient(self, sums: Any, passed: tuple[Any, Rows, Rows]) -> Any:
+        """Return the sums with one case more: equation (6)."""
+        inputs, activations, signals = passed
+        weights, biases = sums
+        weights = {
+            c.key: _add_outer(
+                weights[c.key], activations.get(c.source, inputs.get(c.source)), signals[c.target]
+            )
+            for c in self.network.connections
+        }
+        return weights, {name: entry + signals[name] for name, entry in biases.items()}
+
+    def zeros(self) -> Any:
+        """Return the sums before the first case."""
+        return jax.tree.map(jnp.zeros_like, (self.weight, self.bias))
+
+    def nothing(self, case: Cases) -> tuple[Any, Rows, Rows]:
+        """Return what adds nothing to the sums."""
+        dtype = self.arithmetic.dtype
+        rows = {
+            layer.name: jnp.zeros((layer.size, self.num_lanes), dtype)
+            for layer in self.network.computed_layers
+        }
+        return jax.tree.map(jnp.zeros_like, case.inputs), rows, rows
+
+    def gradient(self, sums: Any) -> Params:
+        """Return the sums in the shape of the parameters: masks applied, ties summed."""
+        weights, biases = sums
+        return Params(
+            {c.key: weight_gradient(c, weights[c.key]) for c in self.network.connections}, biases
+        )
+
+
+def _weighted(weight: Any, source: Any) -> list[Any]:
+    """Return the terms of equation (1) from one layer, each (targets, lanes)."""
+    if source.ndim == 0:  # one input is on
+        return [lax.dynamic_index_in_dim(weight, source, keepdims=False)]
+    if len(weight) > MOST_ROWS:
+        subscripts = "ijb,i->jb" if source.ndim == 1 else "ijb,ib->jb"
+        return [jnp.einsum(subscripts, weight, source)]
+    if source.ndim == 1:
+        return [source[i] * weight[i] for i in range(len(weight))]
+    return [source[i][None] * weight[i] for i in range(len(weight))]
+
+
+def _carried_back(weight: Any, signal: Any) -> Any:
+    """Return equation (7) for one connection, (sources, lanes)."""
+    if len(signal) > MOST_ROWS:
+        return jnp.einsum("ijb,jb->ib", weight, signal)
+    return total([weight[:, j] * signal[j][None] for j in range(len(signal))])
+
+
+def _add_outer(sums: Any, source: Any, signal: Any) -> Any:
+    """Return `sums`, (sources, targets, lanes), with equation (6) for one connection and case."""
+    if source.ndim == 0:
+        row = lax.dynamic_index_in_dim(sums, source) + signal[None]
+        return lax.dynamic_update_index_in_dim(sums, row, source, 0)
+    if source.ndim == 1:
+        return sums + source[:, None, None] * signal[None]
+    return sums + source[:, None] * signal[None]

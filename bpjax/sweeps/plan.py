@@ -27,6 +27,9 @@ BLOCK_SIZE = 256
 LARGEST_GRID = 10_000
 """Points of a grid; every one is a row of the summary."""
 
+LARGEST_HISTOGRAM = 10_000_000
+"""Epochs of the cap up to which outcomes are counted on the device, epoch by epoch."""
+
 PRECISIONS = ("float32", "float64")
 IMPLEMENTATIONS = ("auto", "matrix", "unrolled")
 
@@ -71,6 +74,8 @@ class Plan:
     implementation: str
     block_size: int
     keep_weights: bool
+    summary_only: bool
+    refill: bool
     shard: Shard | None
 
     @property
@@ -109,12 +114,12 @@ class Plan:
         return (self.first_seed + runs % self.num_seeds).astype(np.uint32)
 
     def settings_of(self, runs: np.ndarray) -> Settings:
-        """Return the settings of the given runs, one row each; all must share one program."""
+        """Return the settings of the given runs, the last axis; all must share one program."""
         first, last = runs.min() // self.num_seeds, runs.max() // self.num_seeds
         cells = [settings_of(cell.task, self.precision) for cell in self.cells[first : last + 1]]
-        rows = [np.stack(column) for column in zip(*cells, strict=True)]
+        rows = [np.stack(column, axis=-1) for column in zip(*cells, strict=True)]
         which = runs // self.num_seeds - first
-        return Settings(*(column[which] for column in rows))  # type: ignore[arg-type]
+        return Settings(*(column[..., which] for column in rows))  # type: ignore[arg-type]
 
     def columns_of(self, runs: np.ndarray) -> dict[str, np.ndarray]:
         """Return the grid settings of the given runs, one column per setting."""
@@ -158,6 +163,7 @@ class Plan:
             "precision": self.precision,
             "implementation": self.implementation,
             "block_size": self.block_size,
+            "rows": "counts" if self.summary_only else "runs",
             "weight_names": parameter_names(self.tasks[0].network) if self.keep_weights else None,
             "xla_flags": os.environ.get("XLA_FLAGS", ""),
             "bpjax": __version__,
@@ -177,6 +183,8 @@ def make_plan(
     implementation: str = "auto",
     block_size: int = BLOCK_SIZE,
     keep_weights: bool = False,
+    summary_only: bool = False,
+    refill: bool = True,
     shard: tuple[int, int] | None = None,
     **settings: Any,
 ) -> Plan:
@@ -191,6 +199,9 @@ def make_plan(
         fast; "auto" takes it where it serves all runs.
       block_size: runs per device and block, at least 1.
       keep_weights: keep the final weights of every run.
+      summary_only: keep no row per run, only how many ended when and how.
+      refill: give the lanes of ended runs to new ones at once; without, a block of runs waits for
+        its last. The results are the same.
       shard: (i, n), the i-th of n parts, counted from 1.
       **settings: settings of `Task.with_settings`; a list makes a grid.
 
@@ -221,6 +232,7 @@ def make_plan(
     cells = _cells(tasks, grid)
     for cell in cells:
         _check_precision(cell.task, precision)
+    _check_summary_only(summary_only, keep_weights, cells)
     if keep_weights and len({cell.task.network for cell in cells}) > 1:
         raise SettingError("keep_weights", "needs one network for all runs", keep_weights)
     _check_shard(shard, len(cells) * seeds)
@@ -234,6 +246,8 @@ def make_plan(
         implementation=_choose(implementation, cells, precision),
         block_size=block_size,
         keep_weights=keep_weights,
+        summary_only=summary_only,
+        refill=refill,
         shard=None if shard is None else Shard(*shard),
     )
 
@@ -316,6 +330,17 @@ def _check_grid(grid: Mapping[str, tuple[Any, ...]]) -> None:
     num_points = math.prod(len(values) for values in grid.values())
     if num_points > LARGEST_GRID:
         raise SettingError("grid", f"must have at most {LARGEST_GRID} points", num_points)
+
+
+def _check_summary_only(summary_only: bool, keep_weights: bool, cells: Sequence[Cell]) -> None:
+    if not summary_only:
+        return
+    if keep_weights:
+        raise SettingError("keep_weights", "cannot go with summary_only", keep_weights)
+    for cell in cells:
+        if cell.task.recipe.max_epochs > LARGEST_HISTOGRAM:
+            rule = f"must be at most {LARGEST_HISTOGRAM} with summary_only"
+            raise SettingError("max_epochs", rule, cell.task.recipe.max_epochs)
 
 
 def _check_shard(shard: tuple[int, int] | None, num_runs: int) -> None:

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.sharding import Mesh
 
 from bpjax.status import Status
-from bpjax.sweeps.block import Block
-from bpjax.sweeps.devices import device_kind, lane_mesh
+from bpjax.sweeps.crew import Crew
+from bpjax.sweeps.devices import device_kind, lane_mesh, loops_are_one_function
 from bpjax.sweeps.plan import Group, Plan, make_plan
+from bpjax.sweeps.scheduler import Collected
 from bpjax.sweeps.store import RunTable, SweepFolder, fingerprint, missing_ranges, read_runs
 from bpjax.sweeps.summary import Timing, recorded_timing, summarize
 from bpjax.task import Task
@@ -24,8 +24,10 @@ from bpjax.version import __version__
 
 SECONDS_PER_CALL = 0.25
 """How long one call of the training program should take: the wait after Ctrl-C."""
-SECONDS_PER_CHUNK = 2.0
-"""How long finished blocks may wait for their file: what a kill can cost, beside one block."""
+SECONDS_PER_CHUNK = 10.0
+"""How long a chunk begins new runs: about what a kill can cost."""
+DRAIN = 20
+"""How many times longer than it takes its last runs to end, while lanes stay empty."""
 
 
 class Progress(NamedTuple):
@@ -140,7 +142,7 @@ def _run_in_folder(
             )
         meter = _Meter(len(plan.runs), on_progress)
         for chunk in intact:
-            meter.add(folder.read_chunk(chunk.path)["status"])
+            meter.add(folder.read_chunk(chunk.path))
         todo = missing_ranges(intact, plan.runs.start, plan.runs.stop)
         for start, stop, columns in _train(plan, todo, meter):
             folder.publish_chunk(start, stop, columns)
@@ -164,6 +166,7 @@ def environment() -> dict[str, Any]:
         "device_kind": device_kind(),
         "num_devices": jax.local_device_count(),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "loops_are_one_function": loops_are_one_function(),
     }
 
 
@@ -171,55 +174,46 @@ def _train(
     plan: Plan, todo: Sequence[tuple[int, int]], meter: "_Meter"
 ) -> Iterator[tuple[int, int, dict[str, np.ndarray]]]:
     mesh = lane_mesh()
-    runs_per_block = plan.block_size * mesh.size
     for group in plan.groups():
-        trainer = _Trainer(plan, group, mesh, meter)
-        for first, last in todo:
-            first, last = max(first, group.start), min(last, group.stop)
-            done, start, began = [], first, time.perf_counter()
-            for k in range(first, last, runs_per_block):
-                stop = min(k + runs_per_block, last)
-                done.append(trainer.train(np.arange(k, stop)))
-                if stop == last or time.perf_counter() - began > SECONDS_PER_CHUNK:
-                    yield start, stop, _joined(done)
-                    done, start, began = [], stop, time.perf_counter()
+        crew = None
+        for first, last in _parts(plan, group, todo):
+            crew = crew or Crew(plan, group, mesh, SECONDS_PER_CALL)
+            yield from _train_range(crew, first, last, meter)
+
+
+def _parts(plan: Plan, group: Group, todo: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield what is to be done of a group; counts are kept cell by cell."""
+    length = plan.num_seeds if plan.summary_only else plan.num_runs
+    for first, last in todo:
+        first, last = max(first, group.start), min(last, group.stop)
+        while first < last:
+            stop = min(last, (first // length + 1) * length)
+            yield first, stop
+            first = stop
+
+
+def _train_range(
+    crew: Crew, first: int, last: int, meter: "_Meter"
+) -> Iterator[tuple[int, int, dict[str, np.ndarray]]]:
+    """Train runs chunk by chunk: begin new ones for some time, let all end, hand them out."""
+    patience = SECONDS_PER_CHUNK
+    while first < last:
+        crew.begin(first, last if crew.plan.refill else min(last, first + crew.num_lanes))
+        began = closed = time.perf_counter()
+        while not crew.all_ended:
+            meter.after_call(crew, crew.advance())
+            now = time.perf_counter()
+            if closed == began and crew.num_begun and now - began > patience:
+                crew.close()
+                closed = now
+        # While the last runs of a chunk end, lanes stay empty: that should be a small part.
+        patience = SECONDS_PER_CHUNK and max(SECONDS_PER_CHUNK, DRAIN * (now - closed))
+        yield first, crew.stop, crew.columns()
+        first = crew.stop
 
 
 def _joined(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-class _Trainer:
-    """Trains blocks of one group, and learns how many epochs fit into one call."""
-
-    def __init__(self, plan: Plan, group: Group, mesh: Mesh, meter: "_Meter"):
-        self.plan, self.group, self.mesh, self.meter = plan, group, mesh, meter
-        self.stride = 0  # The first call makes no epoch: it compiles.
-
-    def train(self, runs: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the columns of `runs`, which must fit into one block."""
-        began = time.perf_counter()
-        block = Block(self.plan, self.group, self.mesh, runs)
-        while True:
-            block.advance(self.stride)
-            status, epochs = block.of_runs(block.state.status), block.of_runs(block.state.epoch)
-            self._after_call(time.perf_counter() - began)
-            self.meter.show(status, epochs)
-            if not np.any(status == Status.RUNNING):
-                break
-            began = time.perf_counter()
-        self.meter.end_block(status, epochs)
-        return block.columns()
-
-    def _after_call(self, seconds: float) -> None:
-        if self.stride == 0:
-            self.meter.compile_seconds += seconds
-            self.stride = 16
-        else:
-            self.meter.run_seconds += seconds
-            # Epochs get cheaper as lanes end: grow carefully, shrink at once, stay an int32.
-            largest = min(4 * self.stride, self.group.task.recipe.max_epochs + 1)
-            self.stride = int(np.clip(self.stride * SECONDS_PER_CALL / seconds, 1, largest))
 
 
 class _Meter:
@@ -227,35 +221,44 @@ class _Meter:
 
     def __init__(self, num_runs: int, on_progress: OnProgress | None):
         self.num_runs, self.on_progress = num_runs, on_progress
-        self.runs_done = self.converged = self.runs_made = self.seed_epochs = 0
+        self.runs_done = self.converged = self.runs_made = 0
+        self.seed_epochs = self.lane_epochs = 0
         self.compile_seconds = self.run_seconds = 0.0
 
-    def add(self, status: np.ndarray) -> None:
+    def add(self, columns: Mapping[str, np.ndarray]) -> None:
         """Count runs of an earlier session."""
-        self.runs_done += len(status)
-        self.converged += int(np.sum(status == Status.CONVERGED))
+        count = columns.get("count", np.ones(len(columns["status"]), np.int64))
+        self.runs_done += int(count.sum())
+        self.converged += int(count[columns["status"] == Status.CONVERGED].sum())
 
-    def end_block(self, status: np.ndarray, epochs: np.ndarray) -> None:
-        """Count the runs of a finished block."""
-        self.add(status)
-        self.runs_made += len(status)
-        self.seed_epochs += int(np.sum(epochs, dtype=np.int64))
+    def after_call(self, crew: Crew, done: Collected) -> None:
+        """Count what a call of the training program did, and report progress."""
+        if crew.calls == 1:
+            self.compile_seconds += crew.seconds
+        else:
+            self.run_seconds += crew.seconds
+        columns = done.columns
+        self.add(columns)
+        count = columns.get("count", np.ones(len(columns["status"]), np.int64))
+        self.runs_made += done.num_ended
+        self.seed_epochs += int(np.sum(columns["epochs"] * count, dtype=np.int64))
+        self.lane_epochs += done.lane_epochs
+        if self.on_progress is not None:
+            self.on_progress(self._progress(crew))
 
-    def show(self, status: np.ndarray, epochs: np.ndarray) -> None:
-        """Report progress with a block in flight."""
-        if self.on_progress is None:
-            return
-        self.on_progress(
-            Progress(
-                self.runs_done + int(np.sum(status != Status.RUNNING)),
-                self.num_runs,
-                self.converged + int(np.sum(status == Status.CONVERGED)),
-                self.runs_made + int(np.sum(status != Status.RUNNING)),
-                self.seed_epochs + int(np.sum(epochs, dtype=np.int64)),
-                self.run_seconds,
-            )
+    def _progress(self, crew: Crew) -> Progress:
+        return Progress(
+            self.runs_done,
+            self.num_runs,
+            self.converged,
+            self.runs_made,
+            self.seed_epochs,
+            self.run_seconds,
         )
 
     def timing(self) -> Timing:
         """Return what this session took."""
-        return Timing(self.compile_seconds, self.run_seconds, self.runs_made, self.seed_epochs)
+        occupancy = self.seed_epochs / self.lane_epochs if self.lane_epochs else None
+        return Timing(
+            self.compile_seconds, self.run_seconds, self.runs_made, self.seed_epochs, occupancy
+        )

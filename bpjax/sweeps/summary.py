@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bpjax.analysis.convergence import summarize_runs
+from bpjax.analysis.convergence import summarize_outcomes
+from bpjax.analysis.outcomes import outcomes_of
 from bpjax.sweeps.store import RunTable
 
 
@@ -19,12 +20,14 @@ class Timing(NamedTuple):
       run_seconds: training, results awaited.
       runs: runs trained in this session.
       seed_epochs: epochs that these runs needed, all together.
+      occupancy: their share in the epochs that all lanes made, busy or not; None if none were made.
     """
 
     compile_seconds: float
     run_seconds: float
     runs: int
     seed_epochs: int
+    occupancy: float | None = None
 
 
 def recorded_timing(folder: Path) -> Timing | None:
@@ -33,7 +36,9 @@ def recorded_timing(folder: Path) -> Timing | None:
         summary = json.loads((folder / "summary.json").read_text())
         seconds, rate = summary["seconds"], summary["seed_epochs_per_second"]
         seed_epochs = round(rate * seconds["run"])
-        return Timing(seconds["compile"], seconds["run"], seconds["runs"], seed_epochs)
+        return Timing(
+            seconds["compile"], seconds["run"], seconds["runs"], seed_epochs, summary["occupancy"]
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -56,8 +61,7 @@ def summarize(table: RunTable, timing: Timing | None, level: float = 0.95) -> di
         "criterion": _criterion(tasks, identity["grid"]),
         "seeds": identity["seeds"],
         "shard": identity["shard"],
-        **summarize_runs(columns["status"], columns["epochs"], level),
-        "seed_epochs": int(np.sum(columns["epochs"], dtype=np.int64)),
+        **_outcome(columns, level),
         **_timing(timing),
     }
     if identity["columns"]:
@@ -93,7 +97,7 @@ def _criterion(tasks: list[Mapping[str, Any]], point: Mapping[str, Any]) -> str:
 
 def _timing(timing: Timing | None) -> dict[str, Any]:
     if timing is None:
-        return {"seconds": None, "seed_epochs_per_second": None}
+        return {"seconds": None, "seed_epochs_per_second": None, "occupancy": None}
     seconds = timing.run_seconds
     return {
         "seconds": {
@@ -102,26 +106,30 @@ def _timing(timing: Timing | None) -> dict[str, Any]:
             "runs": timing.runs,
         },
         "seed_epochs_per_second": timing.seed_epochs / seconds if seconds > 0 else None,
+        "occupancy": timing.occupancy,
     }
+
+
+def _outcome(columns: Mapping[str, np.ndarray], level: float) -> dict[str, Any]:
+    """Return the statistics of rows, or of counts, and the epochs that the runs needed."""
+    outcomes = outcomes_of(columns["status"], columns["epochs"], columns.get("count"))
+    return {**summarize_outcomes(outcomes, level), "seed_epochs": outcomes.seed_epochs}
 
 
 def _cells(table: RunTable, tasks: list[Mapping[str, Any]], level: float) -> list[dict[str, Any]]:
     names = table.identity["columns"]
     columns = table.columns
-    num_runs = len(columns["seed"])
-    # Runs are ordered by cell: a cell ends where any of its settings changes.
-    ends = np.zeros(num_runs, bool)
+    num_rows = len(columns["status"])
+    # Rows are ordered by cell: a cell ends where any of its settings changes.
+    ends = np.zeros(num_rows, bool)
     ends[-1] = True
     for name in names:
         ends[:-1] |= columns[name][1:] != columns[name][:-1]
     cells, start = [], 0
     for stop in (np.flatnonzero(ends) + 1).tolist():
         point = {name: columns[name][start].item() for name in names}
-        outcome = summarize_runs(
-            columns["status"][start:stop], columns["epochs"][start:stop], level
-        )
-        needed = int(np.sum(columns["epochs"][start:stop], dtype=np.int64))
+        part = {name: column[start:stop] for name, column in columns.items()}
         words = {"settings": point, "criterion": _criterion(tasks, point)}
-        cells.append({**words, **outcome, "seed_epochs": needed})
+        cells.append({**words, **_outcome(part, level)})
         start = stop
     return cells

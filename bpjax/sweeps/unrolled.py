@@ -1,31 +1,20 @@
 """A block of runs in scalar arithmetic: every unit and weight by itself, for the smallest nets.
 
 The text of `bpjax.backprop` again, unit by unit as the paper writes it, with the cases as
-constants. Mapped over lanes every number becomes one vector of runs and every operation one vector
-operation: no matrix products, no transposes, and inputs that are 0 or 1 cost nothing. The program
-grows with the net, so only small ones are served.
+constants. Every number is one vector of runs and every operation one vector operation: no matrix
+products, no transposes, and inputs that are 0 or 1 cost nothing. The program grows with the net, so
+only small ones are served.
 """
 
-import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh
 
-from bpjax.criteria import cases_right
-from bpjax.epoch import (
-    Evaluation,
-    Learner,
-    Program,
-    RunState,
-    Settings,
-    change,
-    conclude,
-    rule_of,
-)
+from bpjax.epoch import Evaluation, Learner, Program, Settings
 from bpjax.network import Connection, Network, Params
-from bpjax.sweeps import lanes
+from bpjax.sweeps.lanes import Arithmetic, output_errors, total
 from bpjax.task import Task
 from bpjax.units import UNITS
 
@@ -33,6 +22,7 @@ LARGEST_PROGRAM = 2048
 """Cases times parameters of the largest net that is served; beyond it compiling takes too long."""
 
 
+@jax.tree_util.register_static
 class ConstantCases(NamedTuple):
     """Cases as nested tuples of numbers, so that a program can be compiled for them.
 
@@ -46,7 +36,7 @@ class ConstantCases(NamedTuple):
 
 
 def cases_of(task: Task, program: Program) -> ConstantCases:
-    """Return the cases in the form that `advance` takes."""
+    """Return the cases in the form that `evaluate` takes."""
     inputs, targets = (tuple(map(tuple, table.tolist())) for table in (task.inputs, task.targets))
     return ConstantCases(inputs, targets)
 
@@ -63,46 +53,24 @@ def why_not(program: Program, num_cases: int) -> str | None:
     return None
 
 
-@functools.partial(jax.jit, static_argnames=("program", "mesh", "cases"))
-def advance(
-    program: Program,
-    mesh: Mesh,
-    cases: ConstantCases,
-    max_epochs: Any,
-    num_epochs: Any,
-    settings: Settings,
-    block: RunState,
-) -> RunState:
-    """Advance a block; arguments and result as for `lanes.advance`, `cases` is static."""
-
-    def one_step(nothing: Any, max_epochs: Any, settings: Any, run: RunState) -> RunState:
-        return _step(program, cases, max_epochs, settings, run)
-
-    return lanes.advance(
-        one_step, mesh, (), max_epochs, num_epochs, settings, block, unpack=_unpack, pack=_pack
-    )
-
-
 # ---- one number at a time ------------------------------------------------------------------------
 
 Scalars = Any
-"""A list of numbers, of lists of numbers, ...: an array taken apart."""
+"""A list of numbers, of lists of numbers, ...: an array taken apart down to its lanes."""
 
 
-def _unpack(run: RunState) -> RunState:
-    take_apart = functools.partial(jax.tree.map, _scalars)
-    params, optimizer_state = take_apart((run.params, run.optimizer_state))
-    return run._replace(params=params, optimizer_state=optimizer_state)
+def take_apart(tree: Any) -> Any:
+    """Return a tree of arrays as nested lists of single numbers, each of them (lanes,)."""
+    return jax.tree.map(_scalars, tree)
 
 
-def _pack(run: RunState) -> RunState:
-    put_together = functools.partial(jax.tree.map, _array, is_leaf=_is_list)
-    params, optimizer_state = put_together((run.params, run.optimizer_state))
-    return run._replace(params=params, optimizer_state=optimizer_state)
+def put_together(tree: Any) -> Any:
+    """Undo `take_apart`."""
+    return jax.tree.map(_array, tree, is_leaf=_is_list)
 
 
 def _scalars(array: jax.Array) -> Scalars:
-    return array if array.ndim == 0 else [_scalars(row) for row in array]
+    return array if array.ndim == 1 else [_scalars(row) for row in array]
 
 
 def _array(scalars: Scalars) -> jax.Array:
@@ -116,99 +84,95 @@ def _is_list(entry: Any) -> bool:
 # ---- one epoch -----------------------------------------------------------------------------------
 
 
-def _step(
-    program: Program, cases: ConstantCases, max_epochs: Any, settings: Settings, run: RunState
-) -> RunState:
-    evaluation = _evaluate(program, cases, settings, run.params)
-    learned = _learn(program, cases, settings, run, evaluation)
-    return conclude(max_epochs, run, evaluation, learned)
-
-
-def _evaluate(
-    program: Program, cases: ConstantCases, settings: Settings, params: Params
+def evaluate(
+    arithmetic: Arithmetic, cases: ConstantCases, settings: Settings, params: Params
 ) -> Evaluation:
-    activations = [_forward(program, params, inputs) for inputs in cases.inputs]
-    loss, holds = jnp.zeros((), program.dtype), jnp.array(True)
-    for case, targets in zip(activations, cases.targets, strict=True):
-        for output, target in zip(case[program.network.output.name], targets, strict=True):
-            pair = _alone(output), _alone(target, program.dtype)
-            loss = loss + program.loss.value(*pair)
-            if program.criterion_kind == "tolerance":
-                holds = holds & cases_right(*pair, settings.threshold)[0]
-    if program.criterion_kind == "loss":
-        holds = loss < settings.threshold
-    return Evaluation(loss, holds, activations)
-
-
-def _learn(
-    program: Program,
-    cases: ConstantCases,
-    settings: Settings,
-    run: RunState,
-    evaluation: Evaluation,
-) -> Learner:
-    rule = rule_of(program, settings, len(cases.inputs))
-    learner: Learner = run.params, run.optimizer_state
-    if program.updates == "batch":
-        grads = _Sums(program, run.params)
-        for activations, targets in zip(evaluation.activations, cases.targets, strict=True):
-            _backward(program, run.params, activations, targets, grads)
-        return change(rule, grads.params(), learner)
+    """Return loss, criterion and gradient of all lanes: equations (1) to (7), summed over cases."""
+    program, sums = arithmetic.program, _Sums(arithmetic, params)
+    values: list[Any] = []
+    right = jnp.ones(settings.threshold.shape, bool)
     for inputs, targets in zip(*cases, strict=True):
-        grads = _Sums(program, learner[0])
-        _backward(program, learner[0], _forward(program, learner[0], inputs), targets, grads)
-        learner = change(rule, grads.params(), learner)
+        activations = _forward(arithmetic, params, inputs)
+        value, d_outputs, near = _errors(arithmetic, activations, targets, settings.threshold)
+        values, right = [*values, value], right & near
+        if program.updates == "batch":
+            _backward(arithmetic.network, params, activations, d_outputs, sums)
+    loss = total(values)
+    holds = right if program.criterion_kind == "tolerance" else loss < settings.threshold
+    return Evaluation(loss, holds, sums.params() if program.updates == "batch" else None)
+
+
+def learn_case_by_case(
+    arithmetic: Arithmetic,
+    cases: ConstantCases,
+    learner: Learner,
+    learn: Callable[[Any, Learner], Learner],
+) -> Learner:
+    """Change the weights of all lanes after every case, in the order of the cases."""
+    for inputs, targets in zip(*cases, strict=True):
+        sums = _Sums(arithmetic, learner[0])
+        activations = _forward(arithmetic, learner[0], inputs)
+        _, d_outputs, _ = _errors(arithmetic, activations, targets, sums.zero)
+        _backward(arithmetic.network, learner[0], activations, d_outputs, sums)
+        learner = learn(sums.params(), learner)
     return learner
 
 
-def _alone(number: Any, dtype: Any = None) -> jax.Array:
-    """Return a number as the outputs of a net with one case and one output unit."""
-    return jnp.asarray(number, dtype).reshape(1, 1)
+def _errors(
+    arithmetic: Arithmetic,
+    activations: dict[str, list[Any]],
+    targets: tuple[float, ...],
+    threshold: Any,
+) -> tuple[Any, list[Any], Any]:
+    outputs = jnp.stack(activations[arithmetic.network.output.name])
+    constants = jnp.asarray(targets, arithmetic.dtype)
+    value, d_outputs, near = output_errors(arithmetic, outputs, constants, threshold)
+    return value, list(d_outputs), near  # (4)
 
 
 # ---- the two passes, unit by unit ----------------------------------------------------------------
 
 
-def _forward(program: Program, params: Params, inputs: tuple[float, ...]) -> dict[str, list[Any]]:
+def _forward(
+    arithmetic: Arithmetic, params: Params, inputs: tuple[float, ...]
+) -> dict[str, list[Any]]:
     """Return the activations of all units for one case: equations (1) and (2)."""
-    network, values = program.network, iter(inputs)
+    network, values = arithmetic.network, iter(inputs)
     activations: dict[str, list[Any]] = {
         layer.name: [next(values) for _ in range(layer.size)] for layer in network.input_layers
     }
+    zero = jnp.zeros_like(_first_number(params))
     for layer in network.computed_layers:
         activations[layer.name] = []
         for j in range(layer.size):
-            x = params.bias[layer.name][j] if layer.bias else jnp.zeros((), program.dtype)
+            x = params.bias[layer.name][j] if layer.bias else zero
             for c, i, weight in _weights_into(network, params, layer.name, j):
                 x = _plus(x, _times(weight, activations[c.source][i]))  # (1)
-            activations[layer.name].append(UNITS[layer.activation].function(x))  # (2)
+            function = arithmetic.functions[layer.activation]
+            activations[layer.name].append(function(x))  # (2)
     return activations
 
 
 def _backward(
-    program: Program,
+    network: Network,
     params: Params,
     activations: dict[str, list[Any]],
-    targets: tuple[float, ...],
-    grads: "_Sums",
+    d_outputs: list[Any],
+    sums: "_Sums",
 ) -> None:
-    """Add the gradient of one case: equations (4) to (7)."""
-    network = program.network
+    """Add the gradient of one case: equations (5) to (7)."""
     d_activations: dict[str, list[Any]] = {
         layer.name: [0.0] * layer.size for layer in network.computed_layers
     }
-    d_activations[network.output.name] = [
-        program.loss.derivative(_alone(y), _alone(d, program.dtype))[0, 0]  # (4)
-        for y, d in zip(activations[network.output.name], targets, strict=True)
-    ]
+    d_activations[network.output.name] = d_outputs
     for layer in reversed(network.computed_layers):
         for j in range(layer.size):
             slope = UNITS[layer.activation].derivative(activations[layer.name][j])
             d_x = d_activations[layer.name][j] * slope  # (5)
             if layer.bias:
-                grads.add_bias(layer.name, j, d_x)  # (6), with y_i = 1
+                sums.add_bias(layer.name, j, d_x)  # (6), with y_i = 1
             for c, i, weight in _weights_into(network, params, layer.name, j):
-                grads.add_weight(c, i, j, _times(d_x, activations[c.source][i]))  # (6)
+                sums.add_weight(c, i, j, _times(d_x, activations[c.source][i]))  # (6)
                 if c.source in d_activations:
                     d_activations[c.source][i] = _plus(
                         d_activations[c.source][i], d_x * weight
@@ -228,14 +192,18 @@ def _weights_into(
     return found
 
 
+def _first_number(params: Params) -> jax.Array:
+    return jax.tree.leaves(params)[0]
+
+
 class _Sums:
     """Gradients that grow term by term, in the shape of the parameters."""
 
-    def __init__(self, program: Program, params: Params):
+    def __init__(self, arithmetic: Arithmetic, params: Params):
         def zeros(entry: Any) -> Any:
             return [zeros(e) for e in entry] if _is_list(entry) else 0.0
 
-        self.dtype = program.dtype
+        self.zero = jnp.zeros_like(_first_number(params))
         self.weight = {key: zeros(entry) for key, entry in params.weight.items()}
         self.bias = {name: zeros(entry) for name, entry in params.bias.items()}
 
@@ -248,7 +216,10 @@ class _Sums:
 
     def params(self) -> Params:
         """Return the sums; what got no term has a zero gradient."""
-        full = functools.partial(jnp.asarray, dtype=self.dtype)
+
+        def full(entry: Any) -> Any:
+            return self.zero if isinstance(entry, float) else entry
+
         return Params(*jax.tree.map(full, (self.weight, self.bias)))
 
 

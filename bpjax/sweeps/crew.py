@@ -1,0 +1,207 @@
+"""The host's side of a pool of lanes: hands out the runs of a plan and collects their outcomes."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jax.sharding import Mesh
+
+from bpjax.sweeps import lanes, scheduler
+from bpjax.sweeps.memory import check_memory
+from bpjax.sweeps.plan import Group, Plan
+from bpjax.sweeps.scheduler import Collected, Pool, Queue
+
+LARGEST_CALL = 2**30
+"""Epochs; counted in 32 bits."""
+PLACES = 8192
+"""Runs that a device can be handed in one call, at least."""
+FIRST_CALL = 16
+"""Epochs of the first call that makes any."""
+
+
+class Crew:
+    """A pool in training. Runs are begun range by range, and a range ends when all its runs have.
+
+    Device d of D trains the runs d, d + D, d + 2 D, ... of a range, in that order.
+
+    Args:
+      plan: the sweep.
+      group: the part of it that the runs belong to.
+      mesh: the devices over which the lanes are laid.
+      seconds_per_call: how long a call should take: the wait after Ctrl-C.
+      stride: epochs per round; None finds a good number by itself.
+
+    Attributes:
+      pool: the state of the lanes, on the devices.
+      num_lanes: how many runs can train at once, on all devices.
+      num_begun: runs of the range that have been put into lanes.
+      num_ended: runs of the range that have ended.
+      lane_epochs: epochs made for the range by all lanes, busy or not.
+      calls: how many calls were made; the first one compiles.
+      seconds: how long the last call took.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        group: Group,
+        mesh: Mesh,
+        seconds_per_call: float = 0.25,
+        stride: int | None = None,
+    ):
+        self.plan, self.group, self.mesh = plan, group, mesh
+        self.seconds_per_call, self.stride_given = seconds_per_call, stride
+        self.layout = scheduler.LAYOUTS[plan.implementation]
+        self.cases = self.layout.cases_of(group.task, group.program)
+        self.max_epochs = np.int32(group.task.recipe.max_epochs)
+        num_lanes = lanes.num_lanes(plan.block_size)
+        self.num_lanes = plan.block_size * mesh.size
+        self.places = max(PLACES, 2 * num_lanes)
+        blank = np.full(num_lanes * mesh.size, group.start)
+        self.pool: Pool = scheduler.empty_pool(
+            group.program,
+            mesh,
+            group.task.num_cases,
+            plan.seeds_of(blank),
+            plan.settings_of(blank),
+        )
+        self.calls, self.seconds = 0, 0.0
+        self.epochs_per_call = self.stride = stride or FIRST_CALL
+
+    def begin(self, first: int, last: int) -> None:
+        """Take up the runs `first` to `last - 1`; the range before must have ended."""
+        self.first, self.stop = first, last
+        self.taken = np.zeros(self.mesh.size, np.int64)
+        self.num_ended = self.lane_epochs = 0
+        self.collected: list[Any] = []
+        self.queue: Queue | None = None
+
+    def close(self) -> None:
+        """Begin no runs but those needed to leave no gap behind the last one begun."""
+        last = (np.arange(self.mesh.size) + self.mesh.size * (self.taken - 1))[self.taken > 0]
+        self.stop = min(self.stop, self.first + int(last.max()) + 1)
+        self.queue = None
+
+    @property
+    def num_begun(self) -> int:
+        """How many runs of the range have been put into lanes."""
+        return int(self.taken.sum())
+
+    @property
+    def all_ended(self) -> bool:
+        """Whether the range has ended."""
+        return self.num_ended == self.stop - self.first
+
+    def advance(self) -> Collected:
+        """Make one call of the training program.
+
+        The first one compiles it and puts runs into lanes, but makes no epoch.
+        """
+        began = time.perf_counter()
+        arguments, stride = self.next_call(), self.stride if self.calls else 0
+        if not self.calls:
+            check_memory(scheduler.advance, arguments, self.plan.block_size)
+        self.pool, report = scheduler.advance(*arguments)
+        done = scheduler.collect(report, self.plan.block_size, stride)
+        if done.taken.any():
+            self.queue = None
+        self.taken += done.taken
+        self.num_ended += done.num_ended
+        self.lane_epochs += done.lane_epochs
+        self.collected.append(done.columns)
+        self.seconds = time.perf_counter() - began
+        self.calls += 1
+        if self.stride_given is None:
+            self._pace(done)
+        return done
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """Return the rows of the per-run table, or the counts, of a range that has ended."""
+        if self.plan.summary_only:
+            counts = merged(self.collected)
+            cell = np.full(len(counts["count"]), self.first)
+            return counts | self.plan.columns_of(cell)
+        ended = {
+            name: np.concatenate([part[name] for part in self.collected])
+            for name in self.collected[0]
+        }
+        order = np.argsort(ended.pop("ticket"))
+        runs = np.arange(self.first, self.stop)
+        columns = {name: column[order] for name, column in ended.items()}
+        weights = {"weights": columns.pop("weights")} if "weights" in columns else {}
+        return {
+            "seed": self.plan.seeds_of(runs),
+            **columns,
+            **self.plan.columns_of(runs),
+            **weights,
+        }
+
+    def next_call(self) -> tuple[Any, ...]:
+        """Return the arguments of the next call of `scheduler.advance`."""
+        if self.queue is None:
+            self.queue = self._next_runs()
+        stride, rounds = (
+            (self.stride, self.epochs_per_call // self.stride) if self.calls else (0, 1)
+        )
+        bins = int(self.max_epochs) + 1 if self.plan.summary_only else 0
+        keep = "weights" if self.plan.keep_weights else "outcomes"
+        return (
+            self.plan.implementation,
+            self.group.program,
+            self.mesh,
+            self.plan.block_size,
+            self.group.task.num_cases,
+            "counts" if self.plan.summary_only else keep,
+            bins,
+            self.cases,
+            self.max_epochs,
+            np.int32(stride),
+            np.int32(rounds),
+            self.more,
+            self.pool,
+            self.queue,
+        )
+
+    def _next_runs(self) -> Queue:
+        """Return the next runs of every device, as many as it has places."""
+        num_devices, num_runs = self.mesh.size, self.stop - self.first
+        device = np.arange(num_devices)
+        left = np.maximum(-(-(num_runs - device) // num_devices) - self.taken, 0)
+        length = np.minimum(left, self.places)
+        position = self.taken[:, None] + np.arange(self.places)
+        ticket = np.minimum(position * num_devices + device[:, None], num_runs - 1).reshape(-1)
+        runs = self.first + ticket
+        places = (
+            self.plan.seeds_of(runs),
+            self.plan.settings_of(runs),
+            ticket.astype(np.int32),
+            length.astype(np.int32),
+        )
+        self.more = np.bool_(np.any(left > length))
+        return Queue(*scheduler.place(places, self.mesh))
+
+    def _pace(self, done: Collected) -> None:
+        """Choose how long the next call is, and how often lanes are looked after."""
+        made = done.lane_epochs / self.num_lanes
+        if made:
+            # Carefully upwards, at once downwards.
+            wanted = made * self.seconds_per_call / self.seconds
+            largest = min(4 * self.epochs_per_call, LARGEST_CALL)
+            self.epochs_per_call = int(np.clip(wanted, 1, largest))
+        # Ended runs wait for half a stride, which should be a small part of their epochs.
+        mean = self.lane_epochs / max(self.num_ended, 1)
+        self.stride = int(np.clip(mean / 32, 1, min(256, self.epochs_per_call)))
+
+
+def merged(tallies: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Return the sum of tallies: one row for each status and number of epochs."""
+    status, epochs, count = (
+        np.concatenate([tally[name] for tally in tallies]) for name in ("status", "epochs", "count")
+    )
+    keys, where = np.unique(
+        np.stack([epochs, status.astype(np.int32)]), axis=1, return_inverse=True
+    )
+    total = np.zeros(keys.shape[1], np.int64)
+    np.add.at(total, where.reshape(-1), count)
+    return {"status": keys[1].astype(np.int8), "epochs": keys[0], "count": total}

@@ -1,0 +1,357 @@
+"""The scheduler: lanes whose runs have ended get the next ones, all on the device.
+
+A pool is a fixed number of lanes on each device. Each device goes round and round: fill the empty
+lanes from its queue, train all lanes for a stride of epochs, write down the runs that have ended
+and empty their lanes. Shapes never change and devices never talk to each other; the host only hands
+out queues and collects what was written down, once in a while.
+
+Lanes know nothing of their neighbours, so a run has the same bits whether its lane was filled at
+the start or in the middle, and whatever the stride.
+"""
+
+import functools
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Int, UInt
+
+from bpjax.epoch import Program, RunState, Settings
+from bpjax.network import flatten_params
+from bpjax.status import Status
+from bpjax.sweeps import lanes, matrix, unrolled
+from bpjax.sweeps.lanes import Arithmetic, Layout
+
+LAYOUTS: dict[str, Layout] = {"matrix": matrix, "unrolled": unrolled}  # type: ignore[dict-item]
+"""Implementations of a block of runs, by name."""
+
+EMPTY = -1
+"""The ticket of a lane without a run."""
+
+EVERYWHERE = PartitionSpec()
+
+Keep = Literal["outcomes", "weights", "counts"]
+"""What is written down of a run: its outcome, its weights too, or only one count in a histogram."""
+
+
+class Pool(NamedTuple):
+    """Lanes and the runs in them; the lanes are the last axis of every array.
+
+    Attributes:
+      runs: state of the runs.
+      settings: their numbers.
+      ticket: which run it is, as the host numbers them; `EMPTY` for none.
+    """
+
+    runs: RunState
+    settings: Settings
+    ticket: Int[Array, " lanes"]
+
+
+class Queue(NamedTuple):
+    """Runs that wait, the same number of places for each device; places are the last axis.
+
+    Attributes:
+      seeds: names of the runs.
+      settings: their numbers.
+      ticket: numbers by which the host knows them.
+      length: per device, how many places are taken; the first ones are.
+    """
+
+    seeds: UInt[Array, " places"]
+    settings: Settings
+    ticket: Int[Array, " places"]
+    length: Int[Array, " devices"]
+
+
+class Ended(NamedTuple):
+    """Runs that ended during a call, in the first `num_ended` places of each device.
+
+    Attributes:
+      ticket: which run.
+      status: how it ended.
+      epoch: when.
+      loss: the loss then.
+      weights: (num_parameters, places), or None.
+    """
+
+    ticket: Any
+    status: Any
+    epoch: Any
+    loss: Any
+    weights: Any
+
+
+class Report(NamedTuple):
+    """What a call of `advance` did; one entry per device in every counter.
+
+    Attributes:
+      ended: the runs that ended; with counts instead, how many ended at each (status, epoch), a
+        vector of 3 * (max_epochs + 1) per device.
+      num_ended: how many runs ended.
+      taken: places of the queue whose runs were put into lanes.
+      rounds: rounds made.
+    """
+
+    ended: Ended | Any
+    num_ended: Int[Array, " devices"]
+    taken: Int[Array, " devices"]
+    rounds: Int[Array, " devices"]
+
+
+class Advanced(NamedTuple):
+    """The pool after a call, and what the call did."""
+
+    pool: Pool
+    report: Report
+
+
+def sharding_of(tree: Any) -> Any:
+    """Return partition specs that lay the last axis of every array over the devices."""
+    return jax.tree.map(lambda leaf: PartitionSpec(*[None] * (leaf.ndim - 1), "lanes"), tree)
+
+
+def place(tree: Any, mesh: Mesh) -> Any:
+    """Return a tree of arrays with the last axis of each laid over the devices."""
+    shardings = jax.tree.map(lambda spec: NamedSharding(mesh, spec), sharding_of(tree))
+    return jax.device_put(tree, shardings)
+
+
+def empty_pool(
+    program: Program, mesh: Mesh, num_cases: int, seeds: Any, settings: Settings
+) -> Pool:
+    """Return a pool without runs; `seeds` and `settings` (lanes last) only give it its shape."""
+    begin = functools.partial(lanes.start, program, num_cases)
+    shapes = jax.eval_shape(begin, seeds, settings)
+    runs = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+    runs = runs._replace(status=np.full_like(runs.status, Status.MAX_EPOCHS))
+    return place(Pool(runs, settings, np.full_like(runs.status, EMPTY)), mesh)
+
+
+@functools.partial(
+    jax.jit,
+    static_argnames=(
+        "implementation",
+        "program",
+        "mesh",
+        "num_usable",
+        "num_cases",
+        "keep",
+        "bins",
+    ),
+    donate_argnames=("pool",),
+)
+def advance(
+    implementation: str,
+    program: Program,
+    mesh: Mesh,
+    num_usable: int,
+    num_cases: int,
+    keep: Keep,
+    bins: int,
+    cases: Any,
+    max_epochs: Any,
+    num_epochs: Any,
+    num_rounds: Any,
+    more: Any,
+    pool: Pool,
+    queue: Queue,
+) -> Advanced:
+    """Go up to `num_rounds` rounds on every device.
+
+    Args:
+      implementation: a name in `LAYOUTS`; static, like all up to `bins`.
+      program: what is compiled for.
+      mesh: the devices.
+      num_usable: lanes per device that may carry a run, the first ones.
+      num_cases: number of cases.
+      keep: what to write down of a run that has ended.
+      bins: for counts, `max_epochs + 1`.
+      cases: what the layout's `cases_of` returned.
+      max_epochs: the cap of every run.
+      num_epochs: the stride: epochs per round.
+      num_rounds: rounds in this call; a device stops earlier when it has nothing to do.
+      more: whether the host has runs that are not in the queue: then a device stops rather than
+        leave a lane empty.
+      pool: what `empty_pool` or this function returned; it is used up.
+      queue: runs that wait.
+
+    Returns:
+      The pool after the last round, and what was done.
+    """
+    layout = LAYOUTS[implementation]
+    arithmetic = Arithmetic(program, mesh.devices.flat[0].platform)
+
+    def on_device(
+        cases: Any,
+        max_epochs: Any,
+        num_epochs: Any,
+        num_rounds: Any,
+        more: Any,
+        pool: Any,
+        queue: Any,
+    ) -> Advanced:
+        usable = jnp.arange(pool.ticket.size) < num_usable
+
+        def busy(carry: Advanced) -> Any:
+            empty = carry.pool.ticket == EMPTY
+            waiting = carry.report.taken[0] < queue.length[0]
+            starving = more & ~waiting & jnp.any(empty & usable)
+            return (carry.report.rounds[0] < num_rounds) & (waiting | (jnp.any(~empty) & ~starving))
+
+        def one_round(carry: Advanced) -> Advanced:
+            pool, report = carry
+            pool, taken = _fill(program, num_cases, usable, pool, queue, report.taken)
+            runs = lanes.train(
+                layout,
+                arithmetic,
+                num_cases,
+                cases,
+                max_epochs,
+                num_epochs,
+                pool.settings,
+                pool.runs,
+            )
+            ended = (pool.ticket != EMPTY) & (runs.status != Status.RUNNING)
+            written = _write_down(program, keep, bins, report, runs, pool.ticket, ended)
+            pool = Pool(runs, pool.settings, jnp.where(ended, EMPTY, pool.ticket))
+            num_ended = report.num_ended + jnp.sum(ended, dtype=jnp.int32)
+            return Advanced(pool, Report(written, num_ended, taken, report.rounds + 1))
+
+        zero = jnp.zeros(1, jnp.int32)
+        nothing = _nothing_ended(program, keep, bins, pool, queue)
+        begin = Advanced(pool, Report(nothing, zero, zero, zero))
+        return lax.while_loop(busy, one_round, begin)
+
+    numbers = jax.tree.map(jnp.asarray, (cases, max_epochs, num_epochs, num_rounds, more))
+    in_specs = (*[EVERYWHERE] * len(numbers), *sharding_of((pool, queue)))
+    report = jax.eval_shape(functools.partial(_report_shape, program, keep, bins), pool, queue)
+    return jax.shard_map(
+        on_device,
+        mesh=mesh,
+        in_specs=in_specs,
+        out_specs=sharding_of(Advanced(pool, report)),
+        check_vma=False,
+    )(*numbers, pool, queue)  # type: ignore[call-arg]
+
+
+def _report_shape(program: Program, keep: Keep, bins: int, pool: Pool, queue: Queue) -> Report:
+    """Return a report with the right number of axes everywhere; their lengths do not matter."""
+    number = jnp.zeros(1, jnp.int32)
+    return Report(_nothing_ended(program, keep, bins, pool, queue), number, number, number)
+
+
+def _nothing_ended(program: Program, keep: Keep, bins: int, pool: Pool, queue: Queue) -> Any:
+    if keep == "counts":
+        return jnp.zeros(3 * bins, jnp.int32)
+    places = pool.ticket.size + queue.ticket.size  # all that are here can end
+    whole, weights = jnp.zeros(places, jnp.int32), None
+    if keep == "weights":
+        weights = jnp.zeros((_num_numbers(pool.runs), places), program.dtype)
+    return Ended(whole, whole, whole, jnp.zeros(places, program.dtype), weights)
+
+
+def _num_numbers(runs: RunState) -> int:
+    return sum(leaf.size // leaf.shape[-1] for leaf in jax.tree.leaves(runs.params))
+
+
+def _fill(
+    program: Program, num_cases: int, usable: Any, pool: Pool, queue: Queue, taken: Any
+) -> tuple[Pool, Any]:
+    """Put waiting runs into empty lanes, in their order."""
+    empty = (pool.ticket == EMPTY) & usable
+    position = taken[0] + jnp.cumsum(empty.astype(jnp.int32)) - 1
+    filled = empty & (position < queue.length[0])
+
+    def put(pool: Pool) -> Pool:
+        where = jnp.clip(position, 0, queue.ticket.size - 1)
+        seeds, settings, ticket = jax.tree.map(
+            lambda row: jnp.take(row, where, axis=-1), (queue.seeds, queue.settings, queue.ticket)
+        )
+        runs = lanes.start(program, num_cases, seeds, settings)
+        new = Pool(runs, settings, ticket)
+        return jax.tree.map(
+            lambda a, b: jnp.where(filled.reshape((1,) * (a.ndim - 1) + (-1,)), a, b), new, pool
+        )
+
+    pool = lax.cond(jnp.any(filled), put, lambda pool: pool, pool)
+    return pool, taken + jnp.sum(filled, dtype=jnp.int32)
+
+
+def _write_down(
+    program: Program, keep: Keep, bins: int, report: Report, runs: RunState, ticket: Any, ended: Any
+) -> Any:
+    """Return what is written down, with the runs in the lanes that have `ended`."""
+
+    def write(written: Any) -> Any:
+        if keep == "counts":
+            place = (runs.status - 1) * bins + runs.epoch
+            return written.at[place].add(ended.astype(jnp.int32), mode="drop")
+        weights = None
+        if keep == "weights":
+            flatten = functools.partial(flatten_params, program.network)
+            weights = jax.vmap(flatten, in_axes=-1, out_axes=-1)(runs.params)
+        rows = Ended(ticket, runs.status, runs.epoch, runs.loss, weights)
+        place = report.num_ended[0] + jnp.cumsum(ended.astype(jnp.int32)) - 1
+        place = jnp.where(ended, place, written.ticket.size)  # out of bounds: dropped
+        return jax.tree.map(lambda a, row: a.at[..., place].set(row, mode="drop"), written, rows)
+
+    return lax.cond(jnp.any(ended), write, lambda written: written, report.ended)
+
+
+# ---- on the host ---------------------------------------------------------------------------------
+
+
+class Collected(NamedTuple):
+    """What the host learns from a call: the runs that ended, and how much was done.
+
+    Attributes:
+      columns: `ticket`, `status`, `epochs`, `loss` and, if kept, `weights`, a row per run; with
+        counts instead `status`, `epochs` and `count`, a row for each kind of outcome.
+      num_ended: how many runs ended.
+      taken: per device, how many runs of its queue were begun.
+      lane_epochs: epochs made by all usable lanes, busy or not.
+    """
+
+    columns: dict[str, np.ndarray]
+    num_ended: int
+    taken: np.ndarray
+    lane_epochs: int
+
+
+def collect(report: Report, num_usable: int, num_epochs: int) -> Collected:
+    """Fetch a report from the devices, awaiting the call that made it."""
+    report = jax.device_get(report)
+    num_ended = np.asarray(report.num_ended)
+    lane_epochs = int(report.rounds.astype(np.int64).sum()) * num_usable * num_epochs
+    if isinstance(report.ended, Ended):
+        columns = _columns(report.ended, num_ended)
+    else:
+        columns = _tally(report.ended.reshape(len(num_ended), 3, -1).sum(axis=0, dtype=np.int64))
+    return Collected(columns, int(num_ended.sum()), np.asarray(report.taken), lane_epochs)
+
+
+def _columns(ended: Ended, count: np.ndarray) -> dict[str, np.ndarray]:
+    places = ended.ticket.size // len(count)
+    where = np.concatenate([k * places + np.arange(n) for k, n in enumerate(count)])
+    columns = {
+        "ticket": ended.ticket[where],
+        "status": ended.status[where].astype(np.int8),
+        "epochs": ended.epoch[where],
+        "loss": ended.loss[where],
+    }
+    if ended.weights is not None:
+        columns["weights"] = np.ascontiguousarray(ended.weights[:, where].T)
+    return columns
+
+
+def _tally(counts: np.ndarray) -> dict[str, np.ndarray]:
+    status, epochs = np.nonzero(counts)
+    return {
+        "status": (status + 1).astype(np.int8),
+        "epochs": epochs.astype(np.int32),
+        "count": counts[status, epochs],
+    }
