@@ -25,6 +25,7 @@ LAYERS = (  # lowest first: a module imports from its own layer or a lower one
     {"training"},
     {"run_folder"},
     {"plots"},
+    {"bench"},
     {"cli"},
 )
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "sweep": "train many runs; resumes where an earlier sweep stopped",
     "export": "write a sweep's per-run table as csv or parquet",
     "verify": "check that a results folder is whole: every chunk intact, every seed once",
+    "bench": "time this machine, beside other ways of writing the same training",
 }
 
 BAD_INPUT, INTERRUPTED, TERMINATED = 2, 130, 143

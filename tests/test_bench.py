@@ -1,0 +1,405 @@
+"""The bench: every contender computes the same, the record says so, and no worker stays behind.
+
+Nothing here looks at how fast anything is.
+"""
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import bpjax
+import bpjax.cli.bench
+from bpjax.bench import idiom, numpy_nets, ours
+from bpjax.bench.cases import case_task
+from bpjax.bench.client import Worker, WorkerError, both_workers, environment
+from bpjax.bench.measure import _calibrated
+from bpjax.bench.outcome import judge
+from bpjax.bench.plain import initial_vectors, to_plain, to_vectors
+from bpjax.bench.record import SCHEMA_VERSION, disagreements, with_ratios
+from bpjax.bench.sizes import ALL_CORES, BASELINES, CASES, DEFAULT, FULL, QUICK, TINY, Size
+from bpjax.bench.table import render
+from bpjax.bench.worker import serve
+from bpjax.cli import main
+from bpjax.network import flatten_params, unflatten_params
+
+SOURCE = Path(bpjax.__file__).parents[1]
+SMALL = Size(runs=8, our_runs=8, epochs=12, numpy_runs=6, check_runs=5)
+
+
+@pytest.fixture(autouse=True)
+def source_on_the_path(monkeypatch):
+    """Let workers find bpjax, whether that is installed or in the source tree."""
+    path = os.pathsep.join(filter(None, [str(SOURCE), os.environ.get("PYTHONPATH")]))
+    monkeypatch.setenv("PYTHONPATH", path)
+
+
+@pytest.fixture
+def as_users_write():
+    """Allow `x @ w + b`, which strict promotion of ranks forbids."""
+    with jax.numpy_rank_promotion("allow"):
+        yield
+
+
+def reference(task, vectors, epochs):
+    """Return the weights after some epochs, by bpjax's own gradient and equation (9), float64."""
+    with jax.enable_x64(True):
+        return _reference(task, vectors, epochs)
+
+
+def _reference(task, vectors, epochs):
+    value_and_grad = bpjax.value_and_grad(task.network)
+    inputs, targets = task.cases(jnp.float64)
+
+    def train(vector):
+        def epoch(_, carry):
+            vector, velocity = carry
+            _, grads = value_and_grad(unflatten_params(task.network, vector), inputs, targets)
+            velocity = task.recipe.momentum * velocity
+            velocity -= task.recipe.learning_rate * flatten_params(task.network, grads)
+            return vector + velocity, velocity
+
+        return jax.lax.fori_loop(0, epochs, epoch, (vector, jnp.zeros_like(vector)))[0]
+
+    return np.asarray(jax.jit(jax.vmap(train))(jnp.asarray(vectors, jnp.float64)))
+
+
+# ---- the contenders ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.usefixtures("float64")
+def test_numpy_computes_what_our_gradient_does(case):
+    task = case_task(case)
+    vectors = initial_vectors(task, 3).astype(np.float64)
+    expected = reference(task, vectors, epochs=10)
+    for train in (numpy_nets.train_one_by_one, numpy_nets.train_batched):
+        np.testing.assert_allclose(train(task, vectors, 10), expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.usefixtures("as_users_write")
+def test_the_idioms_compute_what_our_gradient_does():
+    task, runs = case_task("xor"), 2 * jax.local_device_count()
+    vectors = initial_vectors(task, runs)
+    expected = reference(task, vectors, epochs=10)
+    params = to_plain(task.network, vectors)
+    start, step = idiom.python_loop(task)
+    carry = start(params)
+    for _ in range(10):
+        carry, losses = step(carry)
+    ends = [idiom.idiom(task, 10)(params), idiom.idiom_sharded(task, 10)(params), (carry[0], None)]
+    for plain, _ in ends:
+        np.testing.assert_allclose(to_vectors(task.network, plain), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(ends[0][1][:, -1], losses, rtol=1e-5)
+
+
+@pytest.mark.usefixtures("as_users_write")
+def test_the_idiom_wires_a_net_with_two_input_layers_right():
+    task = case_task("family")
+    vectors = initial_vectors(task, 2)
+    plain, _ = idiom.idiom(task, 5)(to_plain(task.network, vectors))
+    expected = reference(task, vectors, epochs=5)
+    np.testing.assert_allclose(to_vectors(task.network, plain), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_plain_weights_go_back_to_the_same_vectors(case):
+    network = case_task(case).network
+    vectors = np.random.default_rng(0).normal(size=(3, network.num_parameters)).astype(np.float32)
+    np.testing.assert_array_equal(to_vectors(network, to_plain(network, vectors)), vectors)
+
+
+def test_the_judge_sees_a_solution_and_a_wrong_one():
+    task = bpjax.tasks.xor()
+    solution = [20, -20, 20, -20, 20, -20, -10, 10, -10]
+    plain = to_plain(task.network, np.array([solution], np.float32))
+    plain["output"]["w"] = np.array([[[20], [-20]]], np.float32)
+    plain["hidden"]["w"] = np.array([[[20, -20], [-20, 20]]], np.float32)
+    plain["hidden"]["b"] = np.array([[-10, 10]], np.float32)
+    outcome = judge(task, to_vectors(task.network, plain), epochs=7)
+    assert (outcome.runs, outcome.epochs, outcome.solved) == (1, 7, 0.0)
+    plain["hidden"]["b"] = np.array([[-10, 30]], np.float32)
+    plain["hidden"]["w"] = np.array([[[20, -20], [20, -20]]], np.float32)
+    plain["output"] = {
+        "w": np.array([[[20], [20]]], np.float32),
+        "b": np.array([[-30]], np.float32),
+    }
+    outcome = judge(task, to_vectors(task.network, plain), epochs=7)
+    assert outcome.solved == 1.0
+    assert outcome.loss < 0.01
+    assert judge(task, np.full((1, 9), np.nan, np.float32), 7).loss is None
+
+
+def test_the_family_case_is_the_same_everywhere_and_has_one_answer_per_question():
+    task = case_task("family")
+    assert task.num_cases == len({tuple(row) for row in task.inputs.tolist()}) == 104
+    np.testing.assert_array_equal(task.inputs[:, :24].sum(axis=1), 1)
+    np.testing.assert_array_equal(task.inputs[:, 24:].sum(axis=1), 1)
+    np.testing.assert_array_equal(task.targets.sum(axis=1), 1)
+    np.testing.assert_array_equal(task.targets, case_task("family").targets)
+
+
+# ---- record and table ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """Return (exit code, record, standard output) of a bench of one case at tiny size."""
+    file, out = tmp_path_factory.mktemp("bench") / "record.json", io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(SOURCE), prepend=os.pathsep)
+        patch.setattr(bpjax.cli.bench, "CASES", {"xor": SMALL})
+        patch.setattr(bpjax.cli.bench, "QUICK", TINY)
+        patch.setattr(sys, "stdout", out)
+        code = main(["bench", "--quick", "--json", str(file)])
+    return code, json.loads(file.read_text(), parse_constant=pytest.fail), out.getvalue()
+
+
+def test_the_record_names_machine_versions_flags_and_sizes(tiny):
+    code, record, _ = tiny
+    assert code == 0
+    assert record["schema_version"] == SCHEMA_VERSION
+    assert (record["suite"], record["dtype"]) == ("cpu", "float32")
+    assert record["budget"] == TINY._asdict()
+    assert {"cpu_model", "num_cores", "python", "bpjax"} <= record["machine"].keys()
+    default, all_cores = record["workers"][DEFAULT], record["workers"][ALL_CORES]
+    assert (default["num_devices"], default["xla_flags"]) == (1, "")
+    assert all_cores["num_devices"] == record["machine"]["num_cores"]
+    assert "xla_cpu_small_while_loop_byte_threshold" in all_cores["xla_flags"]
+    assert {"jax", "jaxlib", "numpy", "optax"} == default["versions"].keys()
+
+
+def test_the_record_holds_every_contender_with_time_and_outcome(tiny):
+    (case,) = tiny[1]["cases"]
+    assert (case["name"], case["num_cases"], case["num_parameters"]) == ("xor", 4, 9)
+    entries = {entry["name"]: entry for entry in case["contenders"]}
+    assert entries.keys() == {*BASELINES, *ours.implementations()}
+    assert case["chosen"] in entries
+    for entry in entries.values():
+        assert len(entry["rates"]) == len(entry["seconds"]) == TINY.rounds
+        assert 0 < entry["min"] <= entry["median"] <= entry["max"]
+        made = np.multiply(entry["rates"], entry["seconds"])
+        np.testing.assert_allclose(made, entry["runs"] * entry["epochs"])
+    assert entries["idiom"]["ratio"] == 1
+    assert entries["idiom"]["epochs"] == SMALL.epochs
+    assert entries["matrix"]["block_size"] >= 1
+
+
+def test_all_contenders_agree_on_loss_and_solved_share(tiny):
+    (case,) = tiny[1]["cases"]
+    outcomes = {entry["name"]: dict(entry["outcome"]) for entry in case["contenders"]}
+    losses = {name: outcome.pop("loss") for name, outcome in outcomes.items()}
+    assert losses == pytest.approx(dict.fromkeys(losses, losses["idiom"]), rel=1e-5)
+    expected = {"runs": SMALL.check_runs, "epochs": SMALL.epochs, "solved": 0.0}
+    assert outcomes == dict.fromkeys(losses, expected)
+    assert all(entry["agrees"] for entry in case["contenders"])
+
+
+def test_the_record_holds_useful_throughput_or_why_not(tiny):
+    useful = tiny[1]["useful"]
+    assert (useful["case"], useful["seeds"]) == ("xor", TINY.useful_seeds)
+    if useful["refused"] is None:
+        assert useful["gain"] > 0
+        assert useful["refill"]["seed_epochs"] == useful["no_refill"]["seed_epochs"]
+        assert useful["refill"]["converged"] == useful["no_refill"]["converged"]
+
+
+def test_the_table_has_a_row_per_contender_and_marks_what_auto_takes(tiny):
+    _, record, printed = tiny
+    text = render(record)
+    assert printed.startswith(text)
+    (case,) = record["cases"]
+    for entry in case["contenders"]:
+        assert re.search(rf"^  {entry['name']} +[\d.]+ +[\d.]+ ", text, re.MULTILINE)
+    assert re.search(rf"^  {case['chosen']} .*<- auto$", text, re.MULTILINE)
+    rows = [line for line in text.splitlines() if re.match(r"  (contender|idiom|matrix) ", line)]
+    assert len({line.index("%") + 1 for line in rows[1:]} | {len(rows[0])}) == 1
+
+
+def test_a_wrong_answer_and_a_refusal_show(tiny):
+    record = json.loads(json.dumps(tiny[1]))
+    (case,) = record["cases"]
+    by_name = {entry["name"]: entry for entry in case["contenders"]}
+    by_name["numpy-one"]["outcome"]["loss"] *= 1.1
+    by_name["python-loop"]["outcome"]["loss"] = None
+    refusal = {"name": "unrolled", "worker": ALL_CORES, "refused": "too large"}
+    case["contenders"] = with_ratios(
+        [by_name["numpy-one"], by_name["python-loop"], by_name["idiom"], refusal]
+    )
+    assert disagreements(record) == ["xor: numpy-one", "xor: python-loop"]
+    text = render(record)
+    assert re.search(r"^  numpy-one .*OFF$", text, re.MULTILINE)
+    assert re.search(r"^  python-loop .*not finite.*OFF$", text, re.MULTILINE)
+    assert "  unrolled        not served: too large" in text
+    assert text.endswith("OFF, not the loss of the idiom: xor: numpy-one, xor: python-loop")
+
+
+def test_the_table_of_useful_throughput(tiny):
+    session = {"median": 2e6, "min": 1e6, "max": 3e6, "seconds": [2.0, 1.0, 4.0], "converged": 0.5}
+    useful = {
+        "case": "xor",
+        "seeds": 1000,
+        "max_epochs": 10_000,
+        "refused": None,
+        "refill": session | {"occupancy": 0.95},
+        "no_refill": session | {"occupancy": None},
+        "gain": 4.321,
+        "gain_in_lane_epochs": 5.0,
+    }
+    text = render(tiny[1] | {"useful": useful})
+    assert re.search(r"refilled +2\.00 +1\.00 to 3\.00 +2\.00 +95\.0% +50\.00%", text)
+    assert re.search(r"run to the cap .* unknown ", text)
+    assert "gain from refilling: 4.32 x in time, 5.00 x in lane-epochs" in text
+    refused = {**useful, "refused": "refill is no setting"}
+    assert "not served: refill is no setting" in render(tiny[1] | {"useful": refused})
+
+
+@pytest.mark.parametrize("overhead", [0.0, 0.01])
+def test_calibration_ends_near_the_seconds_asked_for(overhead):
+    def turn(epochs):
+        return {"seconds": overhead + epochs * 1e-6}
+
+    epochs = _calibrated(turn, {"free": True, "epochs": 100}, seconds=0.5)
+    assert 0.25 < turn(epochs)["seconds"] < 0.75
+    assert _calibrated(turn, {"free": False, "epochs": 100}, seconds=0.5) == 100
+
+
+def test_quick_is_quicker():
+    assert all(quick <= full for quick, full in zip(QUICK, FULL, strict=True))
+
+
+# ---- workers -------------------------------------------------------------------------------------
+
+
+def test_a_worker_answers_line_by_line():
+    requests = [
+        {"do": "hello"},
+        {"do": "describe", "case": "family", "epochs": 3},
+        {"do": "prepare", "contender": "nosuch", "case": "xor", "size": list(SMALL)},
+        {"do": "prepare", "contender": "numpy-one", "case": "xor", "size": list(SMALL)},
+        {"do": "turn", "contender": "numpy-one", "case": "xor", "epochs": 3},
+        {"do": "forget"},
+    ]
+    answers = io.StringIO()
+    serve(io.StringIO("".join(json.dumps(request) + "\n" for request in requests)), answers)
+    hello, described, refused, prepared, turn, forgotten = map(
+        json.loads, answers.getvalue().splitlines()
+    )
+    assert hello["ok"]["num_devices"] == jax.local_device_count()
+    assert described["ok"]["network"].startswith("24")
+    assert described["ok"]["num_parameters"] == 630
+    assert refused["refused"][0] == "implementation"
+    assert refused["refused"][2] == "'nosuch'"
+    assert prepared["ok"]["outcome"]["runs"] == SMALL.check_runs
+    assert turn["ok"]["seed_epochs"] == 3 * prepared["ok"]["runs"]
+    assert forgotten == {"ok": None}
+
+
+def test_the_default_worker_gets_none_of_the_users_flags():
+    given = {"XLA_FLAGS": "--a", "JAX_NUM_CPU_DEVICES": "4", "JAX_ENABLE_X64": "1", "HOME": "/"}
+    assert environment(DEFAULT, "cpu", given) == {"HOME": "/", "JAX_PLATFORMS": "cpu"}
+    ours = environment(ALL_CORES, "cpu", given)
+    assert ours == {
+        **environment(DEFAULT, "cpu", given),
+        "XLA_FLAGS": "--a",
+        "JAX_NUM_CPU_DEVICES": "4",
+    }
+    assert "JAX_PLATFORMS" not in environment(DEFAULT, "gpu", given)
+
+
+def test_a_dead_worker_is_one_sentence_and_none_stays_behind():
+    with both_workers("cpu", lambda: None) as workers:
+        workers[DEFAULT].process.send_signal(signal.SIGKILL)
+        with pytest.raises(WorkerError, match="the default worker was ended by signal 9 before"):
+            workers[DEFAULT].ask("hello")
+        with pytest.raises(WorkerError, match=r"the all-cores worker ended with code 1 .*nosuch"):
+            workers[ALL_CORES].ask("nosuch")
+    assert all(worker.process.poll() is not None for worker in workers.values())
+
+
+def test_a_stop_while_an_answer_is_awaited_ends_the_workers():
+    def check():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), both_workers("cpu", check) as workers:
+        workers[DEFAULT].ask("hello")
+    assert all(worker.process.poll() is not None for worker in workers.values())
+
+
+def test_a_worker_ends_when_nobody_asks_any_more():
+    worker = Worker(DEFAULT, "cpu", lambda: None)
+    worker.process.stdin.close()
+    assert worker.process.wait(timeout=30) == 0
+    worker.close()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_ends_command_and_workers_with_one_sentence(number, code):
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    command = [sys.executable, "-m", "bpjax.cli", "bench", "--case", "encoder"]
+    process = subprocess.Popen(command, start_new_session=True, **pipes)
+    deadline = time.monotonic() + 30
+    while len(children := children_of(process.pid)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(number)
+    printed, errors = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert (printed, errors) == ("", "stopped; nothing is kept of an unfinished bench\n")
+    assert len(children) == 2
+    assert not [child for child in children if Path(f"/proc/{child}").exists()]
+
+
+def children_of(pid):
+    """Return the processes that `pid` has started."""
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    if not path.exists():
+        pytest.skip("this system does not list child processes")
+    return path.read_text().split()
+
+
+# ---- what is refused -----------------------------------------------------------------------------
+
+BAD = {
+    "bench --case nosuch": "--case must be among xor, encoder, symmetry, family, got 'nosuch'.",
+    "bench --case xor xor": "--case must not have a value twice, got ['xor', 'xor'].",
+    "bench --suite tpu": "--suite must be one of cpu, gpu, got 'tpu'.",
+    "bench --json nosuch/x": "--json must be a file that can be written (no such folder",
+    "bench --json /": "--json must be a file that can be written, got '/'.",
+    "bench --rounds": "Unrecognized options: --rounds. See `bpjax bench --help`.",
+}
+
+
+@pytest.mark.parametrize("words", BAD)
+def test_bad_input_is_one_sentence(words, capsys):
+    assert main(words.split()) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(f"bpjax: {BAD[words]}")
+    assert printed.err.count("\n") == 1
+
+
+def test_without_a_gpu_the_gpu_suite_says_so(capsys, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert main(["bench", "--suite", "gpu"]) == 0
+    assert capsys.readouterr().out.startswith("JAX finds no GPU here; nothing was measured.")
+
+
+def test_a_worker_that_dies_fails_the_command(capsys, monkeypatch):
+    def die(*words):
+        raise WorkerError("the default worker was ended by signal 9 before it had answered: so")
+
+    monkeypatch.setattr(bpjax.cli.bench, "bench", die)
+    assert main(["bench"]) == 1
+    assert capsys.readouterr().err == (
+        "bpjax: the default worker was ended by signal 9 before it had answered: so\n"
+    )
