@@ -16,7 +16,7 @@ from bpjax.backprop import backward, forward, value_and_grad
 from bpjax.errors import ResultsError, SettingError
 from bpjax.network import flatten_params, parameter_names, unflatten_params
 from bpjax.status import Status
-from bpjax.sweeps import unrolled
+from bpjax.sweeps import scheduler
 from bpjax.training import plan_run, train, train_plan
 
 XOR = bpjax.tasks.xor().with_settings(learning_rate=1.0, init_range=1.0, max_epochs=150)
@@ -82,9 +82,9 @@ def test_watching_closely_does_not_change_the_run(watched):
 
 
 def test_all_seeds_and_strides_of_a_task_share_one_compilation(watched):
-    before = unrolled.advance._cache_size()
+    before = scheduler.advance._cache_size()
     train(XOR, 99, record_every=7, learning_rate=0.3, max_epochs=20, tolerance=0.2, **SMALL)
-    assert unrolled.advance._cache_size() == before
+    assert scheduler.advance._cache_size() == before
 
 
 # ---- the history --------------------------------------------------------------------------------

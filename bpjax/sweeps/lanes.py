@@ -156,34 +156,41 @@ def train(
 def output_errors(
     arithmetic: Arithmetic, outputs: Any, targets: Any, threshold: Any
 ) -> tuple[Any, Any, Bool[Array, " lanes"]]:
-    """Return loss, dE/dy and rightness of one case: equations (3) and (4).
+    """Return loss, dE/dy and rightness of some cases: equations (3) and (4).
 
     Args:
       arithmetic: of the layout.
-      outputs: activations of the output layer, shape (num_out, lanes).
-      targets: shape (num_out,).
+      outputs: activations of the output layer, shape (num_out, num_cases, lanes).
+      targets: shape (num_cases, num_out).
       threshold: the criterion's tolerance, shape (lanes,).
 
     Returns:
-      The case's share of the loss (lanes,), its derivative (num_out, lanes), and in which lanes all
-      outputs are nearer to their targets than `threshold`.
+      The cases' share of the loss (lanes,), its derivative (num_out, num_cases, lanes), and in
+      which lanes all outputs of these cases are nearer to their targets than `threshold`.
     """
     loss = arithmetic.loss
+    everywhere = jnp.broadcast_to(targets.T[..., None], outputs.shape)
 
-    def one_run(outputs: Any, targets: Any) -> tuple[Any, Any]:
-        pair = outputs[None, :], targets[None, :]
-        return loss.value(*pair), loss.derivative(*pair)[0]
+    def of_one_output(y: Any, d: Any) -> tuple[Any, Any]:
+        alone = y.reshape(1, 1), d.reshape(1, 1)
+        return loss.value(*alone), loss.derivative(*alone).reshape(())
+
+    def of_one_run(y: Any, d: Any) -> tuple[Any, Any]:
+        return loss.value(y.T, d.T), loss.derivative(y.T, d.T).T
 
     if getattr(loss, "sums_over_units", False):
-        alone = jax.vmap(one_run, in_axes=(-1, None), out_axes=-1)
-        terms, derivatives = zip(
-            *(alone(outputs[j][None], targets[j][None]) for j in range(len(outputs))), strict=True
-        )
-        value, derivative = total(terms), jnp.concatenate(derivatives)
+        each = jax.vmap(jax.vmap(jax.vmap(of_one_output)))
+        values, derivative = each(outputs, everywhere)
+        value = total(_entries(values))
     else:
-        value, derivative = jax.vmap(one_run, in_axes=(-1, None), out_axes=-1)(outputs, targets)
-    near = jnp.abs(outputs - targets[:, None]) < threshold[None, :]
-    return value, derivative, functools.reduce(jnp.logical_and, list(near))
+        value, derivative = jax.vmap(of_one_run, -1, -1)(outputs, everywhere)
+    near = jnp.abs(outputs - everywhere) < threshold[None, None, :]
+    return value, derivative, functools.reduce(jnp.logical_and, _entries(near))
+
+
+def _entries(array: Any) -> list[Any]:
+    """Return (lanes,) for every unit and case of (units, cases, lanes)."""
+    return [array[place] for place in np.ndindex(*array.shape[:2])]
 
 
 def total(terms: Any) -> Any:

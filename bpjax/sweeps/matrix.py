@@ -1,10 +1,11 @@
 """A block of runs with one array per layer and connection. Serves every network, loss and rule.
 
-The text of `bpjax.backprop` again with the lanes as the last axis: activations are (units, lanes)
-and weights (sources, targets, lanes). A matrix product is a sum over rows, each one multiplication
-of whole vectors of runs; batched products of such small matrices would spend their time elsewhere.
-The cases follow each other in a loop, so that all that an epoch works on stays in the cache. Where
-every case has one input on, equations (1) and (6) read and write one row instead of all.
+The text of `bpjax.backprop` again with the lanes as the last axis: activations are (units, cases,
+lanes) and weights (sources, targets, lanes). A matrix product is a sum over rows, each one
+multiplication of whole vectors of runs; batched products of such small matrices would spend their
+time elsewhere. A few cases at a time go through the net in a loop, so that a weight, once fetched,
+serves them all and the rest of the work stays in the cache. Where every case has one input on,
+equations (1) and (6) read and write one row instead of all.
 """
 
 from collections.abc import Callable
@@ -25,17 +26,21 @@ from bpjax.units import UNITS
 MOST_ROWS = 64
 """Sums of more rows than this are left to the compiler's matrix product."""
 
+OUTPUTS_AT_ONCE = 8
+"""So many outputs of cases go through the net together, or one case; more gained nothing."""
+MOST_CASES_AT_ONCE = 4
+
 Rows = dict[str, Any]
-"""One array per layer, (units, lanes)."""
+"""One array per layer, (units, cases, lanes)."""
 
 
 class Cases(NamedTuple):
-    """The cases of a task, taken apart by input layer.
+    """The cases of a task in groups of a few, taken apart by input layer.
 
     Attributes:
-      inputs: per input layer (num_cases, size), or (num_cases,) whole numbers: the one unit that is
-        on in each case.
-      targets: (num_cases, num_out).
+      inputs: per input layer (groups, cases, size), or (groups, cases) whole numbers: the one unit
+        that is on in each case.
+      targets: (groups, cases, num_out).
     """
 
     inputs: dict[str, Any]
@@ -50,7 +55,12 @@ def cases_of(task: Task, program: Program) -> Cases:
         layer.name: _one_on(part, program.dtype)
         for layer, part in zip(task.network.input_layers, parts, strict=True)
     }
-    return Cases(inputs, task.targets.astype(program.dtype))
+    together = 1
+    if program.updates == "batch":
+        most = min(MOST_CASES_AT_ONCE, max(1, OUTPUTS_AT_ONCE // task.network.num_out))
+        together = max(k for k in range(1, most + 1) if task.num_cases % k == 0)
+    cases = Cases(inputs, task.targets.astype(program.dtype))
+    return jax.tree.map(lambda table: table.reshape(-1, together, *table.shape[1:]), cases)
 
 
 def _one_on(inputs: np.ndarray, dtype: str) -> np.ndarray:
@@ -81,11 +91,11 @@ def evaluate(
     learns = arithmetic.program.updates == "batch"
     threshold = settings.threshold
 
-    def one_case(k: Any, carry: Any) -> Any:
+    def one_group(k: Any, carry: Any) -> Any:
         loss, right, sums, before = carry
-        if learns:  # the last case's, which a new turn of the loop finds in memory
+        if learns:  # the last group's, which a new turn of the loop finds in memory
             sums = passes.add_gradient(sums, before)
-        case = _case(cases, k)
+        case = _group(cases, k)
         activations = passes.forward(case)
         outputs = activations[arithmetic.network.output.name]
         value, d_outputs, near = output_errors(arithmetic, outputs, case.targets, threshold)
@@ -94,9 +104,9 @@ def evaluate(
         return loss + value, right & near, sums, before
 
     zero = jnp.zeros_like(threshold)
-    sums, before = (passes.zeros(), passes.nothing(_case(cases, 0))) if learns else (None, None)
+    sums, before = (passes.zeros(), passes.nothing(_group(cases, 0))) if learns else (None, None)
     carry = (zero, zero == 0, sums, before)
-    loss, right, sums, before = lax.fori_loop(0, len(cases.targets), one_case, carry)
+    loss, right, sums, before = lax.fori_loop(0, len(cases.targets), one_group, carry)
     grads = passes.gradient(passes.add_gradient(sums, before)) if learns else None
     holds = right if arithmetic.program.criterion_kind == "tolerance" else loss < threshold
     return Evaluation(loss, holds, grads)
@@ -111,30 +121,25 @@ def learn_case_by_case(
     """Change the weights of all lanes after every case, in the order of the cases."""
 
     def one_case(k: Any, learner: Learner) -> Learner:
-        passes, case = _Passes(arithmetic, learner[0]), _case(cases, k)
+        passes, case = _Passes(arithmetic, learner[0]), _group(cases, k)
         activations = passes.forward(case)
         outputs = activations[arithmetic.network.output.name]
-        nowhere = jnp.zeros_like(outputs[0])
+        nowhere = jnp.zeros_like(outputs[0, 0])
         _, d_outputs, _ = output_errors(arithmetic, outputs, case.targets, nowhere)
-        signals = passes.backward(activations, d_outputs)
-        return learn(
-            passes.gradient(
-                passes.add_gradient(passes.zeros(), (case.inputs, activations, signals))
-            ),
-            learner,
-        )
+        passed = case.inputs, activations, passes.backward(activations, d_outputs)
+        return learn(passes.gradient(passes.add_gradient(passes.zeros(), passed)), learner)
 
     return lax.fori_loop(0, len(cases.targets), one_case, learner)
 
 
-def _case(cases: Cases, k: Any) -> Cases:
+def _group(cases: Cases, k: Any) -> Cases:
     return jax.tree.map(
         lambda table: lax.dynamic_index_in_dim(jnp.asarray(table), k, keepdims=False), cases
     )
 
 
 class _Passes:
-    """Forward and backward pass of one case at given parameters, for all lanes."""
+    """Forward and backward pass of a group of cases at given parameters, for all lanes."""
 
     def __init__(self, arithmetic: Arithmetic, params: Params):
         self.arithmetic, self.network = arithmetic, arithmetic.network
@@ -150,7 +155,7 @@ class _Passes:
         """Return the activations of the computed layers: equations (1) and (2)."""
         activations: Rows = {}
         for layer in self.network.computed_layers:
-            terms = [self.bias[layer.name]] if layer.bias else []
+            terms = [self.bias[layer.name][:, None]] if layer.bias else []
             for c in self.network.incoming[layer.name]:
                 source = activations.get(c.source, case.inputs.get(c.source))
                 terms += _weighted(self.weight[c.key], source)  # (1)
@@ -175,7 +180,7 @@ class _Passes:
         return signals
 
     def add_gradient(self, sums: Any, passed: tuple[Any, Rows, Rows]) -> Any:
-        """Return the sums with one case more: equation (6)."""
+        """Return the sums with one group of cases more: equation (6)."""
         inputs, activations, signals = passed
         weights, biases = sums
         weights = {
@@ -184,17 +189,17 @@ class _Passes:
             )
             for c in self.network.connections
         }
-        return weights, {name: entry + signals[name] for name, entry in biases.items()}
+        return weights, {name: total([b, *_by_case(signals[name])]) for name, b in biases.items()}
 
     def zeros(self) -> Any:
-        """Return the sums before the first case."""
+        """Return the sums before the first group."""
         return jax.tree.map(jnp.zeros_like, (self.weight, self.bias))
 
     def nothing(self, case: Cases) -> tuple[Any, Rows, Rows]:
         """Return what adds nothing to the sums."""
-        dtype = self.arithmetic.dtype
+        shape, dtype = (len(case.targets), self.num_lanes), self.arithmetic.dtype
         rows = {
-            layer.name: jnp.zeros((layer.size, self.num_lanes), dtype)
+            layer.name: jnp.zeros((layer.size, *shape), dtype)
             for layer in self.network.computed_layers
         }
         return jax.tree.map(jnp.zeros_like, case.inputs), rows, rows
@@ -208,29 +213,45 @@ class _Passes:
 
 
 def _weighted(weight: Any, source: Any) -> list[Any]:
-    """Return the terms of equation (1) from one layer, each (targets, lanes)."""
-    if source.ndim == 0:  # one input is on
-        return [lax.dynamic_index_in_dim(weight, source, keepdims=False)]
+    """Return the terms of equation (1) from one layer, each (targets, cases, lanes).
+
+    Args:
+      weight: (sources, targets, lanes).
+      source: activations (sources, cases, lanes) or, of an input layer, as in `Cases`.
+    """
+    if source.ndim == 1:  # one input is on
+        rows = [lax.dynamic_index_in_dim(weight, unit, keepdims=False) for unit in source]
+        return [jnp.stack(rows, axis=1)]
     if len(weight) > MOST_ROWS:
-        subscripts = "ijb,i->jb" if source.ndim == 1 else "ijb,ib->jb"
+        subscripts = "ijb,ci->jcb" if source.ndim == 2 else "ijb,icb->jcb"
         return [jnp.einsum(subscripts, weight, source)]
-    if source.ndim == 1:
-        return [source[i] * weight[i] for i in range(len(weight))]
-    return [source[i][None] * weight[i] for i in range(len(weight))]
+    if source.ndim == 2:
+        return [source[:, i][None, :, None] * row[:, None] for i, row in enumerate(weight)]
+    return [source[i][None] * row[:, None] for i, row in enumerate(weight)]
 
 
 def _carried_back(weight: Any, signal: Any) -> Any:
-    """Return equation (7) for one connection, (sources, lanes)."""
+    """Return equation (7) for one connection, (sources, cases, lanes)."""
     if len(signal) > MOST_ROWS:
-        return jnp.einsum("ijb,jb->ib", weight, signal)
-    return total([weight[:, j] * signal[j][None] for j in range(len(signal))])
+        return jnp.einsum("ijb,jcb->icb", weight, signal)
+    return total([weight[:, j][:, None] * row[None] for j, row in enumerate(signal)])
 
 
 def _add_outer(sums: Any, source: Any, signal: Any) -> Any:
-    """Return `sums`, (sources, targets, lanes), with equation (6) for one connection and case."""
-    if source.ndim == 0:
-        row = lax.dynamic_index_in_dim(sums, source) + signal[None]
-        return lax.dynamic_update_index_in_dim(sums, row, source, 0)
+    """Return `sums`, (sources, targets, lanes), with equation (6) for one connection and group."""
     if source.ndim == 1:
-        return sums + source[:, None, None] * signal[None]
-    return sums + source[:, None] * signal[None]
+        for unit, change in zip(source, _by_case(signal), strict=True):
+            row = lax.dynamic_index_in_dim(sums, unit) + change[None]
+            sums = lax.dynamic_update_index_in_dim(sums, row, unit, 0)
+        return sums
+    if source.ndim == 2:
+        activations = [case[:, None, None] for case in source]
+    else:
+        activations = [case[:, None] for case in _by_case(source)]
+    changes = [y * dx[None] for y, dx in zip(activations, _by_case(signal), strict=True)]
+    return total([sums, *changes])
+
+
+def _by_case(rows: Any) -> list[Any]:
+    """Return (units, lanes) for every case of a group."""
+    return [rows[:, k] for k in range(rows.shape[1])]

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
+import jax
 import jaxlib
 import numpy as np
 
@@ -21,8 +22,13 @@ from bpjax.task import CRITERION_SETTINGS, Task, is_grid
 from bpjax.version import __version__
 
 NUM_SEEDS_THERE_ARE = 2**32
-BLOCK_SIZE = 256
-"""Runs per device and block. Part of a sweep's identity: another shape gives other last bits."""
+BLOCK_SIZES = {"small": 128, "large": 64, "accelerator": 65_536}
+"""Runs per device and block: what a CPU's nearest caches hold, or what keeps an accelerator busy.
+
+Part of a sweep's identity: another shape gives other last bits.
+"""
+LARGEST_SMALL = 256
+"""Parameters of the largest net of which a CPU trains 128 at a time: beyond it 64 are faster."""
 
 LARGEST_GRID = 10_000
 """Points of a grid; every one is a row of the summary."""
@@ -181,7 +187,7 @@ def make_plan(
     first_seed: int = 0,
     precision: str = "float32",
     implementation: str = "auto",
-    block_size: int = BLOCK_SIZE,
+    block_size: int | None = None,
     keep_weights: bool = False,
     summary_only: bool = False,
     refill: bool = True,
@@ -195,9 +201,10 @@ def make_plan(
       seeds: number of seeds per cell of the grid, at least 1.
       first_seed: the first of them; all must lie below 2**32.
       precision: "float32" or "float64".
-      implementation: "matrix" serves every net, "unrolled" the smallest ones, several times as
-        fast; "auto" takes it where it serves all runs.
-      block_size: runs per device and block, at least 1.
+      implementation: "matrix" serves every net, "unrolled" only small ones and is faster for the
+        smallest; "auto" takes it where it was measured to be, for all runs of the sweep.
+      block_size: runs per device and block, at least 1; None takes one that was measured to be good
+        for the device and the net.
       keep_weights: keep the final weights of every run.
       summary_only: keep no row per run, only how many ended when and how.
       refill: give the lanes of ended runs to new ones at once; without, a block of runs waits for
@@ -221,7 +228,8 @@ def make_plan(
         raise SettingError("seeds", rule, seeds)
     _check_choice("precision", precision, PRECISIONS)
     _check_choice("implementation", implementation, IMPLEMENTATIONS)
-    block_size = whole_number("block_size", block_size, 1, 2**20)
+    if block_size is not None:
+        block_size = whole_number("block_size", block_size, 1, 2**20)
 
     single = {name: value for name, value in settings.items() if not is_grid(value)}
     grid = {name: _values(value) for name, value in settings.items() if is_grid(value)}
@@ -244,7 +252,7 @@ def make_plan(
         num_seeds=seeds,
         precision=precision,  # type: ignore[arg-type]
         implementation=_choose(implementation, cells, precision),
-        block_size=block_size,
+        block_size=block_size or _good_block_size(cells),
         keep_weights=keep_weights,
         summary_only=summary_only,
         refill=refill,
@@ -275,13 +283,21 @@ def _choose(implementation: str, cells: Sequence[Cell], precision: str) -> str:
     """Return the implementation of a sweep; raise SettingError if the one asked for cannot be."""
     if implementation == "matrix":
         return implementation
-    reasons = [unrolled.why_not(program_of(c.task, precision), c.task.num_cases) for c in cells]
-    refused = next(filter(None, reasons), None)
-    if refused is None:
-        return "unrolled"
-    if implementation == "unrolled":
+    programs = [(program_of(c.task, precision), c.task.num_cases) for c in cells]
+    refused = next(filter(None, (unrolled.why_not(*program) for program in programs)), None)
+    if implementation == "auto":
+        good = refused is None and all(unrolled.is_faster(*program) for program in programs)
+        return "unrolled" if good else "matrix"
+    if refused is not None:
         raise SettingError("implementation", f"cannot be unrolled here: {refused}", implementation)
-    return "matrix"
+    return "unrolled"
+
+
+def _good_block_size(cells: Sequence[Cell]) -> int:
+    if jax.local_devices()[0].platform != "cpu":
+        return BLOCK_SIZES["accelerator"]
+    largest = max(cell.task.network.num_parameters for cell in cells)
+    return BLOCK_SIZES["small" if largest <= LARGEST_SMALL else "large"]
 
 
 def _check_precision(task: Task, precision: str) -> None:

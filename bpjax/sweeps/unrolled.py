@@ -20,6 +20,8 @@ from bpjax.units import UNITS
 
 LARGEST_PROGRAM = 2048
 """Cases times parameters of the largest net that is served; beyond it compiling takes too long."""
+LARGEST_FASTER = 256
+"""Likewise, of the largest net for which it is faster than `matrix` (measured on two CPU cores)."""
 
 
 @jax.tree_util.register_static
@@ -51,6 +53,11 @@ def why_not(program: Program, num_cases: int) -> str | None:
     if not isinstance(program.optimizer, str):
         return "the optimizer must be one of bpjax's by name"
     return None
+
+
+def is_faster(program: Program, num_cases: int) -> bool:
+    """Return whether a program that is served runs faster here than in `matrix`."""
+    return num_cases * program.network.num_parameters <= LARGEST_FASTER
 
 
 # ---- one number at a time ------------------------------------------------------------------------
@@ -124,10 +131,10 @@ def _errors(
     targets: tuple[float, ...],
     threshold: Any,
 ) -> tuple[Any, list[Any], Any]:
-    outputs = jnp.stack(activations[arithmetic.network.output.name])
-    constants = jnp.asarray(targets, arithmetic.dtype)
+    outputs = jnp.stack(activations[arithmetic.network.output.name])[:, None]
+    constants = jnp.asarray(targets, arithmetic.dtype)[None]
     value, d_outputs, near = output_errors(arithmetic, outputs, constants, threshold)
-    return value, list(d_outputs), near  # (4)
+    return value, list(d_outputs[:, 0]), near  # (4)
 
 
 # ---- the two passes, unit by unit ----------------------------------------------------------------
