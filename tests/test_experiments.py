@@ -4,10 +4,11 @@ import copy
 import json
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
-from experiments import symmetry
+from experiments import same_bits, symmetry
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +91,31 @@ def test_symmetry_saves_where_it_was_told(words, num_runs, folder, monkeypatch, 
     assert symmetry.main(words.split()) == 0
     where = symmetry.default_folder(num_runs) if folder == "default" else Path(folder)
     assert saved == [num_runs, where, where]
+
+
+@pytest.fixture(scope="module")
+def same_bits_record():
+    with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
+        return same_bits.compute(num_runs=40, num_devices=(1, 4))
+
+
+def test_all_ways_to_train_the_same_seeds_give_the_same_bits(same_bits_record):
+    for row in same_bits_record["sweeps"]:
+        assert row["combinations"] == 2 * 2**5
+        assert len(row["distinct_hashes"]) == 1
+
+
+def test_the_hash_sees_a_single_bit():
+    table = {name: np.ones(3, np.float32) for name in ("seed", "status", "epochs", "loss")}
+    weights = np.ones((3, 9), np.float32)
+    other = weights.copy()
+    other[1, 4] = np.nextafter(other[1, 4], 2, dtype=np.float32)
+    ours, theirs = (same_bits._hash(table | {"weights": w}) for w in (weights, other))
+    assert ours != theirs
+
+
+def test_same_bits_saves_its_table(same_bits_record, tmp_path):
+    same_bits.save(same_bits_record, tmp_path)
+    text = (tmp_path / "README.md").read_text()
+    assert "| `bpjax sweep`, matrix | 64 | 1 (" in text
+    assert "| `jit(vmap(train))`, batches of 250 against 64 | 2 |" in text

@@ -140,10 +140,9 @@ def test_a_sweep_equals_the_equations_written_out_in_numpy(updates, float64):
 
 
 @pytest.mark.parametrize("num_devices", [1, 2])
-def test_the_number_of_devices_does_not_matter(num_devices, forty, monkeypatch):
+def test_the_number_of_devices_does_not_matter(num_devices, forty):
     assert lane_mesh().size == 4, "the tests' own setting"
-    monkeypatch.setattr(run, "lane_mesh", lambda: lane_mesh(num_devices))
-    assert by_name(sweep(XOR, 40, keep_weights=True)) == by_name(forty)
+    assert by_name(sweep(XOR, 40, keep_weights=True, num_devices=num_devices)) == by_name(forty)
 
 
 @pytest.mark.parametrize(("first_seed", "seeds"), [(0, 1), (0, 33), (7, 32), (39, 1), (3, 5)])
@@ -162,10 +161,9 @@ def test_neither_the_lane_nor_the_padding_matters(first_seed, seeds, forty):
         ("parity", "float64"),
     ],
 )
-def test_the_lane_does_not_matter_at_the_block_shape_of_every_day(name, precision, monkeypatch):
-    monkeypatch.setattr(run, "lane_mesh", lambda: lane_mesh(1))
+def test_the_lane_does_not_matter_at_the_block_shape_of_every_day(name, precision):
     task = bpjax.tasks.make_task(name).with_settings(max_epochs=150)
-    settings = {"keep_weights": True, "precision": precision}
+    settings = {"keep_weights": True, "precision": precision, "num_devices": 1}
     one = by_name(bpjax.sweep(task, 256, first_seed=100, **settings))
     other = by_name(bpjax.sweep(task, 256, first_seed=103, **settings))
     assert len(one.keys() & other.keys()) == 253

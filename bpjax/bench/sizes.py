@@ -22,7 +22,7 @@ class Size(NamedTuple):
 
 
 CASES = {
-    "xor": Size(runs=4096, our_runs=1024, epochs=1000, numpy_runs=4096, check_runs=32),
+    "xor": Size(runs=16_384, our_runs=1024, epochs=1000, numpy_runs=4096, check_runs=32),
     "encoder": Size(runs=1024, our_runs=512, epochs=300, numpy_runs=512, check_runs=32),
     "symmetry": Size(runs=1024, our_runs=512, epochs=300, numpy_runs=512, check_runs=32),
     "family": Size(runs=256, our_runs=256, epochs=20, numpy_runs=64, check_runs=32),

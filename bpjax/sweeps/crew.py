@@ -1,5 +1,6 @@
 """The host's side of a pool of lanes: hands out the runs of a plan and collects their outcomes."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 from jax.sharding import Mesh
 
+from bpjax.network import parameter_names
 from bpjax.sweeps import lanes, scheduler
 from bpjax.sweeps.memory import check_memory
 from bpjax.sweeps.plan import Group, Plan
@@ -15,7 +17,11 @@ from bpjax.sweeps.scheduler import Collected, Pool, Queue
 LARGEST_CALL = 2**30
 """Epochs; counted in 32 bits."""
 PLACES = 8192
-"""Runs that a device can be handed in one call, at least."""
+"""Runs that a device can be handed in one call; fewer where their weights are to be kept."""
+SECONDS_PER_LOOK = 50e-6
+"""What it takes to write down ended runs and fill their lanes (measured on a CPU)."""
+MOST_IDLE = 0.05
+"""Share of their epochs that lanes may wait for the end of a stride."""
 FIRST_CALL = 16
 """Epochs of the first call that makes any."""
 
@@ -57,7 +63,8 @@ class Crew:
         self.max_epochs = np.int32(group.task.recipe.max_epochs)
         num_lanes = lanes.num_lanes(plan.block_size)
         self.num_lanes = plan.block_size * mesh.size
-        self.places = max(PLACES, 2 * num_lanes)
+        numbers = len(parameter_names(group.program.network)) if plan.keep_weights else 1
+        self.places = max(PLACES // numbers, 2 * num_lanes)
         blank = np.full(num_lanes * mesh.size, group.start)
         self.pool: Pool = scheduler.empty_pool(
             group.program,
@@ -184,14 +191,16 @@ class Crew:
     def _pace(self, done: Collected) -> None:
         """Choose how long the next call is, and how often lanes are looked after."""
         made = done.lane_epochs / self.num_lanes
-        if made:
-            # Carefully upwards, at once downwards.
-            wanted = made * self.seconds_per_call / self.seconds
-            largest = min(4 * self.epochs_per_call, LARGEST_CALL)
-            self.epochs_per_call = int(np.clip(wanted, 1, largest))
-        # Ended runs wait for half a stride, which should be a small part of their epochs.
-        mean = self.lane_epochs / max(self.num_ended, 1)
-        self.stride = int(np.clip(mean / 32, 1, min(256, self.epochs_per_call)))
+        if not made:
+            return
+        # Carefully upwards, at once downwards.
+        wanted = made * self.seconds_per_call / self.seconds
+        largest = min(8 * self.epochs_per_call, LARGEST_CALL)
+        self.epochs_per_call = int(np.clip(wanted, 1, largest))
+        # Of a stride k, an ended run waits for k / 2 epochs, and each epoch pays 1 / k of a look.
+        mean = self.lane_epochs / max(self.num_ended, self.num_lanes)
+        best = math.sqrt(2 * mean * SECONDS_PER_LOOK * made / self.seconds)
+        self.stride = int(np.clip(min(best, MOST_IDLE * 2 * mean), 1, self.epochs_per_call))
 
 
 def merged(tallies: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
+from bpjax.numbers import whole_number
 from bpjax.status import Status
 from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import device_kind, lane_mesh, loops_are_one_function
@@ -38,7 +40,7 @@ class Progress(NamedTuple):
       num_runs: runs in all.
       converged: how many of them converged.
       runs_made: runs that ended in this session.
-      seed_epochs: epochs made in this session, all runs together.
+      seed_epochs: epochs of the runs that ended in this session, all together.
       seconds: of this session, without compilation.
     """
 
@@ -81,6 +83,7 @@ def sweep(
     *,
     out: str | PathLike[str] | None = None,
     on_progress: OnProgress | None = None,
+    num_devices: int | None = None,
     **settings: Any,
 ) -> SweepResult:
     """Train many runs of a task, one per seed and point of the grid, to their outcomes.
@@ -93,6 +96,7 @@ def sweep(
       seeds: number of seeds per point of the grid.
       out: results folder; None keeps results in memory only.
       on_progress: called after every call of the training program.
+      num_devices: use only the first so many local devices; the results are the same.
       **settings: arguments of `make_plan` (`first_seed`, `precision`, `keep_weights`, `shard`)
         and settings of the recipe or criterion (`learning_rate`, `tolerance`); a list makes a grid.
 
@@ -110,29 +114,34 @@ def sweep(
       >>> summary["num_runs"], summary["criterion"], len(result["epochs"])
       (100, 'tolerance 0.5', 100)
     """
-    return run_plan(make_plan(task, seeds, **settings), out, on_progress)
+    return run_plan(make_plan(task, seeds, **settings), out, on_progress, num_devices)
 
 
 def run_plan(
-    plan: Plan, out: str | PathLike[str] | None = None, on_progress: OnProgress | None = None
+    plan: Plan,
+    out: str | PathLike[str] | None = None,
+    on_progress: OnProgress | None = None,
+    num_devices: int | None = None,
 ) -> SweepResult:
     """Train what is missing of a plan; arguments and result as for `sweep`."""
+    if num_devices is not None:
+        whole_number("num_devices", num_devices, 1, jax.local_device_count())
+    mesh, meter = lane_mesh(num_devices), _Meter(len(plan.runs), on_progress)
     with jax.enable_x64(plan.precision == "float64"):
         if out is None:
-            return _run_in_memory(plan, on_progress)
+            return _run_in_memory(plan, mesh, meter)
         plan.check_named()
-        return _run_in_folder(plan, out, on_progress)
+        return _run_in_folder(plan, out, mesh, meter)
 
 
-def _run_in_memory(plan: Plan, on_progress: OnProgress | None) -> SweepResult:
-    meter = _Meter(len(plan.runs), on_progress)
+def _run_in_memory(plan: Plan, mesh: Mesh, meter: "_Meter") -> SweepResult:
     todo = [(plan.runs.start, plan.runs.stop)]
-    columns = _joined([chunk for _, _, chunk in _train(plan, todo, meter)])
+    columns = _joined([chunk for _, _, chunk in _train(plan, todo, mesh, meter)])
     return SweepResult(RunTable(plan.identity(), columns), meter.timing())
 
 
 def _run_in_folder(
-    plan: Plan, out: str | PathLike[str], on_progress: OnProgress | None
+    plan: Plan, out: str | PathLike[str], mesh: Mesh, meter: "_Meter"
 ) -> SweepResult:
     with SweepFolder.open_for_writing(out, plan.identity(), environment()) as folder:
         intact, damaged = folder.survey()
@@ -140,11 +149,10 @@ def _run_in_folder(
             warnings.warn(
                 f"{fault.path} is damaged and computed again: {fault.reason}", stacklevel=4
             )
-        meter = _Meter(len(plan.runs), on_progress)
         for chunk in intact:
             meter.add(folder.read_chunk(chunk.path))
         todo = missing_ranges(intact, plan.runs.start, plan.runs.stop)
-        for start, stop, columns in _train(plan, todo, meter):
+        for start, stop, columns in _train(plan, todo, mesh, meter):
             folder.publish_chunk(start, stop, columns)
         folder.remove_damaged(damaged)
         timing = meter.timing() if todo else recorded_timing(folder.path)
@@ -171,9 +179,8 @@ def environment() -> dict[str, Any]:
 
 
 def _train(
-    plan: Plan, todo: Sequence[tuple[int, int]], meter: "_Meter"
+    plan: Plan, todo: Sequence[tuple[int, int]], mesh: Mesh, meter: "_Meter"
 ) -> Iterator[tuple[int, int, dict[str, np.ndarray]]]:
-    mesh = lane_mesh()
     for group in plan.groups():
         crew = None
         for first, last in _parts(plan, group, todo):
@@ -237,24 +244,14 @@ class _Meter:
             self.compile_seconds += crew.seconds
         else:
             self.run_seconds += crew.seconds
-        columns = done.columns
-        self.add(columns)
-        count = columns.get("count", np.ones(len(columns["status"]), np.int64))
+        self.add(done.columns)
+        count = done.columns.get("count", 1)
         self.runs_made += done.num_ended
-        self.seed_epochs += int(np.sum(columns["epochs"] * count, dtype=np.int64))
+        self.seed_epochs += int(np.sum(done.columns["epochs"] * count, dtype=np.int64))
         self.lane_epochs += done.lane_epochs
         if self.on_progress is not None:
-            self.on_progress(self._progress(crew))
-
-    def _progress(self, crew: Crew) -> Progress:
-        return Progress(
-            self.runs_done,
-            self.num_runs,
-            self.converged,
-            self.runs_made,
-            self.seed_epochs,
-            self.run_seconds,
-        )
+            ended = self.runs_done, self.num_runs, self.converged, self.runs_made
+            self.on_progress(Progress(*ended, self.seed_epochs, self.run_seconds))
 
     def timing(self) -> Timing:
         """Return what this session took."""

@@ -1,0 +1,253 @@
+"""Every layout against `epoch.step`, `backprop` and `jax.grad`: any net, loss and rule."""
+
+import dataclasses
+import functools
+
+import jax
+import numpy as np
+import optax
+import pytest
+
+import bpjax
+from bpjax.backprop import forward_pass
+from bpjax.epoch import Cases, program_of, settings_of, start, step
+from bpjax.errors import SettingError
+from bpjax.gradient_check import random_network
+from bpjax.learning import Recipe, Schedule
+from bpjax.loss import HalfSquaredError, MarginSquaredError
+from bpjax.network import (
+    Connection,
+    Layer,
+    Network,
+    flatten_params,
+    layered,
+    unflatten_params,
+)
+from bpjax.sweeps import matrix, scheduler, unrolled
+from bpjax.sweeps.lanes import logistic_float32
+from bpjax.sweeps.plan import make_plan
+from bpjax.task import Task
+
+TASKS = {
+    "xor": bpjax.tasks.xor(),
+    "xor direct": bpjax.tasks.xor(direct=True),
+    "two hidden layers": bpjax.tasks.parity(bits=3, hidden_layers=2),
+    "encoder": bpjax.tasks.encoder(size=4, hidden=2),
+    "symmetry": bpjax.tasks.symmetry(bits=4),
+}
+RECIPES = {
+    "the paper's rule": {},
+    "scheduled": {
+        "learning_rate": Schedule((0.1, 0.4), (5,)),
+        "momentum": Schedule((0.5, 0.9), (7,)),
+    },
+    "decay": {"weight_decay": 0.01, "decay_biases": False},
+    "per case": {"updates": "case", "learning_rate": Schedule((0.1, 0.4), (5,))},
+    "adam": {"optimizer": "adam", "learning_rate": 0.01},
+    "rprop": {"optimizer": "rprop", "learning_rate": 0.01},
+    "loss below": {"loss_below": 0.4},
+}
+
+
+def task_of(network, loss, seed):
+    rng = np.random.default_rng(seed)
+    return Task(
+        name="random",
+        title="random",
+        options={},
+        network=network,
+        inputs=rng.choice([0.0, 1.0, -0.5, 2.0], (3, network.num_in)),
+        targets=rng.integers(0, 2, (3, network.num_out)).astype(float),
+        recipe=Recipe(learning_rate=0.05, momentum=0.5, init_range=0.7),
+        source="made up",
+        criterion=bpjax.Criterion("tolerance", 0.01),
+        loss=loss,
+    )
+
+
+LAYOUTS = list(scheduler.LAYOUTS)
+
+
+def trained(task, implementation, **settings):
+    """Train eight seeds for a dozen epochs in float64."""
+    common = {"precision": "float64", "block_size": 8, "keep_weights": True, "max_epochs": 12}
+    with jax.numpy_dtype_promotion("standard"):  # optax's Adam is not strict
+        return bpjax.sweep(task, 8, implementation=implementation, **common | settings)
+
+
+def step_by_step(task, **settings):
+    """Train the same runs with `epoch.step`, whose passes are those of `backprop`."""
+    task = task.with_settings(max_epochs=12, **settings)
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+        program, numbers = program_of(task, "float64"), settings_of(task, "float64")
+        cases = Cases(*task.cases("float64"))
+        one_epoch = jax.jit(functools.partial(step, program, cases, np.int32(12), numbers))
+        begin = jax.jit(functools.partial(start, program, task.num_cases))
+        states = [begin(np.uint32(seed), numbers) for seed in range(8)]
+        for _ in range(13):
+            states = [one_epoch(state) for state in states]
+        return {
+            "status": [int(state.status) for state in states],
+            "epochs": [int(state.epoch) for state in states],
+            "loss": [float(state.loss) for state in states],
+            "weights": [flatten_params(task.network, state.params) for state in states],
+        }
+
+
+def assert_same(ours, reference):
+    np.testing.assert_array_equal(ours["status"], reference["status"])
+    np.testing.assert_array_equal(ours["epochs"], reference["epochs"])
+    np.testing.assert_allclose(ours["loss"], reference["loss"], rtol=1e-11)
+    np.testing.assert_allclose(ours["weights"], reference["weights"], rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("implementation", LAYOUTS)
+def test_every_rule_gives_what_single_runs_give(implementation, recipe):
+    settings = RECIPES[recipe]
+    task = TASKS["xor"]
+    assert_same(trained(task, implementation, **settings), step_by_step(task, **settings))
+
+
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("implementation", LAYOUTS)
+def test_every_task_gives_what_single_runs_give(implementation, name):
+    assert_same(trained(TASKS[name], implementation), step_by_step(TASKS[name]))
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("implementation", LAYOUTS)
+def test_any_network_with_skips_masks_and_ties(implementation, seed):
+    losses = [
+        HalfSquaredError(),
+        MarginSquaredError(),
+        MarginSquaredError(measured_from="margin", scope="case"),
+    ]
+    task = task_of(random_network(seed), losses[seed % 3], seed)
+    assert_same(trained(task, implementation), step_by_step(task))
+
+
+def test_a_loss_that_couples_outputs_and_a_rule_of_the_users_own():
+    task = task_of(layered(3, 4, 3), MarginSquaredError(scope="case"), seed=1)
+    settings = {"optimizer": optax.chain(optax.clip_by_global_norm(0.1), optax.sgd(0.5))}
+    assert_same(trained(task, "matrix", **settings), step_by_step(task, **settings))
+
+
+@pytest.mark.parametrize("updates", ["batch", "case"])
+@pytest.mark.parametrize("kind", ["tie", "mask", None])
+def test_one_input_on_is_a_look_up_with_the_same_result(kind, updates):
+    rng = np.random.default_rng(3)
+    extra = {"tie": {"tie": rng.permutation(np.arange(12) % 5).reshape(4, 3)}, None: {}}
+    extra["mask"] = {"mask": rng.integers(0, 2, (4, 3)).astype(bool)}
+    layers = [Layer("one", 4), Layer("two", 3), Layer("hidden", 3), Layer("output", 2)]
+    pairs = [Connection("one", "hidden", **extra[kind]), Connection("two", "hidden")]
+    network = Network(layers, [*pairs, Connection("hidden", "output")])
+    task = task_of(network, HalfSquaredError(), seed=2)
+    which = rng.integers(0, (4, 3), (6, 2))
+    inputs = np.concatenate([np.eye(4)[which[:, 0]], np.eye(3)[which[:, 1]]], axis=1)
+    targets = rng.integers(0, 2, (6, 2)).astype(float)
+    task = dataclasses.replace(task, inputs=inputs, targets=targets)
+    cases = matrix.cases_of(task, program_of(task, "float64"))
+    assert [table.dtype.name for table in cases.inputs.values()] == ["int32", "int32"]
+    settings = {"updates": updates}
+    assert_same(trained(task, "matrix", **settings), step_by_step(task, **settings))
+
+
+def test_layers_too_large_for_sums_of_rows():
+    task = task_of(layered(70, 66, 65), HalfSquaredError(), seed=4)
+    assert matrix.MOST_ROWS < 65
+    settings = {"learning_rate": 0.001}
+    assert_same(trained(task, "matrix", **settings), step_by_step(task, **settings))
+
+
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("implementation", LAYOUTS)
+def test_one_epoch_without_momentum_is_the_gradient_of_jax(implementation, name):
+    task = TASKS[name].with_settings(momentum=0.0, learning_rate=1.0, tolerance=1e-9)
+    before = trained(task, implementation, max_epochs=1, learning_rate=1e-300)
+    after = trained(task, implementation, max_epochs=1)
+    with jax.enable_x64(True):
+        inputs, targets = task.cases("float64")
+
+        def loss(params):
+            outputs = forward_pass(task.network, params, inputs)[task.network.output.name]
+            return task.loss.value(outputs, targets)
+
+        gradient = jax.jit(jax.grad(loss))
+        for old, new in zip(before["weights"], after["weights"], strict=True):
+            params = unflatten_params(task.network, jax.numpy.asarray(old))
+            moved = unflatten_params(task.network, jax.numpy.asarray(new))
+            for g, p, m in zip(
+                *map(jax.tree.leaves, (gradient(params), params, moved)), strict=True
+            ):
+                np.testing.assert_allclose(m - p, -g, rtol=1e-10, atol=1e-14)
+
+
+# ---- which layout -------------------------------------------------------------------------------
+
+
+def test_auto_takes_it_where_it_is_faster_for_every_run():
+    def choice(task, **settings):
+        return make_plan(task, 1, **settings).implementation
+
+    coupled = dataclasses.replace(bpjax.tasks.xor(), loss=MarginSquaredError(scope="case"))
+    assert choice(bpjax.tasks.xor()) == "unrolled"
+    assert choice(bpjax.tasks.xor(), implementation="matrix") == "matrix"
+    assert choice(bpjax.tasks.encoder()) == "matrix"
+    assert choice(bpjax.tasks.encoder(), implementation="unrolled") == "unrolled"
+    assert choice([bpjax.tasks.xor(), bpjax.tasks.xor(hidden=30)]) == "matrix"
+    assert choice(coupled) == "matrix"
+
+
+@pytest.mark.parametrize(
+    ("task", "reason"),
+    [
+        (bpjax.tasks.encoder(16, 4), "cases times parameters must be at most 2048, not 2368"),
+        (
+            dataclasses.replace(bpjax.tasks.xor(), loss=MarginSquaredError(scope="case")),
+            "the loss must be a sum over single outputs",
+        ),
+    ],
+)
+def test_what_it_cannot_serve_is_refused_with_the_reason(task, reason):
+    with pytest.raises(SettingError, match=f"`implementation` cannot be unrolled here: {reason}"):
+        make_plan(task, 1, implementation="unrolled")
+
+
+def test_inputs_of_zero_and_one_leave_no_trace_in_the_program():
+    assert unrolled._times("weight", 0.0) == 0.0
+    assert unrolled._times("weight", 1.0) == "weight"
+    assert unrolled._plus("total", 0.0) == "total"
+    assert unrolled._plus(0.0, "term") == "term"
+
+
+# ---- the logistic in float32 --------------------------------------------------------------------
+
+
+def test_the_fast_logistic_is_right_for_every_kind_of_number():
+    # every 251st of all 2^32 float32 numbers: every exponent, both signs, infinities
+    x = np.arange(0, 2**32, 251, dtype=np.uint32).view(np.float32)
+    x = np.concatenate([x[np.isfinite(x)], np.float32([np.inf, -np.inf, 0.0, -0.0])])
+    found = np.asarray(jax.jit(logistic_float32)(x)).astype(np.float64)
+    with np.errstate(over="ignore"):
+        exact = 1 / (1 + np.exp(-x.astype(np.float64)))
+    ulp = np.spacing(np.maximum(exact, 1e-37).astype(np.float32)).astype(np.float64)
+    normal = exact > 1e-37
+    assert np.max(np.abs(found - exact)[normal] / ulp[normal]) < LARGEST_ERROR
+    assert np.max(found[~normal]) < 1.1e-37
+    assert found[x == np.inf] == 1.0
+
+
+LARGEST_ERROR = 3.0
+"""Units in the last place."""
+
+
+def test_the_fast_logistic_lets_nan_pass():
+    assert np.isnan(logistic_float32(np.float32([np.nan, -np.nan]))).all()
+
+
+def test_the_fast_logistic_saturates_as_the_equation_does():
+    x = np.float32([-200.0, -100.0, 0.0, 100.0, 200.0])
+    found = logistic_float32(x).tolist()
+    assert 0 < found[0] == found[1] < 2e-38
+    assert found[2:] == [0.5, 1.0, 1.0]

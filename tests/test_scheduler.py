@@ -1,0 +1,264 @@
+"""Lanes that never idle: refilled on the device, they give the runs that waiting blocks give.
+
+The equality matrix of the promises is in `experiments.same_bits`; here are its single claims, the
+counts that stand for rows, memory, and the statuses at the edges of a stride.
+"""
+
+import functools
+import json
+
+import jax
+import numpy as np
+import pytest
+
+import bpjax
+from bpjax.analysis.outcomes import outcomes_of
+from bpjax.errors import SettingError
+from bpjax.status import Status
+from bpjax.sweeps import memory, run, scheduler
+from bpjax.sweeps.crew import Crew, merged
+from bpjax.sweeps.devices import lane_mesh, loops_are_one_function
+from bpjax.sweeps.plan import make_plan
+from bpjax.sweeps.run import run_plan
+from bpjax.sweeps.store import SweepFolder, read_runs, verify
+
+XOR = bpjax.tasks.xor().with_settings(learning_rate=1.0, init_range=1.0, max_epochs=150)
+sweep = functools.partial(bpjax.sweep, block_size=8, keep_weights=True)
+
+
+def table(result):
+    return {name: column.tobytes() for name, column in result.table.columns.items()}
+
+
+@pytest.fixture(scope="module")
+def hundred():
+    """A hundred runs in 32 lanes: most lanes carry several runs, one after the other."""
+    return sweep(XOR, 100)
+
+
+# ---- refilled lanes -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("implementation", scheduler.LAYOUTS)
+def test_a_run_is_the_same_with_and_without_refill(implementation):
+    refilled = sweep(XOR, 100, implementation=implementation)
+    waiting = sweep(XOR, 100, implementation=implementation, refill=False)
+    assert table(refilled) == table(waiting)
+    assert refilled.timing.occupancy > 1.2 * waiting.timing.occupancy
+
+
+@pytest.mark.parametrize("stride", [1, 2, 7, 50, 1000])
+def test_the_stride_at_which_lanes_are_looked_after_shows_nowhere(stride, hundred):
+    plan = make_plan(XOR, 100, block_size=8, keep_weights=True)
+    crew = Crew(plan, *plan.groups(), lane_mesh(), stride=stride)
+    crew.begin(0, 100)
+    while not crew.all_ended:
+        crew.advance()
+    found = {name: column.tobytes() for name, column in crew.columns().items()}
+    assert found == table(hundred)
+
+
+def test_a_queue_that_runs_dry_in_the_middle_of_a_call_is_filled_again(monkeypatch, hundred):
+    monkeypatch.setattr("bpjax.sweeps.crew.PLACES", 1)
+    monkeypatch.setattr("bpjax.sweeps.lanes.LANE_MULTIPLE", 64)
+    plan = make_plan(XOR, 700, block_size=8, keep_weights=True)
+    crew = Crew(plan, *plan.groups(), lane_mesh())
+    assert crew.places < 700 / 4, "not all runs of a device have a place"
+    crew.begin(0, 700)
+    while not crew.all_ended:
+        crew.advance()
+    columns = crew.columns()
+    assert columns["seed"].tolist() == list(range(700))
+    assert columns["epochs"][:100].tobytes() == table(hundred)["epochs"]
+
+
+def test_chunks_close_without_a_gap_and_begin_where_the_last_one_ended(
+    monkeypatch, hundred, tmp_path
+):
+    monkeypatch.setattr(run, "SECONDS_PER_CHUNK", 0.0)
+    result = sweep(XOR, 100, out=tmp_path)
+    chunks = SweepFolder.open_for_reading(tmp_path).chunks()
+    assert [(chunk.start, chunk.stop) for chunk in chunks] == [
+        (0, 32),
+        (32, 64),
+        (64, 96),
+        (96, 100),
+    ]
+    assert table(result) == table(hundred)
+
+
+def test_a_closed_range_has_no_gap_though_devices_have_come_unequally_far():
+    plan = make_plan(XOR, 4000, block_size=8)
+    crew = Crew(plan, *plan.groups(), lane_mesh())
+    crew.begin(0, 4000)
+    while crew.num_begun < 100:
+        crew.advance()
+    assert len(set(crew.taken.tolist())) > 1, "else this test shows nothing"
+    crew.close()
+    while not crew.all_ended:
+        crew.advance()
+    assert crew.columns()["seed"].tolist() == list(range(crew.stop))
+    assert 100 <= crew.stop < 4000
+
+
+def test_occupancy_is_the_share_of_lane_epochs_that_runs_needed(hundred):
+    timing = hundred.timing
+    assert timing.seed_epochs == hundred["epochs"].sum()
+    assert 0.3 < timing.occupancy <= 1
+    assert hundred.summary()["occupancy"] == timing.occupancy
+
+
+# ---- outcomes at the edges of a stride ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("implementation", scheduler.LAYOUTS)
+@pytest.mark.parametrize("refill", [True, False])
+def test_statuses_at_the_edges(implementation, refill):
+    settings = {"implementation": implementation, "refill": refill}
+    at_once = sweep(XOR, 50, tolerance=1.0, **settings)
+    assert set(at_once["status"]) == {Status.CONVERGED}
+    assert set(at_once["epochs"]) == {0}
+
+    free = sweep(XOR, 50, **settings)
+    seed = int(np.argmax(free["status"] == Status.CONVERGED))
+    epochs = int(free["epochs"][seed])
+    exactly = sweep(XOR, 1, first_seed=seed, max_epochs=epochs, **settings)
+    assert (exactly["status"][0], exactly["epochs"][0]) == (Status.CONVERGED, epochs)
+    too_late = sweep(XOR, 1, first_seed=seed, max_epochs=epochs - 1, **settings)
+    assert (too_late["status"][0], too_late["epochs"][0]) == (Status.MAX_EPOCHS, epochs - 1)
+
+    wild = sweep(XOR, 50, learning_rate=3e38, momentum=0.0, loss_below=1e-30, **settings)
+    assert set(wild["status"]) <= {Status.NONFINITE, Status.MAX_EPOCHS}
+
+
+def test_the_finite_numbers_may_be_left_at_the_first_epoch():
+    task = bpjax.tasks.symmetry().with_settings(learning_rate=3e38, momentum=0.0, max_epochs=9)
+    result = sweep(task, 20, init_range=1e-3)
+    assert (Status.NONFINITE, 1) in zip(result["status"], result["epochs"], strict=True)
+
+
+# ---- counts instead of rows ---------------------------------------------------------------------
+
+
+def counted(result):
+    columns = result.table.columns
+    return outcomes_of(columns["status"], columns["epochs"], columns.get("count"))
+
+
+def test_counts_are_those_of_the_rows(hundred):
+    only = bpjax.sweep(XOR, 100, block_size=8, summary_only=True)
+    for ours, theirs in zip(counted(only), counted(hundred), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert "seed" not in only.table.columns
+    untimed = dict.fromkeys(("seconds", "seed_epochs_per_second", "occupancy"))
+    assert only.summary() | untimed == hundred.summary() | untimed
+
+
+def test_counts_of_a_grid_are_kept_per_point_and_resume(monkeypatch, tmp_path):
+    monkeypatch.setattr(run, "SECONDS_PER_CHUNK", 0.0)
+    settings = {"block_size": 8, "learning_rate": [0.5, 1.0], "tolerance": [0.4, 0.5]}
+    rows = bpjax.sweep(XOR, 50, **settings)
+    plan = make_plan(XOR, 50, summary_only=True, **settings)
+    whole = run_plan(plan, tmp_path)
+    untimed = dict.fromkeys(("seconds", "seed_epochs_per_second", "occupancy"))
+    assert whole.summary() | untimed == rows.summary() | untimed
+
+    chunks = SweepFolder.open_for_reading(tmp_path).chunks()
+    assert len(chunks) > 4
+    chunks[1].path.unlink()
+    assert not verify(tmp_path).ok
+    again = run_plan(plan, tmp_path)
+    assert again.timing.runs == chunks[1].stop - chunks[1].start
+    assert again.summary() | untimed == rows.summary() | untimed
+    assert verify(tmp_path).ok
+
+
+def test_a_chunk_that_counts_other_runs_than_it_names_is_refused(tmp_path):
+    plan = make_plan(XOR, 100, block_size=8, summary_only=True)
+    columns = dict(run_plan(plan).table.columns)
+    columns["count"] = columns["count"] + (np.arange(len(columns["count"])) == 3)
+    with (
+        SweepFolder.open_for_writing(tmp_path, plan.identity(), {}) as folder,
+        pytest.raises(ValueError, match="must count 100 runs, and counts 101"),
+    ):
+        folder.publish_chunk(0, 100, columns)
+
+
+def test_counts_and_rows_are_different_sweeps(tmp_path):
+    bpjax.sweep(XOR, 5, block_size=8, out=tmp_path)
+    with pytest.raises(bpjax.ResultsError, match='`rows` was "runs", is now "counts"'):
+        bpjax.sweep(XOR, 5, block_size=8, out=tmp_path, summary_only=True)
+
+
+def test_shards_of_counts_add_up(tmp_path, hundred):
+    folders = [tmp_path / f"{k}" for k in (1, 2, 3)]
+    for k, folder in enumerate(folders, 1):
+        bpjax.sweep(XOR, 100, block_size=8, out=folder, summary_only=True, shard=(k, 3))
+    joined = read_runs(*folders).columns
+    found = outcomes_of(joined["status"], joined["epochs"], joined["count"])
+    for ours, theirs in zip(found, counted(hundred), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_tallies_merge():
+    one = {"status": np.int8([1, 2]), "epochs": np.int32([5, 9]), "count": np.array([3, 4])}
+    other = {"status": np.int8([1, 1]), "epochs": np.int32([5, 9]), "count": np.array([10, 1])}
+    rows = [column.tolist() for column in merged([one, other]).values()]
+    assert rows == [[1, 1, 2], [5, 9, 9], [13, 1, 4]]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"keep_weights": True}, "`keep_weights` cannot go with summary_only, got True"),
+        ({"max_epochs": 10**8}, "`max_epochs` must be at most 10000000 with summary_only"),
+    ],
+)
+def test_what_cannot_be_counted_is_refused(settings, words):
+    with pytest.raises(SettingError, match=words):
+        make_plan(XOR, 5, summary_only=True, **settings)
+
+
+def test_the_number_of_devices_is_checked():
+    with pytest.raises(SettingError, match="`num_devices` must be a whole number from 1 to 4"):
+        bpjax.sweep(XOR, 5, num_devices=5)
+
+
+# ---- memory and compiler ------------------------------------------------------------------------
+
+
+def test_too_little_memory_is_said_before_anything_is_trained(monkeypatch):
+    monkeypatch.setattr(memory, "bytes_free", lambda: 50_000)
+    words = r"`block_size` is too large: the training program needs .* and 0 MB are free, got 4096"
+    with pytest.raises(SettingError, match=words):
+        bpjax.sweep(XOR, 5, block_size=4096)
+
+
+def test_the_compiler_says_what_a_call_needs():
+    def needed(block_size):
+        plan = make_plan(XOR, 10, block_size=block_size)
+        crew = Crew(plan, *plan.groups(), lane_mesh(1))
+        crew.begin(0, 10)
+        return memory.bytes_needed(scheduler.advance, crew.next_call())
+
+    small, large = needed(64), needed(6400)
+    state = 4 * (9 + 9 + 4 + 5)  # weights, velocities, what is known of a run, its settings
+    assert large - small > (6400 - 64) * state
+    assert memory.bytes_free() is None or memory.bytes_free() > 10**8
+
+
+def test_queues_and_results_on_the_devices_do_not_grow_with_the_number_of_runs():
+    def shapes(num_runs):
+        plan = make_plan(XOR, num_runs, block_size=8)
+        crew = Crew(plan, *plan.groups(), lane_mesh())
+        crew.begin(0, num_runs)
+        return [leaf.shape for leaf in jax.tree.leaves(crew.next_call()[7:])]
+
+    assert shapes(10) == shapes(10**9)
+
+
+def test_what_the_compiler_made_of_loops_is_recorded(tmp_path):
+    sweep(XOR, 5, out=tmp_path)
+    environment = json.loads((tmp_path / "sweep.json").read_text())["environment"]
+    assert environment["loops_are_one_function"] is loops_are_one_function()
+    assert loops_are_one_function() is False, "the tests do not ask for it"
