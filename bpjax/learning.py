@@ -25,6 +25,8 @@ ScalarOrSchedule = Any
 
 LARGEST_EPOCH = 2**31 - 2
 """Epochs are counted in 32 bits."""
+MOST_CHANGES = 2**31 - 1
+"""So are weight changes."""
 
 
 class VelocityState(NamedTuple):
@@ -334,8 +336,9 @@ def piecewise(
 
     def at(count: Int[Array, ""]) -> Any:
         value = values[0]
-        for later, start in zip(values[1:], changes, strict=True):
-            value = jnp.where(count >= start * changes_per_epoch, later, value)
+        for later, change in zip(values[1:], changes, strict=True):
+            start = min(change * changes_per_epoch, MOST_CHANGES)
+            value = jnp.where(count >= start, later, value)
         return value
 
     return at

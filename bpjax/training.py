@@ -27,6 +27,8 @@ from bpjax.sweeps.plan import Plan, check_seed, make_plan
 from bpjax.task import Task, is_grid
 from bpjax.units import UNITS
 
+EPOCHS_PER_CALL = 1024
+"""The longest stride: a run that has ended waits for its end."""
 EPOCHS_PER_LOOK = 64
 """Recorded epochs are evaluated together, so many at a time."""
 
@@ -187,16 +189,16 @@ def _train(
     on_progress: Callable[[Glance], None] | None,
 ) -> Run:
     (group,) = plan.groups()
-    crew = Crew(plan, group, lane_mesh(num_devices=1), stride=record_every)
+    crew = Crew(plan, group, lane_mesh(num_devices=1))
     recorder = _Recorder(group.task, group.program, snapshot_every, on_progress)
     crew.begin(plan.runs.start, plan.runs.stop)
-    run, before = _advance(crew), -1
+    run, before = _advance(crew, record_every), -1
     while True:
         if run.epoch > before:
             recorder.add(int(run.epoch), run.params)
         if crew.all_ended:
             break
-        run, before = _advance(crew), int(run.epoch)
+        run, before = _advance(crew, record_every), int(run.epoch)
     history, snapshots = recorder.finish()
     return Run(
         task=group.task,
@@ -210,9 +212,13 @@ def _train(
     )
 
 
-def _advance(crew: Crew) -> RunState:
+def _advance(crew: Crew, num_epochs: int) -> RunState:
     """Let the one run go on, and return it from its lane: the first."""
-    crew.advance()
+    compiled = crew.calls > 0
+    while num_epochs and not crew.all_ended:
+        stride = min(num_epochs, EPOCHS_PER_CALL)
+        crew.advance(stride)
+        num_epochs -= stride if compiled else num_epochs
     return _first_lane(crew.pool.runs)
 
 

@@ -43,7 +43,7 @@ TASK = bpjax.tasks.xor().with_settings(learning_rate=1.0, init_range=1.0, max_ep
 NUM_DEVICES = (1, 2, 4, 8)
 BATCHES = (64, 250, 256, 1000)
 """Of the naive program; the same seeds in batches of one size and of another."""
-WAYS = {
+WAYS: dict[str, tuple[Any, ...]] = {
     "order": ("one pass", "second half first"),
     "lanes": ("refilled", "waiting for the last"),
     "chunks": ("one", "many"),
@@ -115,7 +115,8 @@ def _train(
                 refill=lanes == "refilled",
                 shard=(k, shards) if shards > 1 else None,
             )
-            with mock.patch.object(run, "SECONDS_PER_CHUNK", 10.0 * (chunks == "one")):
+            closing = {"SECONDS_PER_CHUNK": 0.0, "DRAIN": 0} if chunks == "many" else {}
+            with mock.patch.dict(vars(run), closing):
                 tables.append(_accidentally(plan, devices, accident != "none"))
     joined = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
     order_of_seeds = np.argsort(joined["seed"])

@@ -24,7 +24,7 @@ from bpjax.network import (
     unflatten_params,
 )
 from bpjax.sweeps import matrix, scheduler, unrolled
-from bpjax.sweeps.lanes import logistic_float32
+from bpjax.sweeps.lanes import POWER_OF_TWO, logistic_float32
 from bpjax.sweeps.plan import make_plan
 from bpjax.task import Task
 
@@ -240,6 +240,11 @@ def test_the_fast_logistic_is_right_for_every_kind_of_number():
 
 LARGEST_ERROR = 3.0
 """Units in the last place."""
+
+
+def test_the_polynomial_is_the_one_through_the_chebyshev_nodes():
+    nodes = np.cos(np.pi * (np.arange(6) + 0.5) / 6) / 2
+    np.testing.assert_allclose(POWER_OF_TWO, np.polyfit(nodes, 2.0**nodes, 5), rtol=1e-7)
 
 
 def test_the_fast_logistic_lets_nan_pass():

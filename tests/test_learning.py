@@ -253,3 +253,8 @@ def test_settings_may_be_traced():
     rates = jnp.array([0.1, 0.2])
     # -r - r (1 - r)
     np.testing.assert_allclose(jax.vmap(change)(rates), [-0.19, -0.36], rtol=1e-6)
+
+
+def test_a_change_beyond_the_counter_never_comes():
+    rate = piecewise(jnp.array([0.1, 0.2]), (10**8,), changes_per_epoch=104)
+    assert float(jax.jit(rate)(jnp.int32(2**31 - 2))) == pytest.approx(0.1)

@@ -17,7 +17,8 @@ from bpjax.errors import ResultsError, SettingError
 from bpjax.network import flatten_params, parameter_names, unflatten_params
 from bpjax.status import Status
 from bpjax.sweeps import scheduler
-from bpjax.training import plan_run, train, train_plan
+from bpjax.sweeps.crew import Crew
+from bpjax.training import EPOCHS_PER_CALL, plan_run, train, train_plan
 
 XOR = bpjax.tasks.xor().with_settings(learning_rate=1.0, init_range=1.0, max_epochs=150)
 SYMMETRY = bpjax.tasks.symmetry(bits=4).with_settings(learning_rate=0.5, max_epochs=150)
@@ -85,6 +86,20 @@ def test_all_seeds_and_strides_of_a_task_share_one_compilation(watched):
     before = scheduler.advance._cache_size()
     train(XOR, 99, record_every=7, learning_rate=0.3, max_epochs=20, tolerance=0.2, **SMALL)
     assert scheduler.advance._cache_size() == before
+
+
+def test_a_run_recorded_rarely_stops_soon_after_its_end(monkeypatch):
+    made = []
+    advance = Crew.advance
+
+    def counted(crew, num_epochs=None):
+        made.append(num_epochs)
+        return advance(crew, num_epochs)
+
+    monkeypatch.setattr(Crew, "advance", counted)
+    run = train(XOR, 99, record_every=2**31 - 1, max_epochs=2**31 - 2, tolerance=0.49, **SMALL)
+    assert sum(made[1:]) <= run.epochs + EPOCHS_PER_CALL
+    assert run.history.epoch.tolist() == [0, run.epochs]
 
 
 # ---- the history --------------------------------------------------------------------------------

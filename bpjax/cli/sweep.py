@@ -98,7 +98,7 @@ def main(words: Sequence[str]) -> int:
 
 def _progress_text(at: Any) -> str:
     share = at.converged / at.runs_done if at.runs_done else 0.0
-    speed = at.seed_epochs / at.seconds if at.seconds else 0.0
+    speed = at.lane_epochs / at.seconds if at.seconds else 0.0
     left = "?"
     if at.runs_made and at.seconds > 0.5:
         left = duration(at.seconds * (at.num_runs - at.runs_done) / at.runs_made)

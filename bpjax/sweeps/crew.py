@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 from jax.sharding import Mesh
 
@@ -36,11 +37,10 @@ class Crew:
       group: the part of it that the runs belong to.
       mesh: the devices over which the lanes are laid.
       seconds_per_call: how long a call should take: the wait after Ctrl-C.
-      stride: epochs per round; None finds a good number by itself.
 
     Attributes:
       pool: the state of the lanes, on the devices.
-      num_lanes: how many runs can train at once, on all devices.
+      capacity: how many runs can train at once, on all devices.
       num_begun: runs of the range that have been put into lanes.
       num_ended: runs of the range that have ended.
       lane_epochs: epochs made for the range by all lanes, busy or not.
@@ -54,15 +54,14 @@ class Crew:
         group: Group,
         mesh: Mesh,
         seconds_per_call: float = 0.25,
-        stride: int | None = None,
     ):
         self.plan, self.group, self.mesh = plan, group, mesh
-        self.seconds_per_call, self.stride_given = seconds_per_call, stride
+        self.seconds_per_call = seconds_per_call
         self.layout = scheduler.LAYOUTS[plan.implementation]
         self.cases = self.layout.cases_of(group.task, group.program)
         self.max_epochs = np.int32(group.task.recipe.max_epochs)
         num_lanes = lanes.num_lanes(plan.block_size)
-        self.num_lanes = plan.block_size * mesh.size
+        self.capacity = plan.block_size * mesh.size
         numbers = len(parameter_names(group.program.network)) if plan.keep_weights else 1
         self.places = max(PLACES // numbers, 2 * num_lanes)
         blank = np.full(num_lanes * mesh.size, group.start)
@@ -74,7 +73,7 @@ class Crew:
             plan.settings_of(blank),
         )
         self.calls, self.seconds = 0, 0.0
-        self.epochs_per_call = self.stride = stride or FIRST_CALL
+        self.epochs_per_call = self.stride = FIRST_CALL
 
     def begin(self, first: int, last: int) -> None:
         """Take up the runs `first` to `last - 1`; the range before must have ended."""
@@ -100,16 +99,28 @@ class Crew:
         """Whether the range has ended."""
         return self.num_ended == self.stop - self.first
 
-    def advance(self) -> Collected:
+    def advance(self, num_epochs: int | None = None) -> Collected:
         """Make one call of the training program.
 
         The first one compiles it and puts runs into lanes, but makes no epoch.
+
+        Args:
+          num_epochs: make at most so many epochs, in one stride; None makes as many as fit into
+            `seconds_per_call`, and looks after the lanes in between.
         """
         began = time.perf_counter()
-        arguments, stride = self.next_call(), self.stride if self.calls else 0
         if not self.calls:
-            check_memory(scheduler.advance, arguments, self.plan.block_size)
-        self.pool, report = scheduler.advance(*arguments)
+            stride, rounds = 0, 1
+        elif num_epochs is not None:
+            stride, rounds = num_epochs, 1
+        else:
+            stride, rounds = self.stride, self.epochs_per_call // self.stride
+        arguments = self.next_call(stride, rounds)
+        if not self.calls:
+            check_memory(scheduler.advance, arguments, self.plan.block_size, self.mesh.size)
+        called = time.perf_counter()
+        self.pool, report = jax.block_until_ready(scheduler.advance(*arguments))
+        on_device = time.perf_counter() - called
         done = scheduler.collect(report, self.plan.block_size, stride)
         if done.taken.any():
             self.queue = None
@@ -117,10 +128,10 @@ class Crew:
         self.num_ended += done.num_ended
         self.lane_epochs += done.lane_epochs
         self.collected.append(done.columns)
-        self.seconds = time.perf_counter() - began
         self.calls += 1
-        if self.stride_given is None:
-            self._pace(done)
+        self.seconds = time.perf_counter() - began
+        if done.num_epochs:
+            self._pace(done.num_epochs, on_device)
         return done
 
     def columns(self) -> dict[str, np.ndarray]:
@@ -144,13 +155,10 @@ class Crew:
             **weights,
         }
 
-    def next_call(self) -> tuple[Any, ...]:
+    def next_call(self, stride: int = 0, rounds: int = 1) -> tuple[Any, ...]:
         """Return the arguments of the next call of `scheduler.advance`."""
         if self.queue is None:
             self.queue = self._next_runs()
-        stride, rounds = (
-            (self.stride, self.epochs_per_call // self.stride) if self.calls else (0, 1)
-        )
         bins = int(self.max_epochs) + 1 if self.plan.summary_only else 0
         keep = "weights" if self.plan.keep_weights else "outcomes"
         return (
@@ -165,7 +173,6 @@ class Crew:
             self.max_epochs,
             np.int32(stride),
             np.int32(rounds),
-            self.more,
             self.pool,
             self.queue,
         )
@@ -184,22 +191,24 @@ class Crew:
             self.plan.settings_of(runs),
             ticket.astype(np.int32),
             length.astype(np.int32),
+            left > length,
         )
-        self.more = np.bool_(np.any(left > length))
         return Queue(*scheduler.place(places, self.mesh))
 
-    def _pace(self, done: Collected) -> None:
-        """Choose how long the next call is, and how often lanes are looked after."""
-        made = done.lane_epochs / self.num_lanes
-        if not made:
-            return
-        # Carefully upwards, at once downwards.
-        wanted = made * self.seconds_per_call / self.seconds
+    def _pace(self, made: int, on_device: float) -> None:
+        """Choose how long the next call is, and how often lanes are looked after.
+
+        Args:
+          made: epochs that the busiest device made in the last call.
+          on_device: seconds that they took.
+        """
+        # The device should have at least as much to do as the host. Carefully upwards.
+        wanted = max(self.seconds_per_call, self.seconds - on_device)
         largest = min(8 * self.epochs_per_call, LARGEST_CALL)
-        self.epochs_per_call = int(np.clip(wanted, 1, largest))
+        self.epochs_per_call = int(np.clip(made * wanted / on_device, 1, largest))
         # Of a stride k, an ended run waits for k / 2 epochs, and each epoch pays 1 / k of a look.
-        mean = self.lane_epochs / max(self.num_ended, self.num_lanes)
-        best = math.sqrt(2 * mean * SECONDS_PER_LOOK * made / self.seconds)
+        mean = self.lane_epochs / max(self.num_ended, self.capacity)
+        best = math.sqrt(2 * mean * SECONDS_PER_LOOK * made / on_device)
         self.stride = int(np.clip(min(best, MOST_IDLE * 2 * mean), 1, self.epochs_per_call))
 
 

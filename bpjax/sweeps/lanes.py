@@ -47,9 +47,6 @@ class Layout(Protocol):
     def cases_of(self, task: Task, program: Program) -> Any:
         """Return the cases in the form that the other functions take."""
 
-    def why_not(self, program: Program, num_cases: int) -> str | None:
-        """Return why a program cannot be served, None if it can."""
-
     def take_apart(self, tree: Any) -> Any:
         """Return parameters, or a rule's memory, in the form in which they are computed with."""
 
@@ -207,13 +204,8 @@ _EXPONENT_OF_ONE = np.int32(127 << 23)
 _LARGEST_POWER = np.float32(126)
 
 
-def _fit_power_of_two(degree: int) -> list[np.float32]:
-    """Return a polynomial for 2**r on [-1/2, 1/2], highest power first, through Chebyshev nodes."""
-    nodes = np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1)) / 2
-    return [np.float32(c) for c in np.polyfit(nodes, 2.0**nodes, degree)]
-
-
-_POWER_OF_TWO = _fit_power_of_two(5)
+POWER_OF_TWO = (0.0013390863, 0.009676032, 0.05550357, 0.24022107, 0.6931472, 1.0000001)
+"""Coefficients of 2**r on [-1/2, 1/2], highest power first, through the Chebyshev nodes."""
 
 
 def logistic_float32(preactivations: Array) -> Array:
@@ -232,8 +224,8 @@ def logistic_float32(preactivations: Array) -> Array:
     y = jnp.where(y < -_LARGEST_POWER, -_LARGEST_POWER, y)
     whole = lax.bitcast_convert_type(y + _ROUNDS, jnp.int32) - _ROUNDS.view(np.int32)
     rest = y - whole.astype(jnp.float32)
-    power = jnp.full_like(rest, _POWER_OF_TWO[0])
-    for coefficient in _POWER_OF_TWO[1:]:
+    power = jnp.full_like(rest, POWER_OF_TWO[0])
+    for coefficient in POWER_OF_TWO[1:]:
         power = power * rest + coefficient
     scale = lax.bitcast_convert_type((whole << 23) + _EXPONENT_OF_ONE, jnp.float32)
     return 1 / (1 + power * scale)

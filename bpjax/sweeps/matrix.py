@@ -70,11 +70,6 @@ def _one_on(inputs: np.ndarray, dtype: str) -> np.ndarray:
     return inputs.astype(dtype)
 
 
-def why_not(program: Program, num_cases: int) -> str | None:
-    """Return why a program cannot be served: never."""
-    return None
-
-
 def take_apart(tree: Any) -> Any:
     """Return the arrays themselves."""
     return tree

@@ -7,7 +7,9 @@ import jax
 from bpjax.errors import SettingError
 
 
-def check_memory(function: Any, arguments: tuple[Any, ...], block_size: int) -> None:
+def check_memory(
+    function: Any, arguments: tuple[Any, ...], block_size: int, num_devices: int
+) -> None:
     """Raise SettingError if a compiled function needs more memory than its devices have free.
 
     The shape of a block is part of a sweep's identity, so it is never made smaller behind the
@@ -17,12 +19,13 @@ def check_memory(function: Any, arguments: tuple[Any, ...], block_size: int) -> 
       function: what `jax.jit` returned.
       arguments: of the call to come.
       block_size: runs per device, to be named in the complaint.
+      num_devices: how many devices share the work.
     """
-    needed, free = bytes_needed(function, arguments), bytes_free()
+    needed, free = bytes_needed(function, arguments), bytes_free(num_devices)
     if free is not None and needed > free:
         rule = (
             f"is too large: the training program needs {_megabytes(needed)} per device and "
-            f"{_megabytes(free)} are free"
+            f"{_megabytes(free)} are free (with summary_only, max_epochs counts too)"
         )
         raise SettingError("block_size", rule, block_size)
 
@@ -36,10 +39,11 @@ def bytes_needed(function: Any, arguments: tuple[Any, ...]) -> int:
     return sum(getattr(analysis, part) for part in parts) - analysis.alias_size_in_bytes
 
 
-def bytes_free() -> int | None:
+def bytes_free(num_devices: int) -> int | None:
     """Return the memory that one local device has free; None where nobody says.
 
-    CPU devices share the memory of the machine.
+    Args:
+      num_devices: how many CPU devices are to share the memory of the machine.
     """
     device = jax.local_devices()[0]
     stats = device.memory_stats()
@@ -52,7 +56,7 @@ def bytes_free() -> int | None:
             line = next(line for line in file if line.startswith("MemAvailable"))
     except (OSError, StopIteration):
         return None
-    return int(line.split()[1]) * 1024 // jax.local_device_count()
+    return int(line.split()[1]) * 1024 // num_devices
 
 
 def _megabytes(count: int) -> str:

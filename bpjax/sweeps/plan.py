@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jaxlib
 import numpy as np
+import optax
 
 from bpjax.epoch import Program, Settings, program_of, settings_of
 from bpjax.errors import SettingError
@@ -173,7 +174,9 @@ class Plan:
             "weight_names": parameter_names(self.tasks[0].network) if self.keep_weights else None,
             "xla_flags": os.environ.get("XLA_FLAGS", ""),
             "bpjax": __version__,
+            "jax": jax.__version__,
             "jaxlib": jaxlib.__version__,
+            "optax": optax.__version__,
             "device_kind": device_kind(),
             "shard": None if self.shard is None else dataclasses.asdict(self.shard),
             "runs": {"start": runs.start, "stop": runs.stop},
@@ -206,7 +209,8 @@ def make_plan(
       block_size: runs per device and block, at least 1; None takes one that was measured to be good
         for the device and the net.
       keep_weights: keep the final weights of every run.
-      summary_only: keep no row per run, only how many ended when and how.
+      summary_only: keep no row per run, only how many ended when and how. The points of a grid are
+        then trained one after another.
       refill: give the lanes of ended runs to new ones at once; without, a block of runs waits for
         its last. The results are the same.
       shard: (i, n), the i-th of n parts, counted from 1.

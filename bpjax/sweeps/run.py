@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
@@ -27,9 +26,13 @@ from bpjax.version import __version__
 SECONDS_PER_CALL = 0.25
 """How long one call of the training program should take: the wait after Ctrl-C."""
 SECONDS_PER_CHUNK = 10.0
-"""How long a chunk begins new runs: about what a kill can cost."""
+"""How long a chunk begins new runs, at least: then its last runs end, and it is stored."""
+LONGEST_CHUNK = 600.0
+"""How long it does so at most; with the time that its last runs take, what a kill can cost."""
 DRAIN = 20
-"""How many times longer than it takes its last runs to end, while lanes stay empty."""
+"""In between, so many times as long as its last runs take, while lanes stay empty."""
+MOST_RUNS = 2**30
+"""Runs of a chunk; their tickets have 32 bits."""
 
 
 class Progress(NamedTuple):
@@ -41,6 +44,7 @@ class Progress(NamedTuple):
       converged: how many of them converged.
       runs_made: runs that ended in this session.
       seed_epochs: epochs of the runs that ended in this session, all together.
+      lane_epochs: epochs that all lanes made in this session, those of runs in training included.
       seconds: of this session, without compilation.
     """
 
@@ -49,6 +53,7 @@ class Progress(NamedTuple):
     converged: int
     runs_made: int
     seed_epochs: int
+    lane_epochs: int
     seconds: float
 
 
@@ -61,7 +66,8 @@ class SweepResult:
 
     Attributes:
       table: the identity of the sweep and one column per quantity: `seed`, `status`, `epochs`,
-        `loss`, the settings of the grid, and `weights` where they were kept.
+        `loss`, the settings of the grid, and `weights` where they were kept; with `summary_only`
+        one row per kind of outcome, with its `count`.
       timing: seconds and work of the session that made the last runs; None if unknown.
     """
 
@@ -97,7 +103,8 @@ def sweep(
       out: results folder; None keeps results in memory only.
       on_progress: called after every call of the training program.
       num_devices: use only the first so many local devices; the results are the same.
-      **settings: arguments of `make_plan` (`first_seed`, `precision`, `keep_weights`, `shard`)
+      **settings: arguments of `make_plan` (`first_seed`, `precision`, `implementation`,
+        `block_size`, `keep_weights`, `summary_only`, `shard`)
         and settings of the recipe or criterion (`learning_rate`, `tolerance`); a list makes a grid.
 
     Returns:
@@ -143,7 +150,7 @@ def _run_in_memory(plan: Plan, mesh: Mesh, meter: "_Meter") -> SweepResult:
 def _run_in_folder(
     plan: Plan, out: str | PathLike[str], mesh: Mesh, meter: "_Meter"
 ) -> SweepResult:
-    with SweepFolder.open_for_writing(out, plan.identity(), environment()) as folder:
+    with SweepFolder.open_for_writing(out, plan.identity(), environment(mesh.size)) as folder:
         intact, damaged = folder.survey()
         for fault in damaged:
             warnings.warn(
@@ -166,13 +173,13 @@ def default_folder(plan: Plan) -> str:
     return f"results/{plan.tasks[0].name}-{fingerprint(plan.identity())[:8]}"
 
 
-def environment() -> dict[str, Any]:
-    """Return what is recorded with every result: versions and devices."""
+def environment(num_devices: int | None = None) -> dict[str, Any]:
+    """Return what is recorded with every result: versions and devices (all, unless told)."""
     packages = ("jax", "jaxlib", "optax", "numpy", "scipy")
     return {
         "versions": {"bpjax": __version__} | {package: version(package) for package in packages},
         "device_kind": device_kind(),
-        "num_devices": jax.local_device_count(),
+        "num_devices": num_devices or jax.local_device_count(),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "loops_are_one_function": loops_are_one_function(),
     }
@@ -184,7 +191,8 @@ def _train(
     for group in plan.groups():
         crew = None
         for first, last in _parts(plan, group, todo):
-            crew = crew or Crew(plan, group, mesh, SECONDS_PER_CALL)
+            if crew is None:
+                crew = Crew(plan, group, mesh, SECONDS_PER_CALL)
             yield from _train_range(crew, first, last, meter)
 
 
@@ -205,16 +213,18 @@ def _train_range(
     """Train runs chunk by chunk: begin new ones for some time, let all end, hand them out."""
     patience = SECONDS_PER_CHUNK
     while first < last:
-        crew.begin(first, last if crew.plan.refill else min(last, first + crew.num_lanes))
-        began = closed = time.perf_counter()
+        crew.begin(first, min(last, first + (MOST_RUNS if crew.plan.refill else crew.capacity)))
+        spent, spent_when_closed = 0.0, None
         while not crew.all_ended:
             meter.after_call(crew, crew.advance())
-            now = time.perf_counter()
-            if closed == began and crew.num_begun and now - began > patience:
+            spent += crew.seconds if crew.calls > 1 else 0.0  # the first call compiles
+            if spent_when_closed is None and crew.num_begun and spent >= patience:
                 crew.close()
-                closed = now
-        # While the last runs of a chunk end, lanes stay empty: that should be a small part.
-        patience = SECONDS_PER_CHUNK and max(SECONDS_PER_CHUNK, DRAIN * (now - closed))
+                spent_when_closed = spent
+        if spent_when_closed is not None:
+            # While the last runs of a chunk end, lanes stay empty: that should be a small part.
+            patience = max(SECONDS_PER_CHUNK, DRAIN * (spent - spent_when_closed))
+            patience = min(patience, LONGEST_CHUNK)
         yield first, crew.stop, crew.columns()
         first = crew.stop
 
@@ -251,7 +261,8 @@ class _Meter:
         self.lane_epochs += done.lane_epochs
         if self.on_progress is not None:
             ended = self.runs_done, self.num_runs, self.converged, self.runs_made
-            self.on_progress(Progress(*ended, self.seed_epochs, self.run_seconds))
+            epochs = self.seed_epochs, self.lane_epochs
+            self.on_progress(Progress(*ended, *epochs, self.run_seconds))
 
     def timing(self) -> Timing:
         """Return what this session took."""

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Int, UInt
+from jaxtyping import Array, Bool, Int, UInt
 
 from bpjax.epoch import Program, RunState, Settings
 from bpjax.network import flatten_params
@@ -59,12 +59,15 @@ class Queue(NamedTuple):
       settings: their numbers.
       ticket: numbers by which the host knows them.
       length: per device, how many places are taken; the first ones are.
+      more: per device, whether the host has runs for it that are not in its queue: then it stops
+        rather than leave a lane empty.
     """
 
     seeds: UInt[Array, " places"]
     settings: Settings
     ticket: Int[Array, " places"]
     length: Int[Array, " devices"]
+    more: Bool[Array, " devices"]
 
 
 class Ended(NamedTuple):
@@ -126,7 +129,10 @@ def empty_pool(
     """Return a pool without runs; `seeds` and `settings` (lanes last) only give it its shape."""
     begin = functools.partial(lanes.start, program, num_cases)
     shapes = jax.eval_shape(begin, seeds, settings)
-    runs = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+    if all(isinstance(leaf.dtype, np.dtype) for leaf in jax.tree.leaves(shapes)):
+        runs = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+    else:  # a rule of the user's own may keep a random key, and NumPy knows none
+        runs = jax.jit(begin)(seeds, settings)
     runs = runs._replace(status=np.full_like(runs.status, Status.MAX_EPOCHS))
     return place(Pool(runs, settings, np.full_like(runs.status, EMPTY)), mesh)
 
@@ -156,7 +162,6 @@ def advance(
     max_epochs: Any,
     num_epochs: Any,
     num_rounds: Any,
-    more: Any,
     pool: Pool,
     queue: Queue,
 ) -> Advanced:
@@ -174,8 +179,6 @@ def advance(
       max_epochs: the cap of every run.
       num_epochs: the stride: epochs per round.
       num_rounds: rounds in this call; a device stops earlier when it has nothing to do.
-      more: whether the host has runs that are not in the queue: then a device stops rather than
-        leave a lane empty.
       pool: what `empty_pool` or this function returned; it is used up.
       queue: runs that wait.
 
@@ -190,7 +193,6 @@ def advance(
         max_epochs: Any,
         num_epochs: Any,
         num_rounds: Any,
-        more: Any,
         pool: Any,
         queue: Any,
     ) -> Advanced:
@@ -199,7 +201,7 @@ def advance(
         def busy(carry: Advanced) -> Any:
             empty = carry.pool.ticket == EMPTY
             waiting = carry.report.taken[0] < queue.length[0]
-            starving = more & ~waiting & jnp.any(empty & usable)
+            starving = queue.more[0] & ~waiting & jnp.any(empty & usable)
             return (carry.report.rounds[0] < num_rounds) & (waiting | (jnp.any(~empty) & ~starving))
 
         def one_round(carry: Advanced) -> Advanced:
@@ -226,7 +228,7 @@ def advance(
         begin = Advanced(pool, Report(nothing, zero, zero, zero))
         return lax.while_loop(busy, one_round, begin)
 
-    numbers = jax.tree.map(jnp.asarray, (cases, max_epochs, num_epochs, num_rounds, more))
+    numbers = jax.tree.map(jnp.asarray, (cases, max_epochs, num_epochs, num_rounds))
     in_specs = (*[EVERYWHERE] * len(numbers), *sharding_of((pool, queue)))
     report = jax.eval_shape(functools.partial(_report_shape, program, keep, bins), pool, queue)
     return jax.shard_map(
@@ -314,24 +316,29 @@ class Collected(NamedTuple):
       num_ended: how many runs ended.
       taken: per device, how many runs of its queue were begun.
       lane_epochs: epochs made by all usable lanes, busy or not.
+      num_epochs: epochs that the busiest device made.
     """
 
     columns: dict[str, np.ndarray]
     num_ended: int
     taken: np.ndarray
     lane_epochs: int
+    num_epochs: int
 
 
-def collect(report: Report, num_usable: int, num_epochs: int) -> Collected:
+def collect(report: Report, num_usable: int, stride: int) -> Collected:
     """Fetch a report from the devices, awaiting the call that made it."""
     report = jax.device_get(report)
     num_ended = np.asarray(report.num_ended)
-    lane_epochs = int(report.rounds.astype(np.int64).sum()) * num_usable * num_epochs
+    lane_epochs = int(report.rounds.astype(np.int64).sum()) * num_usable * stride
     if isinstance(report.ended, Ended):
         columns = _columns(report.ended, num_ended)
     else:
         columns = _tally(report.ended.reshape(len(num_ended), 3, -1).sum(axis=0, dtype=np.int64))
-    return Collected(columns, int(num_ended.sum()), np.asarray(report.taken), lane_epochs)
+    num_epochs = int(report.rounds.max()) * stride
+    return Collected(
+        columns, int(num_ended.sum()), np.asarray(report.taken), lane_epochs, num_epochs
+    )
 
 
 def _columns(ended: Ended, count: np.ndarray) -> dict[str, np.ndarray]:
