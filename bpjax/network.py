@@ -363,8 +363,8 @@ def weight_gradient(connection: Connection, d_matrix: Float[Array, "num_in num_o
         d_matrix = d_matrix * _mask(connection, d_matrix)
     if connection.tie is None:
         return d_matrix
-    shape = (connection.num_free, *d_matrix.shape[2:])
-    return jnp.zeros(shape, d_matrix.dtype).at[np.array(connection.tie)].add(d_matrix)
+    tie, shape = np.array(connection.tie), (connection.num_free, *d_matrix.shape[2:])
+    return jnp.zeros(shape, d_matrix.dtype).at[tie].add(d_matrix)
 
 
 def _mask(connection: Connection, weight: Array) -> Array:

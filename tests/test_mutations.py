@@ -88,12 +88,12 @@ MUTATIONS = [
     ),
     ("backprop", "d_activations.get(name, jnp.zeros_like(entry))", "jnp.zeros_like(entry)"),
     # masks and ties
-    ("network", "d_matrix = d_matrix * _mask(connection, d_matrix.dtype)", "pass"),
-    ("network", "weight * _mask(connection, weight.dtype)", "weight"),
+    ("network", "d_matrix = d_matrix * _mask(connection, d_matrix)", "pass"),
+    ("network", "weight * _mask(connection, weight)", "weight"),
     (
         "network",
-        "weight * _mask(connection, weight.dtype)",
-        "weight * (1 - _mask(connection, weight.dtype))",
+        "weight * _mask(connection, weight)",
+        "weight * (1 - _mask(connection, weight))",
     ),
     ("network", ".at[tie].add(d_matrix)", ".at[tie].set(d_matrix)"),
     ("network", ".at[tie].add(d_matrix)", ".at[tie].max(d_matrix)"),

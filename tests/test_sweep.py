@@ -170,9 +170,11 @@ def test_the_lane_does_not_matter_at_the_block_shape_of_every_day(name, precisio
     assert one.items() & other.items() == {key: one[key] for key in one if key in other}.items()
 
 
-@pytest.mark.parametrize("layout", [matrix, unrolled])
+@pytest.mark.parametrize(
+    ("layout", "name"),
+    [*((matrix, name) for name in bpjax.tasks.TASKS), (unrolled, "xor"), (unrolled, "parity")],
+)
 @pytest.mark.parametrize("precision", ["float32", "float64"])
-@pytest.mark.parametrize("name", ["xor", "parity", "encoder", "symmetry"])
 def test_a_run_has_the_same_bits_in_every_lane(layout, name, precision):
     task = bpjax.tasks.make_task(name)
     num_lanes = lanes.num_lanes(100)
