@@ -476,7 +476,8 @@ def small_steps(monkeypatch):
     """Make every block a chunk of its own, and every call of the program a short one."""
     monkeypatch.setattr(run, "SECONDS_PER_CHUNK", 0.0)
     monkeypatch.setattr(run, "DRAIN", 0)
-    monkeypatch.setattr(run, "SECONDS_PER_CALL", 1e-12)
+    monkeypatch.setattr("bpjax.sweeps.crew.FIRST_CALL", 2)
+    monkeypatch.setattr(Crew, "_pace", lambda crew, made, on_device: None)
 
 
 ACCIDENTAL = {"learning_rate": [1.0, 4.0], "max_epochs": 22, "keep_weights": True}
