@@ -17,7 +17,7 @@ Source: Rumelhart, Hinton & Williams, Nature 323, 533-536 (1986), equations (1)-
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -27,7 +27,7 @@ from jaxtyping import Array, Float
 
 from bpjax.errors import SettingError
 from bpjax.loss import HalfSquaredError, Loss
-from bpjax.network import Network, Params, weight_gradient, weight_matrix
+from bpjax.network import Layer, Network, Params, weight_gradient, weight_matrix
 from bpjax.units import UNITS
 
 Activations = dict[str, Float[Array, "num_cases _size"]]
@@ -55,9 +55,9 @@ def forward_pass(network: Network, params: Params, inputs: Inputs) -> Activation
     for layer in network.computed_layers:
         preactivations = jnp.zeros((inputs.shape[0], layer.size), inputs.dtype)
         if layer.bias:
-            preactivations += params.bias[layer.name][None, :]
+            preactivations += params.bias[layer.bias_key][None, :]
         for c in network.incoming[layer.name]:
-            weight = weight_matrix(c, params.weight[c.key])
+            weight = weight_matrix(c, params.weight[c.weight_key])
             preactivations += activations[c.source] @ weight  # (1)
         activations[layer.name] = UNITS[layer.activation].function(preactivations)  # (2)
     return activations
@@ -72,27 +72,28 @@ def backward_pass(
       network: the net.
       params: its weights and biases.
       activations: what `forward_pass` returned.
-      d_activations: dE/dy where the loss touches a layer directly; for every loss in this package
-        that is the output layer alone. A layer left out counts as zero.
+      d_activations: dE/dy where the loss touches a layer directly: the output layers. A layer left
+        out counts as zero.
 
     Returns:
-      The gradient in the shape of `params`, summed over cases, and dE/dy of every layer.
+      The gradient in the shape of `params`, summed over cases and over the copies of a weight, and
+      dE/dy of every layer.
     """
     d_activations = {
         name: d_activations.get(name, jnp.zeros_like(entry)) for name, entry in activations.items()
     }
-    d_weights, d_biases = {}, {}
+    grads = jax.tree.map(jnp.zeros_like, params)
     for layer in reversed(network.computed_layers):
         slope = UNITS[layer.activation].derivative(activations[layer.name])
         d_preactivations = d_activations[layer.name] * slope  # (5)
         if layer.bias:
-            d_biases[layer.name] = jnp.sum(d_preactivations, axis=0)  # (6), with y_i = 1
+            grads.bias[layer.bias_key] += jnp.sum(d_preactivations, axis=0)  # (6), with y_i = 1
         for c in network.incoming[layer.name]:
-            weight = weight_matrix(c, params.weight[c.key])
+            weight = weight_matrix(c, params.weight[c.weight_key])
             d_weight = activations[c.source].T @ d_preactivations  # (6)
-            d_weights[c.key] = weight_gradient(c, d_weight)
+            grads.weight[c.weight_key] += weight_gradient(c, d_weight)
             d_activations[c.source] += d_preactivations @ weight.T  # (7)
-    return Params(d_weights, d_biases), d_activations
+    return grads, d_activations
 
 
 def backward(
@@ -126,10 +127,19 @@ def backward(
       >>> grads.weight["input", "output"].tolist(), grads.bias["output"].tolist()
       ([[-0.125]], [0.0])
     """
-    outputs = activations[network.output.name]
-    d_outputs = loss.derivative(outputs, targets)  # (4)
-    grads, _ = backward_pass(network, params, activations, {network.output.name: d_outputs})
+    d_outputs = loss.derivative(outputs_of(network, activations), targets)  # (4)
+    grads, _ = backward_pass(network, params, activations, at_outputs(network, d_outputs))
     return grads
+
+
+def outputs_of(network: Network, activations: Activations) -> Targets:
+    """Return the activations of the output layers side by side, (num_cases, num_out)."""
+    return _side_by_side(network.output_layers, activations)
+
+
+def at_outputs(network: Network, d_outputs: Targets) -> Activations:
+    """Return dE/dy by layer name from dE/dy of all outputs side by side: undo `outputs_of`."""
+    return _apart(network.output_layers, d_outputs)
 
 
 def forward(network: Network, params: Params, inputs: Any) -> Activations:
@@ -167,8 +177,7 @@ def _backward_rule(
 ) -> tuple[Params, Inputs]:
     params, activations = saved
     grads, d_activations = backward_pass(network, params, activations, d_activations)
-    d_inputs = [d_activations[layer.name] for layer in network.input_layers]
-    return grads, jnp.concatenate(d_inputs, axis=1)
+    return grads, _side_by_side(network.input_layers, d_activations)
 
 
 _forward.defvjp(_forward_rule, _backward_rule)
@@ -201,7 +210,7 @@ def value_and_grad(
         params: Params, inputs: Inputs, targets: Targets
     ) -> tuple[Float[Array, ""], Params]:
         activations = forward_pass(network, params, inputs)
-        value = loss.value(activations[network.output.name], targets)
+        value = loss.value(outputs_of(network, activations), targets)
         return value, backward(network, params, activations, targets, loss)
 
     return loss_and_grads
@@ -212,6 +221,14 @@ def _show_cases(network: Network, inputs: Any) -> Activations:
         raise SettingError("delay", "must be 0 everywhere in a layered pass", 1)
     if inputs.ndim != 2 or inputs.shape[1] != network.num_in:
         raise SettingError("inputs", f"must have shape (num_cases, {network.num_in})", inputs.shape)
-    ends = np.cumsum([layer.size for layer in network.input_layers])
-    parts = jnp.split(inputs, ends[:-1], axis=1)
-    return {layer.name: part for layer, part in zip(network.input_layers, parts, strict=True)}
+    return _apart(network.input_layers, inputs)
+
+
+def _side_by_side(layers: Sequence[Layer], activations: Activations) -> Array:
+    return jnp.concatenate([activations[layer.name] for layer in layers], axis=1)
+
+
+def _apart(layers: Sequence[Layer], table: Array) -> Activations:
+    ends = np.cumsum([layer.size for layer in layers])
+    parts = jnp.split(table, ends[:-1], axis=1)
+    return {layer.name: part for layer, part in zip(layers, parts, strict=True)}

@@ -7,6 +7,7 @@ many runs there are.
 import dataclasses
 import functools
 import operator
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -15,7 +16,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int, UInt
 
-from bpjax.backprop import backward, forward_pass
+from bpjax.backprop import at_outputs, backward, backward_pass, forward_pass, outputs_of
 from bpjax.criteria import Criterion
 from bpjax.learning import as_schedule, learning_rule, piecewise
 from bpjax.loss import Loss
@@ -51,6 +52,7 @@ class RunState(NamedTuple):
       epoch: epochs made so far.
       status: a `Status`; RUNNING until judged otherwise.
       loss: the loss when the run was last judged.
+      trained: which cases it is trained on; None for all.
     """
 
     params: Params
@@ -58,6 +60,7 @@ class RunState(NamedTuple):
     epoch: Int[Array, ""]
     status: Int[Array, ""]
     loss: Float[Array, ""]
+    trained: Bool[Array, " num_cases"] | None = None
 
 
 class Cases(NamedTuple):
@@ -90,6 +93,8 @@ class Program:
     momentum_changes: tuple[int, ...]
     decays: bool
     decay_biases: bool
+    copies: Literal["average", "sum"]
+    held_out: int | tuple[int, ...]
     initializer: Initializer
     dtype: str
 
@@ -122,6 +127,8 @@ def program_of(task: Task, dtype: str = "float32", decays: bool | None = None) -
         momentum_changes=as_schedule(recipe.momentum).changes,
         decays=recipe.weight_decay > 0 if decays is None else decays,
         decay_biases=recipe.decay_biases,
+        copies=recipe.copies,
+        held_out=task.held_out,
         initializer=recipe.initializer,
         dtype=dtype,
     )
@@ -147,7 +154,52 @@ def start(program: Program, num_cases: int, seed: UInt[Array, ""], settings: Set
     )
     optimizer_state = rule_of(program, settings, num_cases).init(params)
     zero = jnp.zeros((), jnp.int32)
-    return RunState(params, optimizer_state, zero, zero, jnp.asarray(jnp.nan, program.dtype))
+    trained = trained_cases(program.held_out, num_cases, seed)
+    loss = jnp.asarray(jnp.nan, program.dtype)
+    return RunState(params, optimizer_state, zero, zero, loss, trained)
+
+
+def trained_cases(
+    held_out: int | tuple[int, ...], num_cases: int, seed: UInt[Array, ""]
+) -> Bool[Array, " num_cases"] | None:
+    """Return which cases the run named by `seed` is trained on; None for all of them.
+
+    Args:
+      held_out: as in `Task`: a number of cases, drawn from the seed, or their rows.
+      num_cases: number of cases.
+      seed: the run's name.
+
+    Example:
+      >>> trained_cases((1,), 3, jnp.uint32(0)).tolist()
+      [True, False, True]
+      >>> [int(trained_cases(4, 104, jnp.uint32(seed)).sum()) for seed in (0, 1)]
+      [100, 100]
+    """
+    if not held_out:
+        return None
+    if isinstance(held_out, tuple):
+        return jnp.ones(num_cases, bool).at[np.array(held_out)].set(False)
+    key = jax.random.fold_in(run_key(seed), _HELD_OUT)
+    order = jax.random.permutation(key, jnp.arange(num_cases, dtype=jnp.int32))
+    return jnp.ones(num_cases, bool).at[order[:held_out]].set(False)
+
+
+_HELD_OUT = 104
+"""Sets the draw of held-out cases apart from that of the weights, which takes the run's own key."""
+
+
+def as_answered(outputs: Any, targets: Any, trained: Any) -> Any:
+    """Return the outputs, with the targets in place of cases that the run is not trained on.
+
+    Then these have no error, no gradient and no say in the criterion, under any loss that is least
+    where outputs and targets are equal.
+
+    Args:
+      outputs: any shape.
+      targets: the same shape.
+      trained: which cases count, of a shape that broadcasts to it; None for all.
+    """
+    return outputs if trained is None else jnp.where(trained, outputs, targets)
 
 
 class Evaluation(NamedTuple):
@@ -190,7 +242,7 @@ def step(
     Returns:
       The run one epoch later, or the same weights with the status that ends the run.
     """
-    evaluation = _evaluate(program, cases, settings, state.params)
+    evaluation = _evaluate(program, cases, settings, state.params, state.trained)
     state = judge(program, max_epochs, state, evaluation)
     running = state.status == Status.RUNNING
     rule = rule_of(program, settings, len(cases.inputs))
@@ -198,18 +250,25 @@ def step(
     if program.updates == "batch":
         params, optimizer_state = change(rule, running, evaluation.grads, learner)
     else:
-        params, optimizer_state = _learn_case_by_case(program, rule, running, cases, learner)
+        params, optimizer_state = _learn_case_by_case(
+            program, rule, running, cases, state.trained, learner
+        )
     epoch = state.epoch + running.astype(jnp.int32)
     return state._replace(params=params, optimizer_state=optimizer_state, epoch=epoch)
 
 
-def _evaluate(program: Program, cases: Cases, settings: Settings, params: Params) -> Evaluation:
-    activations = forward_pass(program.network, params, cases.inputs)
-    outputs = activations[program.network.output.name]
+def _evaluate(
+    program: Program, cases: Cases, settings: Settings, params: Params, trained: Any
+) -> Evaluation:
+    network = program.network
+    activations = forward_pass(network, params, cases.inputs)
+    counted = None if trained is None else trained[:, None]
+    outputs = as_answered(outputs_of(network, activations), cases.targets, counted)
     loss = program.loss.value(outputs, cases.targets)
     criterion = Criterion(program.criterion_kind)
     holds = criterion.holds(outputs, cases.targets, loss, settings.threshold)
-    grads = backward(program.network, params, activations, cases.targets, program.loss)
+    d_outputs = program.loss.derivative(outputs, cases.targets)
+    grads, _ = backward_pass(network, params, activations, at_outputs(network, d_outputs))
     return Evaluation(loss, holds, grads)
 
 
@@ -253,6 +312,7 @@ def rule_of(program: Program, settings: Settings, num_cases: int) -> optax.Gradi
         piecewise(settings.momentum, program.momentum_changes, per_epoch),
         settings.weight_decay if program.decays else None,
         program.decay_biases,
+        program.network.iterations if program.copies == "average" else 1,
     )
 
 
@@ -273,12 +333,25 @@ def _learn_case_by_case(
     rule: optax.GradientTransformation,
     running: Bool[Array, ""],
     cases: Cases,
+    trained: Any,
     learner: Learner,
 ) -> Learner:
-    def learn_one(learner: Learner, case: Cases) -> tuple[Learner, None]:
+    def learn_one(learner: Learner, shown: tuple[Cases, Any]) -> tuple[Learner, None]:
+        case, counts = shown
         inputs, targets = case.inputs[None, :], case.targets[None, :]
         activations = forward_pass(program.network, learner[0], inputs)
         grads = backward(program.network, learner[0], activations, targets, program.loss)
-        return change(rule, running, grads, learner), None
+        return learn_if(counts, functools.partial(change, rule, running, grads), learner), None
 
-    return jax.lax.scan(learn_one, learner, cases)[0]
+    return jax.lax.scan(learn_one, learner, (cases, trained))[0]
+
+
+def learn_if(counts: Any, learn: Callable[[Learner], Learner], learner: Learner) -> Learner:
+    """Return the learner after a case, or as it was where the case does not count (None: it does).
+
+    A case that is held out makes no change at all: not even the rule's memory moves.
+    """
+    learned = learn(learner)
+    if counts is None:
+        return learned
+    return jax.tree.map(functools.partial(jnp.where, counts), learned, learner)

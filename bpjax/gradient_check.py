@@ -19,11 +19,13 @@ from bpjax.backprop import (
     backward,
     forward,
     forward_pass,
+    outputs_of,
     value_and_grad,
 )
 from bpjax.loss import HalfSquaredError, Loss, MarginSquaredError
 from bpjax.network import (
     Connection,
+    Key,
     Layer,
     Network,
     Params,
@@ -35,6 +37,7 @@ from bpjax.network import (
 from bpjax.task import Task
 from bpjax.units import UNITS
 from bpjax.witness import all_activations, gradient, loss_value
+from bpjax.witness import outputs_of as joined_outputs
 
 DIFFERENCE_STEPS = (1e-2, 1e-3, 1e-4, 1e-5)
 DIFFERENCE_TOLERANCE = 1e-8
@@ -162,7 +165,7 @@ def with_zero_error(problem: Problem) -> Problem:
         network, params, inputs, targets, loss = _in_float64(problem)
         # From the compiled program that will check it: another may round the last bit differently.
         activations = _jax_side(network, loss, params, inputs, targets).activations
-    return problem._replace(targets=activations[network.output.name])
+    return problem._replace(targets=outputs_of(network, activations))
 
 
 def random_network(seed: int) -> Network:
@@ -202,8 +205,11 @@ def random_problem(seed: int) -> Problem:
     has_tanh = any(layer.activation == "tanh" for layer in network.computed_layers)
     scale = rng.choice([0.2, 0.5] if has_tanh else [0.3, 1.0, 5.0])
     params = Params(
-        {c.key: scale * rng.normal(size=network.weight_shape(c)) for c in network.connections},
-        {layer.name: scale * rng.normal(size=layer.size) for layer in network.layers_with_bias},
+        {
+            key: scale * rng.normal(size=network.weight_shape(c))
+            for key, c in network.weights.items()
+        },
+        {name: scale * rng.normal(size=layer.size) for name, layer in network.biases.items()},
     )
     num_cases = rng.integers(1, 5)
     inputs = rng.normal(size=(num_cases, network.num_in))
@@ -280,7 +286,7 @@ def _jax_side(
     network: Network, loss: Loss, params: Params, inputs: Array, targets: Array
 ) -> _JaxSide:
     def loss_of(passes: Callable[..., Activations], params: Params, inputs: Array) -> Array:
-        return loss.value(passes(network, params, inputs)[network.output.name], targets)
+        return loss.value(outputs_of(network, passes(network, params, inputs)), targets)
 
     def by_jax_grad(passes: Callable[..., Activations]) -> _Gradient:
         return _Gradient(*jax.grad(loss_of, argnums=(1, 2))(passes, params, inputs))
@@ -342,15 +348,20 @@ def _versus_witness(problem: Problem, computed: _JaxSide) -> dict[str, float]:
     grads, d_inputs = gradient(network, params, activations, targets, loss)
     theirs = _Gradient(grads, jnp.asarray(d_inputs))
     witnessed = all_activations(network, params, inputs)
-    value = loss_value(loss, activations[network.output.name], targets)
+    value = loss_value(loss, joined_outputs(network, activations), targets)
     versus_loss = _relative(computed.loss, value)
     layers = {name: _relative(activations[name], witnessed[name], 1.0) for name in witnessed}
 
-    entered = {_name(c): c.target for c in network.connections}
-    entered |= {_bias_name(layer): layer.name for layer in network.layers_with_bias}
+    entered: dict[str, list[str]] = {}
+    for c in network.connections:
+        entered.setdefault(_name(c.weight_key), []).append(c.target)
+    for layer in network.computed_layers:
+        entered.setdefault(_bias_name(layer.bias_key), []).append(layer.name)
     differences = _relative_differences(_by_name(network, computed.ours), _by_name(network, theirs))
     return {
-        name: float(np.max([difference, versus_loss, layers.get(entered.get(name, ""), 0.0)]))
+        name: float(
+            np.max([difference, versus_loss, *(layers[entry] for entry in entered.get(name, ()))])
+        )
         for name, difference in differences.items()
     }
 
@@ -370,26 +381,25 @@ def _versus_differences(network: Network, computed: _JaxSide) -> dict[str, float
     return relative
 
 
-def _name(connection: Connection) -> str:
-    return f"{connection.source} -> {connection.target}"
+def _name(key: Key) -> str:
+    return " -> ".join(key)
 
 
-def _bias_name(layer: Layer) -> str:
-    return f"bias {layer.name}"
+def _bias_name(key: str) -> str:
+    return f"bias {key}"
 
 
 def _by_name(network: Network, gradient: _Gradient) -> dict[str, np.ndarray]:
     """Return the parts of a gradient by the name of the check that they belong to."""
     grads, d_inputs = gradient
-    weights = {_name(c): np.asarray(grads.weight[c.key]) for c in network.connections}
-    layers = network.layers_with_bias
-    biases = {_bias_name(layer): np.asarray(grads.bias[layer.name]) for layer in layers}
+    weights = {_name(key): np.asarray(grads.weight[key]) for key in network.weights}
+    biases = {_bias_name(key): np.asarray(grads.bias[key]) for key in network.biases}
     return {**weights, **biases, "inputs": np.asarray(d_inputs)}
 
 
 def _num_parameters(network: Network) -> dict[str, int]:
-    counts = {_name(c): network.num_weights(c) for c in network.connections}
-    counts |= {_bias_name(layer): layer.size for layer in network.layers_with_bias}
+    counts = {_name(key): network.num_weights(c) for key, c in network.weights.items()}
+    counts |= {_bias_name(key): layer.size for key, layer in network.biases.items()}
     return counts | {"inputs": 0}
 
 

@@ -214,6 +214,9 @@ class Recipe:
       updates: "batch" adds the gradients of all cases before each change, as in all work that
         the paper reports; "case" changes the weights after every case, in the order of the cases.
       decay_biases: whether `weight_decay` shrinks biases too.
+      copies: what a net of Fig. 5 learns from: the "average" of the gradients of corresponding
+        weights, as the paper prescribes, or their "sum", which takes steps longer by the number of
+        iterations. Nets that are not iterated have no copies.
       optimizer: a name in `OPTIMIZERS`, or any optax transformation (which then brings its own
         rate: `learning_rate` and `momentum` are not used). "rprop" takes no schedule of rates.
       max_epochs: the cap: a run that has not converged by then ends as MAX_EPOCHS.
@@ -231,6 +234,7 @@ class Recipe:
     initializer: Initializer = Initializer()  # noqa: RUF009  (frozen)
     updates: Literal["batch", "case"] = "batch"
     decay_biases: bool = True
+    copies: Literal["average", "sum"] = "average"
     optimizer: str | optax.GradientTransformation = "paper"
     max_epochs: int = 10_000
 
@@ -243,6 +247,8 @@ class Recipe:
             raise SettingError("updates", "must be 'batch' or 'case'", self.updates)
         if not isinstance(self.decay_biases, bool):
             raise SettingError("decay_biases", "must be true or false", self.decay_biases)
+        if self.copies not in ("average", "sum"):
+            raise SettingError("copies", "must be 'average' or 'sum'", self.copies)
         _check_optimizer(self.optimizer)
         if self.optimizer != "paper" and as_schedule(self.momentum).changes:
             rule = "must not change during a run unless the optimizer is 'paper'"
@@ -301,6 +307,7 @@ def learning_rule(
     momentum: ScalarOrSchedule,
     weight_decay: Any = None,
     decay_biases: bool = True,
+    num_copies: int = 1,
 ) -> optax.GradientTransformation:
     """Return the optax transformation that a recipe asks for; its numbers may be traced.
 
@@ -310,9 +317,12 @@ def learning_rule(
       momentum: likewise.
       weight_decay: share of every weight lost after each change; None leaves decay out.
       decay_biases: whether biases decay too.
+      num_copies: gradients, which are sums over so many corresponding weights, are averaged.
     """
     if isinstance(optimizer, str):
         optimizer = OPTIMIZERS[optimizer](learning_rate, momentum)
+    if num_copies > 1:
+        optimizer = optax.chain(optax.scale(1 / num_copies), optimizer)
     if weight_decay is None:
         return optimizer
     return optax.chain(optimizer, decay_after_change(weight_decay, decay_biases))

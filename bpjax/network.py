@@ -36,6 +36,8 @@ class Layer:
       size: number of units, at least 1.
       activation: the input-output function of equation (2): "logistic", "tanh" or "linear".
       bias: whether each unit has a bias: in the paper, a weight from an extra input fixed at 1.
+      copy_of: the name under which the biases are kept, its own unless given. Layers with the same
+        name have the same biases: the copies of one layer in time (Fig. 5).
 
     A layer that no connection enters is an input layer: it shows the case, and neither its
     `activation` nor its `bias` is used.
@@ -48,6 +50,12 @@ class Layer:
     size: int
     activation: str = "logistic"
     bias: bool = True
+    copy_of: str | None = None
+
+    @property
+    def bias_key(self) -> str:
+        """The name under which the biases are kept."""
+        return self.copy_of or self.name
 
     def __post_init__(self) -> None:
         size = whole_number("size", self.size, 1, of=f"of layer {self.name!r}")
@@ -70,7 +78,10 @@ class Connection:
       tie: which weights are one and the same, integers of that shape: `tie[i][j]` is the index of
         the free parameter that stands at (i, j). Indices run from 0 without a gap; one that stands
         at masked places only is kept, but nothing reads it. None: all free.
-      delay: time steps the signal takes, 0 or 1; 1 makes a recurrent connection (Fig. 5).
+      delay: time steps the signal takes, 0 or 1; 1 makes a recurrent connection, which
+        `bpjax.recurrent.unroll` lays out in time.
+      copy_of: the key under which the weights are kept, its own unless given. Connections with the
+        same one have the same weights: the "corresponding weights" of Fig. 5.
 
     `mask` and `tie` may be given as arrays; they are kept as tuples, so that a connection is
     hashable.
@@ -86,6 +97,7 @@ class Connection:
     mask: tuple[tuple[bool, ...], ...] | None = None
     tie: tuple[tuple[int, ...], ...] | None = None
     delay: int = 0
+    copy_of: Key | None = None
 
     def __post_init__(self) -> None:
         where = f"of connection {self.source} -> {self.target}"
@@ -104,8 +116,13 @@ class Connection:
 
     @property
     def key(self) -> Key:
-        """(source, target), under which the weights are kept."""
+        """(source, target)."""
         return (self.source, self.target)
+
+    @property
+    def weight_key(self) -> Key:
+        """The key under which the weights are kept."""
+        return self.copy_of or self.key
 
     @property
     def num_free(self) -> int:
@@ -144,7 +161,8 @@ class Params(NamedTuple):
     Attributes:
       weight: per connection an array (num_in, num_out), `weight[i, j]` from unit i to unit j; for
         a tied connection the vector of its free parameters. Masked entries are kept, at zero.
-      bias: per layer that has biases an array (size,).
+        Copies have one array between them, under their `weight_key`.
+      bias: per layer that has biases an array (size,), under its `bias_key`.
     """
 
     weight: dict[Key, Array]
@@ -156,14 +174,18 @@ class Network:
     """Layers from input to output, and the connections between them.
 
     Args:
-      layers: in the order in which they are computed; the last one is the output.
+      layers: in the order in which they are computed.
       connections: at most one from a layer to another. One without delay must go forward.
+      outputs: names of the layers that are held against the targets, side by side; the last layer
+        unless given.
+      iterated: the iterative net of which this is the layout in time, see `bpjax.recurrent`.
+      iterations: for how many steps: as many copies of each weight stand in the complete layout.
 
     Raises:
       SettingError: naming the culprit, for a repeated or unknown name, two connections between the
         same layers in the same direction, a connection without delay that does not go forward, a
-        mask or tie of the wrong shape, no input layer, an output layer that no connection enters,
-        or a layer without connections.
+        mask or tie of the wrong shape, copies of different shapes, an output layer that no
+        connection enters, or a layer without connections.
 
     Example:
       >>> layers = [Layer("input", 2), Layer("hidden", 1), Layer("output", 1)]
@@ -175,18 +197,22 @@ class Network:
 
     layers: Sequence[Layer]
     connections: Sequence[Connection]
+    outputs: Sequence[str] = ()
+    iterated: "Network | None" = None
+    iterations: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
         object.__setattr__(self, "connections", tuple(self.connections))
+        object.__setattr__(self, "outputs", tuple(self.outputs) or (self.layers[-1].name,))
         _check_names(self)
         for connection in self.connections:
             _check_connection(self, connection)
-        if not self.input_layers:
-            raise SettingError("layers", "must include one that no connection enters", "none")
-        if self.output not in self.computed_layers:
-            rule = f"must enter the output layer {self.output.name!r}"
-            raise SettingError("connections", rule, [c.key for c in self.connections])
+        for name in self.outputs:
+            if not self.incoming.get(name):
+                rule = f"must enter the output layer {name!r}"
+                raise SettingError("connections", rule, [c.key for c in self.connections])
+        _check_copies(self)
         joined = {name for connection in self.connections for name in connection.key}
         for layer in self.layers:
             if layer.name not in joined:
@@ -194,7 +220,7 @@ class Network:
 
     def __getstate__(self) -> dict[str, Any]:
         # What is cached stays behind: another process hashes the same names differently.
-        return {"layers": self.layers, "connections": self.connections}
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     def __hash__(self) -> int:
         return self._hash
@@ -202,7 +228,7 @@ class Network:
     @functools.cached_property
     def _hash(self) -> int:
         # A network is a static argument of every compiled function: hash its masks only once.
-        return hash((self.layers, self.connections))
+        return hash((self.layers, self.connections, self.outputs))
 
     @functools.cached_property
     def incoming(self) -> dict[str, tuple[Connection, ...]]:
@@ -222,10 +248,28 @@ class Network:
         """All other layers, in the order of the forward pass."""
         return tuple(layer for layer in self.layers if self.incoming[layer.name])
 
-    @property
-    def output(self) -> Layer:
-        """The last layer."""
-        return self.layers[-1]
+    @functools.cached_property
+    def output_layers(self) -> tuple[Layer, ...]:
+        """The layers held against the targets, in the order of the columns of `targets`."""
+        by_name = {layer.name: layer for layer in self.layers}
+        return tuple(by_name[name] for name in self.outputs)
+
+    @functools.cached_property
+    def weights(self) -> dict[Key, Connection]:
+        """By `weight_key`, the first of the connections that have these weights."""
+        found: dict[Key, Connection] = {}
+        for c in self.connections:
+            found.setdefault(c.weight_key, c)
+        return found
+
+    @functools.cached_property
+    def biases(self) -> dict[str, Layer]:
+        """By `bias_key`, the first of the computed layers that have these biases."""
+        found: dict[str, Layer] = {}
+        for layer in self.computed_layers:
+            if layer.bias:
+                found.setdefault(layer.bias_key, layer)
+        return found
 
     @property
     def num_in(self) -> int:
@@ -234,8 +278,8 @@ class Network:
 
     @property
     def num_out(self) -> int:
-        """Number of output units."""
-        return self.output.size
+        """Number of output units, all output layers together."""
+        return sum(layer.size for layer in self.output_layers)
 
     def size(self, name: str) -> int:
         """Number of units of the layer called `name`."""
@@ -248,15 +292,10 @@ class Network:
         return self.size(connection.source), self.size(connection.target)
 
     @property
-    def layers_with_bias(self) -> tuple[Layer, ...]:
-        """The computed layers whose units have biases."""
-        return tuple(layer for layer in self.computed_layers if layer.bias)
-
-    @property
     def num_parameters(self) -> int:
-        """Number of weights and biases that can change: masked entries do not count."""
-        biases = sum(layer.size for layer in self.layers_with_bias)
-        return biases + sum(map(self.num_weights, self.connections))
+        """Number of weights and biases that can change, copies counted once, masked ones never."""
+        biases = sum(layer.size for layer in self.biases.values())
+        return biases + sum(map(self.num_weights, self.weights.values()))
 
     def num_weights(self, connection: Connection) -> int:
         """Number of weights of a connection that can change."""
@@ -268,6 +307,8 @@ class Network:
 
     def describe(self) -> str:
         """One line for people: "2-2-1", with direct or recurrent connections named."""
+        if self.iterated is not None:
+            return f"{self.iterated.describe()}, {self.iterations} steps"
         inputs = "+".join(str(layer.size) for layer in self.input_layers)
         sizes = "-".join([inputs, *(str(layer.size) for layer in self.computed_layers)])
         # Input layers count as one: what enters the first computed layer skips nothing.
@@ -305,6 +346,19 @@ def _check_connection(network: Network, connection: Connection) -> None:
         if table is not None and np.shape(table) != shape:
             rule = f"of connection {connection.source} -> {connection.target} must have shape"
             raise SettingError(field, f"{rule} {shape}", np.shape(table))
+
+
+def _check_copies(network: Network) -> None:
+    for c in network.connections:
+        first = network.weights[c.weight_key]
+        same = (network.weight_shape(c), c.mask, c.tie)
+        if same != (network.weight_shape(first), first.mask, first.tie):
+            rule = f"must have shape, mask and tie of its fellow {first.key}"
+            raise SettingError("copy_of", rule, c.key)
+    for layer in network.computed_layers:
+        if layer.bias and layer.size != network.biases[layer.bias_key].size:
+            rule = f"must have the size of its fellow {network.biases[layer.bias_key].name!r}"
+            raise SettingError("copy_of", rule, layer.name)
 
 
 def layered(*sizes: int) -> Network:
@@ -443,9 +497,9 @@ def init_params(
     if initializer.biases == "zero":
         bias = {name: jnp.zeros_like(entry) for name, entry in bias.items()}
     weight = dict(drawn.weight)
-    for c in network.connections:
+    for key, c in network.weights.items():
         if c.tie is None and c.mask is not None:
-            weight[c.key] = weight[c.key] * _mask(c, weight[c.key])
+            weight[key] = weight[key] * _mask(c, weight[key])
     return Params(weight, bias)
 
 
@@ -457,39 +511,36 @@ def parameter_names(network: Network) -> list[str]:
       ['input[0] -> output[0]', 'input[1] -> output[0]', 'bias output[0]']
     """
     names = []
-    for c in network.connections:
-        arrow = f"{c.source}{{}} -> {c.target}{{}}"
+    for (source, target), c in network.weights.items():
+        arrow = f"{source}{{}} -> {target}{{}}"
         if c.tie is None:
             shape = network.weight_shape(c)
             names += [arrow.format([i], [j]) for i, j in np.ndindex(shape)]
         else:
             names += [f"{arrow.format('', '')} tied[{k}]" for k in range(c.num_free)]
-    for layer in network.layers_with_bias:
-        names += [f"bias {layer.name}[{j}]" for j in range(layer.size)]
+    for name, layer in network.biases.items():
+        names += [f"bias {name}[{j}]" for j in range(layer.size)]
     return names
 
 
 def flatten_params(network: Network, params: Params) -> Array:
     """Return all parameters as one vector in the order of the network's own description."""
-    weights = [params.weight[c.key] for c in network.connections]
-    biases = [params.bias[layer.name] for layer in network.layers_with_bias]
+    weights = [params.weight[key] for key in network.weights]
+    biases = [params.bias[name] for name in network.biases]
     return jnp.concatenate([entry.reshape(-1) for entry in weights + biases])
 
 
 def unflatten_params(network: Network, vector: Float[Array, " num_parameters"]) -> Params:
     """Return the `Params` that `flatten_params` laid out as `vector`."""
-    shapes = [network.weight_shape(c) for c in network.connections]
-    shapes += [(layer.size,) for layer in network.layers_with_bias]
+    shapes = [network.weight_shape(c) for c in network.weights.values()]
+    shapes += [(layer.size,) for layer in network.biases.values()]
     ends = np.cumsum([math.prod(shape) for shape in shapes])
     parts = [
         vector[end - math.prod(shape) : end].reshape(shape)
         for shape, end in zip(shapes, ends, strict=True)
     ]
-    num_weights = len(network.connections)
+    num_weights = len(network.weights)
     return Params(
-        {c.key: part for c, part in zip(network.connections, parts[:num_weights], strict=True)},
-        {
-            layer.name: part
-            for layer, part in zip(network.layers_with_bias, parts[num_weights:], strict=True)
-        },
+        dict(zip(network.weights, parts[:num_weights], strict=True)),
+        dict(zip(network.biases, parts[num_weights:], strict=True)),
     )

@@ -88,7 +88,9 @@ def save(run: Run, path: Path, plan: Plan) -> dict[str, Any]:
             "epochs": run.epochs,
             "loss": run.loss if np.isfinite(run.loss) else None,
             "num_right": int(run.history.num_right[-1]),
-            "num_cases": run.task.num_cases,
+            "num_cases": run.task.num_cases - run.task.num_held_out,
+            "num_held_out_right": int(run.history.num_held_out_right[-1]),
+            "num_held_out": run.task.num_held_out,
         }
         record = {"identity": plan.identity(), "environment": environment(), "outcome": outcome}
         publish_json(path / "run.json", record)
@@ -107,8 +109,11 @@ def _refuse_another(path: Path, identity: Mapping[str, Any]) -> None:
         raise ResultsError(f"{str(path)!r} holds another run: {changes}. Choose another folder.")
 
 
+_CURVES = ("epoch", "loss", "num_right", "num_held_out_right")
+
+
 def _csv(history: History) -> bytes:
-    columns = {"epoch": history.epoch, "loss": history.loss, "num_right": history.num_right}
+    columns = {field: getattr(history, field) for field in _CURVES}
     for field in ("gradient_norm", "gradient_size", "error_signal_size"):
         for name, values in getattr(history, field).items():
             columns[f"{field} {name}"] = values

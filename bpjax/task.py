@@ -13,6 +13,7 @@ from bpjax.errors import SettingError
 from bpjax.learning import Recipe, Schedule
 from bpjax.loss import HalfSquaredError, Loss
 from bpjax.network import Network
+from bpjax.numbers import whole_number
 
 RECIPE_SETTINGS = (
     "learning_rate",
@@ -23,6 +24,7 @@ RECIPE_SETTINGS = (
     "optimizer",
     "updates",
     "decay_biases",
+    "copies",
     "initializer",
 )
 CRITERION_SETTINGS = {"tolerance": "tolerance", "loss_below": "loss"}
@@ -59,12 +61,16 @@ class Task:
       recipe: how a run is trained.
       criterion: when it counts as solved.
       loss: what descent makes small.
+      held_out: cases that a run is not trained on: how many of them, drawn for each run from its
+        seed, or which ones, by their rows. They count as answered right, so they neither teach nor
+        keep a run from converging; `bpjax.analysis.held_out` says how they are answered.
       source: the citation of the experiment.
       open_choices: what the source leaves open, and the default taken here.
       published: what was reported.
 
     Raises:
-      SettingError: if inputs or targets do not fit the network.
+      SettingError: if inputs or targets do not fit the network, or for held-out cases that do not
+        exist, come twice or leave none to train on.
     """
 
     name: str
@@ -79,6 +85,7 @@ class Task:
     loss: Loss = HalfSquaredError()  # noqa: RUF009  (frozen)
     open_choices: str = ""
     published: tuple[Published, ...] = ()
+    held_out: int | tuple[int, ...] = 0
 
     def __post_init__(self) -> None:
         for field in ("inputs", "targets"):
@@ -88,11 +95,17 @@ class Task:
             shape = np.shape(getattr(self, field))
             if shape != (num_cases, width):
                 raise SettingError(field, f"must have shape ({num_cases}, {width})", shape)
+        object.__setattr__(self, "held_out", _held_out(self.held_out, num_cases))
 
     @property
     def num_cases(self) -> int:
         """Number of cases."""
         return len(self.inputs)
+
+    @property
+    def num_held_out(self) -> int:
+        """Number of cases that a run is not trained on."""
+        return self.held_out if isinstance(self.held_out, int) else len(self.held_out)
 
     def cases(self, dtype: Any = jnp.float32) -> tuple[jax.Array, jax.Array]:
         """Return (inputs, targets) as JAX arrays."""
@@ -138,6 +151,7 @@ class Task:
             "network": dataclasses.asdict(self.network),
             "inputs": np.asarray(self.inputs).tolist(),
             "targets": np.asarray(self.targets).tolist(),
+            "held_out": self.held_out,
             "loss": repr(self.loss),
             "criterion": str(self.criterion),
             "recipe": {
@@ -145,6 +159,15 @@ class Task:
                 for field in dataclasses.fields(self.recipe)
             },
         }
+
+
+def _held_out(given: Any, num_cases: int) -> int | tuple[int, ...]:
+    if not isinstance(given, tuple | list | np.ndarray):
+        return whole_number("held_out", given, 0, num_cases - 1)
+    rows = [whole_number("held_out", row, 0, num_cases - 1) for row in given]
+    if len(set(rows)) < len(rows) or len(rows) == num_cases:
+        raise SettingError("held_out", "must name different cases and leave some", rows)
+    return tuple(rows)
 
 
 def is_grid(value: Any) -> bool:

@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bpjax.backprop import Activations, backward_pass, forward_pass
+from bpjax.backprop import Activations, at_outputs, backward_pass, forward_pass, outputs_of
 from bpjax.criteria import cases_right
-from bpjax.epoch import Cases, Program, RunState
+from bpjax.epoch import Cases, Program, RunState, as_answered
 from bpjax.errors import SettingError
 from bpjax.network import Network, Params, flatten_params
 from bpjax.numbers import whole_number
@@ -39,7 +39,8 @@ class History(NamedTuple):
     Attributes:
       epoch: weight changes made (epochs, in full-batch training); starts at 0.
       loss: the loss E of the task.
-      num_right: number of cases right, by the criterion's tolerance (0.5 if it has none).
+      num_right: number of trained cases right, by the criterion's tolerance (0.5 if it has none).
+      num_held_out_right: likewise of the cases held out.
       gradient_norm: Euclidean norm of dE/dw per connection ("input -> hidden") and of dE/db per
         layer ("bias hidden").
       gradient_size: root-mean-square of all derivatives that belong to a layer's incoming weights
@@ -52,6 +53,7 @@ class History(NamedTuple):
     epoch: np.ndarray
     loss: np.ndarray
     num_right: np.ndarray
+    num_held_out_right: np.ndarray
     gradient_norm: dict[str, np.ndarray]
     gradient_size: dict[str, np.ndarray]
     error_signal_size: dict[str, np.ndarray]
@@ -93,11 +95,15 @@ class Run(NamedTuple):
     def describe(self) -> str:
         """Return the outcome in one sentence."""
         task, right = self.task, self.history.num_right[-1]
-        return (
+        words = (
             f"{task.title}, seed {self.seed}: {self.status.name} after {self.epochs:,} epochs "
             f"(criterion {task.criterion}), loss {self.loss:.4g}, "
-            f"{right} of {task.num_cases} cases right."
+            f"{right} of {task.num_cases - task.num_held_out} cases right"
         )
+        if not task.num_held_out:
+            return f"{words}."
+        held_out = self.history.num_held_out_right[-1]
+        return f"{words}, and {held_out} of {task.num_held_out} held out."
 
 
 class Glance(NamedTuple):
@@ -195,7 +201,7 @@ def _train(
     run, before = _advance(crew, record_every), -1
     while True:
         if run.epoch > before:
-            recorder.add(int(run.epoch), run.params)
+            recorder.add(int(run.epoch), run.params, run.trained)
         if crew.all_ended:
             break
         run, before = _advance(crew, record_every), int(run.epoch)
@@ -246,8 +252,9 @@ class _Recorder:
         self.snapshots: list[tuple[int, np.ndarray]] = []
         self.began = time.perf_counter()
 
-    def add(self, epoch: int, params: Params) -> None:
+    def add(self, epoch: int, params: Params, trained: Any) -> None:
         self.waiting.append((epoch, params))
+        self.trained = trained
         if len(self.waiting) == EPOCHS_PER_LOOK:
             self._look()
 
@@ -263,7 +270,7 @@ class _Recorder:
         epochs, params = zip(*self.waiting, strict=True)
         self.waiting = []
         filled = [*params, *[params[-1]] * (EPOCHS_PER_LOOK - len(params))]
-        seen = _observe(self.program, self.cases, self.tolerance, filled)
+        seen = _observe(self.program, self.cases, self.tolerance, self.trained, filled)
         *columns, weights = jax.tree.map(lambda a: np.asarray(a)[: len(epochs)], seen)
         self.parts.append(History(np.array(epochs), *columns))
         for epoch, row in zip(epochs, weights, strict=True):
@@ -280,15 +287,15 @@ class _Recorder:
             max_epochs=task.recipe.max_epochs,
             loss=float(history.loss[-1]),
             num_right=int(history.num_right[-1]),
-            num_cases=task.num_cases,
+            num_cases=task.num_cases - task.num_held_out,
             seconds=time.perf_counter() - self.began,
         )
 
 
 def _in_order(network: Network, history: History) -> History:
     """Bring dictionaries, which JAX sorts by name, back into the order of the network."""
-    connections = [" -> ".join(c.key) for c in network.connections]
-    biases = [f"bias {layer.name}" for layer in network.layers_with_bias]
+    connections = [" -> ".join(key) for key in network.weights]
+    biases = [f"bias {name}" for name in network.biases]
     layers = [layer.name for layer in network.computed_layers]
     return history._replace(
         gradient_norm={name: history.gradient_norm[name] for name in [*connections, *biases]},
@@ -299,22 +306,29 @@ def _in_order(network: Network, history: History) -> History:
 
 @functools.partial(jax.jit, static_argnames="program")
 def _observe(
-    program: Program, cases: Cases, tolerance: float, params_by_epoch: list[Params]
+    program: Program,
+    cases: Cases,
+    tolerance: float,
+    trained: Any,
+    params_by_epoch: list[Params],
 ) -> tuple[Any, ...]:
     network = program.network
+    counts = jnp.ones(len(cases.inputs), bool) if trained is None else trained
 
     def observe(params: Params) -> tuple[Any, ...]:
         activations = forward_pass(network, params, cases.inputs)
-        outputs = activations[network.output.name]
+        outputs = outputs_of(network, activations)
+        right = cases_right(outputs, cases.targets, tolerance)
+        outputs = as_answered(outputs, cases.targets, counts[:, None])
         loss = program.loss.value(outputs, cases.targets)
-        num_right = jnp.sum(cases_right(outputs, cases.targets, tolerance))
         d_outputs = program.loss.derivative(outputs, cases.targets)
         grads, d_activations = backward_pass(
-            network, params, activations, {network.output.name: d_outputs}
+            network, params, activations, at_outputs(network, d_outputs)
         )
         return (
             loss,
-            num_right,
+            jnp.sum(right & counts),
+            jnp.sum(right & ~counts),
             _gradient_norm(network, grads),
             _gradient_size(network, grads),
             _error_signal_size(network, activations, d_activations),
@@ -325,7 +339,7 @@ def _observe(
 
 
 def _gradient_norm(network: Network, grads: Params) -> dict[str, Any]:
-    named = {" -> ".join(c.key): grads.weight[c.key] for c in network.connections}
+    named = {" -> ".join(key): entry for key, entry in grads.weight.items()}
     named |= {f"bias {name}": entry for name, entry in grads.bias.items()}
     return {name: jnp.sqrt(jnp.sum(entry * entry)) for name, entry in named.items()}
 
@@ -336,10 +350,10 @@ def _gradient_size(network: Network, grads: Params) -> dict[str, Any]:
     for layer in network.computed_layers:
         squares, count = jnp.zeros(()), 0
         for c in network.incoming[layer.name]:
-            squares += jnp.sum(grads.weight[c.key] ** 2)
+            squares += jnp.sum(grads.weight[c.weight_key] ** 2)
             count += network.num_weights(c)
         if layer.bias:
-            squares += jnp.sum(grads.bias[layer.name] ** 2)
+            squares += jnp.sum(grads.bias[layer.bias_key] ** 2)
             count += layer.size
         sizes[layer.name] = jnp.sqrt(squares / count)
     return sizes

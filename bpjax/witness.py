@@ -48,7 +48,7 @@ def loss_and_gradient(
       (0.125, [[-0.25]], [-0.125])
     """
     activations = all_activations(network, params, inputs)
-    value = loss_value(loss, activations[network.output.name], targets)
+    value = loss_value(loss, outputs_of(network, activations), targets)
     grads, _ = gradient(network, params, activations, targets, loss)
     return value, grads
 
@@ -57,6 +57,11 @@ def all_activations(network: Network, params: Params, inputs: Any) -> dict[str, 
     """Return the activations of every layer, each (num_cases, size)."""
     cases = [_forward_case(network, params, case) for case in np.asarray(inputs, np.float64)]
     return {layer.name: np.array([case[layer.name] for case in cases]) for layer in network.layers}
+
+
+def outputs_of(network: Network, activations: Any) -> np.ndarray:
+    """Return the activations of the output layers side by side, (num_cases, num_out)."""
+    return np.hstack([np.asarray(activations[layer.name]) for layer in network.output_layers])
 
 
 def loss_value(loss: Loss, outputs: Any, targets: Any) -> float:
@@ -85,7 +90,7 @@ def gradient(
     bias: Any = {name: np.zeros(np.shape(entry)) for name, entry in params.bias.items()}
     grads = Params(weight, bias)
     d_inputs = []
-    d_outputs = _errors(loss, activations[network.output.name], targets)  # (4)
+    d_outputs = _errors(loss, outputs_of(network, activations), targets)  # (4)
     for c, d_output in enumerate(d_outputs):
         case = {name: [float(y) for y in entry[c]] for name, entry in activations.items()}
         d_case = _backward_case(network, params, case, d_output, grads)
@@ -103,7 +108,7 @@ def _forward_case(network: Network, params: Params, case: Any) -> Units:
     for layer in network.computed_layers:
         activations[layer.name] = []
         for j in range(layer.size):
-            total = float(params.bias[layer.name][j]) if layer.bias else 0.0
+            total = float(params.bias[layer.bias_key][j]) if layer.bias else 0.0
             for connection, i in _units_below(network, layer.name):
                 total += activations[connection.source][i] * _weight(
                     params, connection, i, j
@@ -117,19 +122,21 @@ def _backward_case(
 ) -> Units:
     """Add one case's dE/dw to `grads`; return dE/dy of every unit."""
     d_activations = {layer.name: [0.0] * layer.size for layer in network.layers}
-    d_activations[network.output.name] = list(d_output)
+    derivatives = iter(d_output)
+    for layer in network.output_layers:
+        d_activations[layer.name] = [next(derivatives) for _ in range(layer.size)]
     for layer in reversed(network.computed_layers):
         for j in range(layer.size):
             y = activations[layer.name][j]
             d_total = d_activations[layer.name][j] * _slope(layer.activation, y)  # (5)
             if layer.bias:
-                grads.bias[layer.name][j] += d_total  # (6): a bias is a weight from y_i = 1
+                grads.bias[layer.bias_key][j] += d_total  # (6): a bias is a weight from y_i = 1
             for connection, i in _units_below(network, layer.name):
                 place = _place(connection, i, j)
                 if place is None:
                     continue
                 y_i, w_ji = activations[connection.source][i], _weight(params, connection, i, j)
-                grads.weight[connection.key][place] += d_total * y_i  # (6)
+                grads.weight[connection.weight_key][place] += d_total * y_i  # (6)
                 d_activations[connection.source][i] += d_total * w_ji  # (7)
     return d_activations
 
@@ -153,7 +160,7 @@ def _place(connection: Connection, i: int, j: int) -> tuple[int, ...] | None:
 
 def _weight(params: Params, connection: Connection, i: int, j: int) -> float:
     place = _place(connection, i, j)
-    return 0.0 if place is None else float(params.weight[connection.key][place])
+    return 0.0 if place is None else float(params.weight[connection.weight_key][place])
 
 
 def _output(activation: str, x: float) -> float:

@@ -26,7 +26,7 @@ def printed(network, weight, bias):
 
 
 def outputs_of(network, params, inputs):
-    return forward_pass(network, params, jnp.array(inputs))[network.output.name][:, 0]
+    return forward_pass(network, params, jnp.array(inputs))[network.outputs[0]][:, 0]
 
 
 def random_state(task, dtype="float32", seed=0, init_range=1.0):

@@ -32,13 +32,15 @@ TASKS = [
     tasks.parity(bits=3, hidden=2, hidden_layers=4),
     tasks.encoder(),
     tasks.symmetry(),
+    tasks.shift_register(units=5),
+    tasks.sequence(hidden=4),
 ]
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.title)
 def test_every_connection_of_every_task(task):
     checks = check_task(task)
-    num_connections = len(task.network.connections) + len(task.network.layers_with_bias)
+    num_connections = len(task.network.weights) + len(task.network.biases)
     assert len(checks) == num_connections + 1
     assert sum(check.num_parameters for check in checks) == task.network.num_parameters
     for check in checks:
@@ -80,7 +82,7 @@ def test_random_networks_are_of_every_kind():
     assert {layer.bias for layer in layers} == {True, False}
     kinds = {(c.mask is not None, c.tie is not None) for c in connections}
     assert kinds == {(False, False), (False, True), (True, False), (True, True)}
-    assert any(len(network.incoming[network.output.name]) > 1 for network in networks)
+    assert any(len(network.incoming[network.outputs[0]]) > 1 for network in networks)
     assert any(c.mask is not None and not np.any(c.mask) for c in connections)
     assert random_network(7) == random_network(7)
     losses = {random_problem(seed).loss for seed in range(60)}
@@ -134,7 +136,7 @@ def test_any_network_passes(network, seed, num_cases, loss):
     rng = np.random.default_rng(seed)
     params = Params(
         {c.key: rng.uniform(-1, 1, network.weight_shape(c)) for c in network.connections},
-        {layer.name: rng.uniform(-1, 1, layer.size) for layer in network.layers_with_bias},
+        {name: rng.uniform(-1, 1, layer.size) for name, layer in network.biases.items()},
     )
     inputs = rng.normal(size=(num_cases, network.num_in))
     targets = rng.uniform(size=(num_cases, network.num_out))
@@ -230,7 +232,7 @@ def test_the_witness_works_the_textbook_example():
     network = layered(1, 1, 1)
     zero = Params(
         {c.key: np.zeros((1, 1)) for c in network.connections},
-        {layer.name: np.zeros(1) for layer in network.layers_with_bias},
+        {name: np.zeros(1) for name in network.biases},
     )
     value, grads = witness.loss_and_gradient(network, zero, [[1.0]], [[1.0]], HalfSquaredError())
     assert value == 0.125

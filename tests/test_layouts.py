@@ -34,6 +34,8 @@ TASKS = {
     "two hidden layers": bpjax.tasks.parity(bits=3, hidden_layers=2),
     "encoder": bpjax.tasks.encoder(size=3, hidden=2),
     "symmetry": bpjax.tasks.symmetry(bits=3),
+    "shift register": bpjax.tasks.shift_register(),
+    "sequence": bpjax.tasks.sequence(hidden=1),
 }
 RECIPES = {
     "the paper's rule": {},
@@ -175,7 +177,7 @@ def test_one_epoch_without_momentum_is_the_gradient_of_jax(implementation, name)
         inputs, targets = task.cases("float64")
 
         def loss(params):
-            outputs = forward_pass(task.network, params, inputs)[task.network.output.name]
+            outputs = forward_pass(task.network, params, inputs)[task.network.outputs[0]]
             return task.loss.value(outputs, targets)
 
         gradient = jax.jit(jax.grad(loss))

@@ -15,6 +15,7 @@ from bpjax import backprop, gradient_check, loss, network, tasks, units
 from bpjax.gradient_check import Problem, check_gradients, initial_problem
 from bpjax.loss import MarginSquaredError
 from bpjax.network import Connection, Layer, Network, Params
+from bpjax.recurrent import unroll
 
 MUTATIONS = [
     # equations (1) and (2)
@@ -30,7 +31,7 @@ MUTATIONS = [
     (
         "backprop",
         "derivative(activations[layer.name])",
-        "derivative(activations[network.output.name])",
+        "derivative(activations[network.outputs[0]])",
     ),
     # equation (6)
     (
@@ -58,6 +59,9 @@ MUTATIONS = [
     ("backprop", "jnp.sum(d_preactivations, axis=0)", "d_preactivations[0]"),
     ("backprop", "jnp.sum(d_preactivations, axis=0)", "jnp.sum(d_activations[layer.name], axis=0)"),
     ("backprop", "weight_gradient(c, d_weight)", "d_weight"),
+    # the sum over copies
+    ("backprop", "] += weight_gradient(", "] = weight_gradient("),
+    ("backprop", "grads.bias[layer.bias_key] += ", "grads.bias[layer.bias_key] = "),
     # equation (7)
     ("backprop", "+= d_preactivations @ weight.T", "= d_preactivations @ weight.T"),
     ("backprop", "+= d_preactivations @ weight.T", "-= d_preactivations @ weight.T"),
@@ -68,8 +72,8 @@ MUTATIONS = [
     # equation (4) and the ways in
     (
         "backprop",
-        "loss.derivative(outputs, targets)  # (4)",
-        "loss.derivative(targets, outputs)",
+        "loss.derivative(outputs_of(network, activations), targets)  # (4)",
+        "loss.derivative(targets, outputs_of(network, activations))",
     ),
     (
         "backprop",
@@ -78,13 +82,13 @@ MUTATIONS = [
     ),
     (
         "backprop",
-        "for layer in network.input_layers]\n    return",
-        "for layer in reversed(network.input_layers)]\n    return",
+        "_side_by_side(network.input_layers, d_activations)",
+        "_side_by_side(network.input_layers[::-1], d_activations)",
     ),
     (
         "backprop",
-        "return grads, jnp.concatenate(d_inputs, axis=1)",
-        "return jax.tree.map(jnp.negative, grads), jnp.concatenate(d_inputs, axis=1)",
+        "return grads, _side_by_side(",
+        "return jax.tree.map(jnp.negative, grads), _side_by_side(",
     ),
     ("backprop", "d_activations.get(name, jnp.zeros_like(entry))", "jnp.zeros_like(entry)"),
     # masks and ties
@@ -160,13 +164,15 @@ def every_feature() -> list[Problem]:
             Connection("k", "y"),
         ],
     )
+    loop = Network([Layer("u", 2)], [Connection("u", "u", delay=1)])
+    in_time = unroll(loop, 3, wanted={"u": [3]})
     logistic = Network([Layer("a", 2), Layer("y", 2)], [Connection("a", "y")])
     rng = np.random.default_rng(3)
 
     def problem(net, rule):
         params = Params(
-            {c.key: rng.normal(size=net.weight_shape(c)) for c in net.connections},
-            {layer.name: rng.normal(size=layer.size) for layer in net.layers_with_bias},
+            {key: rng.normal(size=net.weight_shape(c)) for key, c in net.weights.items()},
+            {name: rng.normal(size=layer.size) for name, layer in net.biases.items()},
         )
         targets = rng.integers(0, 2, size=(6, 2)).astype(float)
         return Problem(net, params, rng.normal(size=(6, net.num_in)), targets, rule)
@@ -176,6 +182,7 @@ def every_feature() -> list[Problem]:
     return [
         initial_problem(tasks.xor(direct=True), seed=0, init_range=1.0),
         problem(square, loss.HalfSquaredError()),
+        problem(in_time, loss.HalfSquaredError()),
         *(problem(logistic, margin) for margin in margins),
     ]
 

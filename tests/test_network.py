@@ -120,10 +120,6 @@ TIE = [[0, 1, 0], [2, 1, 0]]
         ),
         (layered, "`sizes` must be at least two, from input to output, got ()."),
         (lambda: layered(3), "`sizes` must be at least two, from input to output, got (3,)."),
-        (
-            lambda: Network([A], [Connection("a", "a", delay=1)]),
-            "`layers` must include one that no connection enters, got 'none'.",
-        ),
         (lambda: Network([A, B], []), "`connections` must enter the output layer 'b', got []."),
         (
             lambda: Network([A, B, Layer("c", 1)], [Connection("a", "b")]),

@@ -52,7 +52,7 @@ def train(task: Task, params: PlainParams, epochs: int) -> PlainParams:
       params: initial weights of one net, or of many along a first axis; their type is kept.
       epochs: how many.
     """
-    net, kind = wiring(task.network), params[task.network.output.name]["w"].dtype
+    net, kind = wiring(task.network), params[task.network.outputs[0]]["w"].dtype
     inputs, targets = task.inputs.astype(kind), task.targets.astype(kind)
     params = {name: {k: v.copy() for k, v in entry.items()} for name, entry in params.items()}
     velocity = {

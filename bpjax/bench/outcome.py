@@ -32,7 +32,7 @@ def judge(task: Task, vectors: np.ndarray, epochs: int) -> Outcome:
         name: {k: np.asarray(v, np.float64) for k, v in entry.items()}
         for name, entry in plain.items()
     }
-    outputs = forward(wiring(task.network), plain, task.inputs)[task.network.output.name]
+    outputs = forward(wiring(task.network), plain, task.inputs)[task.network.outputs[0]]
     off = outputs - task.targets
     loss = float(np.mean(0.5 * np.sum(off**2, axis=(1, 2))))
     solved = float(np.mean(np.all(np.abs(off) < 0.5, axis=(1, 2))))

@@ -84,7 +84,7 @@ def to_plain(network: Network, vectors: np.ndarray) -> PlainParams:
 
 def to_vectors(network: Network, plain: PlainParams) -> np.ndarray:
     """Undo `to_plain`."""
-    some = np.asarray(plain[network.output.name]["b"])
+    some = np.asarray(plain[network.outputs[0]]["b"])
     vectors = np.empty((len(some), network.num_parameters), some.dtype)
     for name, entry in _columns(network).items():
         for key, columns in entry.items():

@@ -57,7 +57,7 @@ class Settings:
         tyro.conf.UseAppendAction[tuple[str, ...]],
         tyro.conf.arg(metavar="NAME=VALUE", help_behavior_hint="(repeatable)"),
     ] = ()
-    """Any other option of the task (`bpjax tasks` lists them), or updates=case,
+    """Any other option of the task (`bpjax tasks` lists them), or updates=case, copies=sum,
     decay_biases=false, distribution=normal, biases=zero. Commas make a grid: bits=3,4,5."""
     precision: Annotated[str | None, arg("TYPE", "float32")] = None
     """float32 or float64."""
@@ -318,7 +318,7 @@ def task_variants(name: str, settings: Settings) -> tuple[list[Any], dict[str, A
 
 
 _THRESHOLDS = ("tolerance", "loss_below")
-_RECIPE_WORDS = ("updates", "decay_biases")
+_RECIPE_WORDS = ("updates", "decay_biases", "copies")
 _INITIALIZER_WORDS = ("distribution", "biases")
 
 

@@ -22,6 +22,7 @@ from bpjax.epoch import (
     Program,
     RunState,
     Settings,
+    as_answered,
     change,
     judge,
     rule_of,
@@ -54,14 +55,18 @@ class Layout(Protocol):
         """Undo `take_apart`."""
 
     def evaluate(
-        self, arithmetic: "Arithmetic", cases: Any, settings: Settings, params: Any
+        self, arithmetic: "Arithmetic", cases: Any, settings: Settings, params: Any, trained: Any
     ) -> Evaluation:
-        """Judge the weights of all lanes; with the gradient, unless weights change per case."""
+        """Judge the weights of all lanes; with the gradient, unless weights change per case.
+
+        `trained` says which cases count, (cases, lanes); None for all.
+        """
 
     def learn_case_by_case(
         self,
         arithmetic: "Arithmetic",
         cases: Any,
+        trained: Any,
         learner: Learner,
         learn: Callable[[Any, Learner], Learner],
     ) -> Learner:
@@ -121,7 +126,7 @@ def train(
         return change(rule_of(program, settings, num_cases), running, grads, learner)
 
     def one_epoch(runs: RunState) -> RunState:
-        evaluation = layout.evaluate(arithmetic, cases, settings, runs.params)
+        evaluation = layout.evaluate(arithmetic, cases, settings, runs.params, runs.trained)
         runs = jax.vmap(functools.partial(judge, program, max_epochs), -1, -1)(runs, evaluation)
         running = runs.status == Status.RUNNING
         learn = functools.partial(jax.vmap(change_run, -1, -1), settings, running)
@@ -129,7 +134,7 @@ def train(
         if program.updates == "batch":
             learner = learn(evaluation.grads, learner)
         else:
-            learner = layout.learn_case_by_case(arithmetic, cases, learner, learn)
+            learner = layout.learn_case_by_case(arithmetic, cases, runs.trained, learner, learn)
         epoch = runs.epoch + running.astype(jnp.int32)
         return runs._replace(params=learner[0], optimizer_state=learner[1], epoch=epoch)
 
@@ -151,7 +156,7 @@ def train(
 
 
 def output_errors(
-    arithmetic: Arithmetic, outputs: Any, targets: Any, threshold: Any
+    arithmetic: Arithmetic, outputs: Any, targets: Any, threshold: Any, trained: Any = None
 ) -> tuple[Any, Any, Bool[Array, " lanes"]]:
     """Return loss, dE/dy and rightness of some cases: equations (3) and (4).
 
@@ -160,6 +165,7 @@ def output_errors(
       outputs: activations of the output layer, shape (num_out, num_cases, lanes).
       targets: shape (num_cases, num_out).
       threshold: the criterion's tolerance, shape (lanes,).
+      trained: which of the cases count, (num_cases, lanes); None for all.
 
     Returns:
       The cases' share of the loss (lanes,), its derivative (num_out, num_cases, lanes), and in
@@ -167,6 +173,7 @@ def output_errors(
     """
     loss = arithmetic.loss
     everywhere = jnp.broadcast_to(targets.T[..., None], outputs.shape)
+    outputs = as_answered(outputs, everywhere, trained)
 
     def of_one_output(y: Any, d: Any) -> tuple[Any, Any]:
         alone = y.reshape(1, 1), d.reshape(1, 1)

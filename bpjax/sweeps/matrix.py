@@ -8,6 +8,7 @@ serves them all and the rest of the work stays in the cache. Where every case ha
 equations (1) and (6) read and write one row instead of all.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from bpjax.epoch import Evaluation, Learner, Program, Settings
+from bpjax.epoch import Evaluation, Learner, Program, Settings, learn_if
 from bpjax.errors import SettingError
 from bpjax.network import Params, weight_gradient, weight_matrix
 from bpjax.sweeps.lanes import Arithmetic, output_errors, total
@@ -79,12 +80,12 @@ put_together = take_apart
 
 
 def evaluate(
-    arithmetic: Arithmetic, cases: Cases, settings: Settings, params: Params
+    arithmetic: Arithmetic, cases: Cases, settings: Settings, params: Params, trained: Any
 ) -> Evaluation:
     """Return loss, criterion and gradient of all lanes: equations (1) to (7), summed over cases."""
     passes = _Passes(arithmetic, params)
     learns = arithmetic.program.updates == "batch"
-    threshold = settings.threshold
+    threshold, counted = settings.threshold, _in_groups(cases, trained)
 
     def one_group(k: Any, carry: Any) -> Any:
         loss, right, sums, before = carry
@@ -92,8 +93,10 @@ def evaluate(
             sums = passes.add_gradient(sums, before)
         case = _group(cases, k)
         activations = passes.forward(case)
-        outputs = activations[arithmetic.network.output.name]
-        value, d_outputs, near = output_errors(arithmetic, outputs, case.targets, threshold)
+        outputs = passes.outputs(activations)
+        value, d_outputs, near = output_errors(
+            arithmetic, outputs, case.targets, threshold, _group(counted, k)
+        )
         if learns:
             before = case.inputs, activations, passes.backward(activations, d_outputs)
         return loss + value, right & near, sums, before
@@ -110,6 +113,7 @@ def evaluate(
 def learn_case_by_case(
     arithmetic: Arithmetic,
     cases: Cases,
+    trained: Any,
     learner: Learner,
     learn: Callable[[Any, Learner], Learner],
 ) -> Learner:
@@ -118,19 +122,26 @@ def learn_case_by_case(
     def one_case(k: Any, learner: Learner) -> Learner:
         passes, case = _Passes(arithmetic, learner[0]), _group(cases, k)
         activations = passes.forward(case)
-        outputs = activations[arithmetic.network.output.name]
+        outputs = passes.outputs(activations)
         nowhere = jnp.zeros_like(outputs[0, 0])
         _, d_outputs, _ = output_errors(arithmetic, outputs, case.targets, nowhere)
         passed = case.inputs, activations, passes.backward(activations, d_outputs)
-        return learn(passes.gradient(passes.add_gradient(passes.zeros(), passed)), learner)
+        grads = passes.gradient(passes.add_gradient(passes.zeros(), passed))
+        return learn_if(_group(trained, k), functools.partial(learn, grads), learner)
 
     return lax.fori_loop(0, len(cases.targets), one_case, learner)
 
 
-def _group(cases: Cases, k: Any) -> Cases:
+def _group(tables: Any, k: Any) -> Any:
     return jax.tree.map(
-        lambda table: lax.dynamic_index_in_dim(jnp.asarray(table), k, keepdims=False), cases
+        lambda table: lax.dynamic_index_in_dim(jnp.asarray(table), k, keepdims=False), tables
     )
+
+
+def _in_groups(cases: Cases, trained: Any) -> Any:
+    if trained is None:
+        return None
+    return trained.reshape(*cases.targets.shape[:2], trained.shape[-1])
 
 
 class _Passes:
@@ -140,7 +151,7 @@ class _Passes:
         self.arithmetic, self.network = arithmetic, arithmetic.network
         self.bias = params.bias
         self.weight = {
-            c.key: weight_matrix(c, params.weight[c.key]) for c in self.network.connections
+            key: weight_matrix(c, params.weight[key]) for key, c in self.network.weights.items()
         }
         if any(c.delay for c in self.network.connections):
             raise SettingError("delay", "must be 0 everywhere in a layered pass", 1)
@@ -150,17 +161,25 @@ class _Passes:
         """Return the activations of the computed layers: equations (1) and (2)."""
         activations: Rows = {}
         for layer in self.network.computed_layers:
-            terms = [self.bias[layer.name][:, None]] if layer.bias else []
+            terms = [self.bias[layer.bias_key][:, None]] if layer.bias else []
             for c in self.network.incoming[layer.name]:
                 source = activations.get(c.source, case.inputs.get(c.source))
-                terms += _weighted(self.weight[c.key], source)  # (1)
+                terms += _weighted(self.weight[c.weight_key], source)  # (1)
             function = self.arithmetic.functions[layer.activation]
             activations[layer.name] = function(total(terms))  # (2)
         return activations
 
+    def outputs(self, activations: Rows) -> Any:
+        """Return the activations of the output layers, (num_out, cases, lanes)."""
+        layers = self.network.output_layers
+        return jnp.concatenate([activations[layer.name] for layer in layers])
+
     def backward(self, activations: Rows, d_outputs: Any) -> Rows:
         """Return dE/dx of the computed layers: equations (5) and (7)."""
-        d_activations, signals = {self.network.output.name: d_outputs}, {}
+        ends = np.cumsum([layer.size for layer in self.network.output_layers])
+        parts = jnp.split(d_outputs, ends[:-1])
+        d_activations = dict(zip(self.network.outputs, parts, strict=True))
+        signals: Rows = {}
         for layer in reversed(self.network.computed_layers):
             if layer.name not in d_activations:  # it leads nowhere
                 d_activations[layer.name] = jnp.zeros_like(activations[layer.name])
@@ -169,7 +188,7 @@ class _Passes:
             signals[layer.name] = signal
             for c in self.network.incoming[layer.name]:
                 if c.source in activations:
-                    carried = _carried_back(self.weight[c.key], signal)  # (7)
+                    carried = _carried_back(self.weight[c.weight_key], signal)  # (7)
                     there = d_activations.get(c.source)
                     d_activations[c.source] = carried if there is None else there + carried
         return signals
@@ -177,14 +196,15 @@ class _Passes:
     def add_gradient(self, sums: Any, passed: tuple[Any, Rows, Rows]) -> Any:
         """Return the sums with one group of cases more: equation (6)."""
         inputs, activations, signals = passed
-        weights, biases = sums
-        weights = {
-            c.key: _add_outer(
-                weights[c.key], activations.get(c.source, inputs.get(c.source)), signals[c.target]
-            )
-            for c in self.network.connections
-        }
-        return weights, {name: total([b, *_by_case(signals[name])]) for name, b in biases.items()}
+        weights, biases = map(dict, sums)
+        for c in self.network.connections:
+            source = activations.get(c.source, inputs.get(c.source))
+            weights[c.weight_key] = _add_outer(weights[c.weight_key], source, signals[c.target])
+        for layer in self.network.computed_layers:
+            if layer.bias:
+                changes = _by_case(signals[layer.name])
+                biases[layer.bias_key] = total([biases[layer.bias_key], *changes])
+        return weights, biases
 
     def zeros(self) -> Any:
         """Return the sums before the first group."""
@@ -203,7 +223,8 @@ class _Passes:
         """Return the sums in the shape of the parameters: masks applied, ties summed."""
         weights, biases = sums
         return Params(
-            {c.key: weight_gradient(c, weights[c.key]) for c in self.network.connections}, biases
+            {key: weight_gradient(c, weights[key]) for key, c in self.network.weights.items()},
+            biases,
         )
 
 

@@ -6,20 +6,21 @@ products, no transposes, and inputs that are 0 or 1 cost nothing. The program gr
 only small ones are served.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from bpjax.epoch import Evaluation, Learner, Program, Settings
+from bpjax.epoch import Evaluation, Learner, Program, Settings, learn_if
 from bpjax.network import Connection, Network, Params
 from bpjax.sweeps.lanes import Arithmetic, output_errors, total
 from bpjax.task import Task
 from bpjax.units import UNITS
 
 LARGEST_PROGRAM = 2048
-"""Cases times parameters of the largest net that is served; beyond it compiling takes too long."""
+"""Cases times weights, copies counted, of the largest net that is served; beyond it compiling takes too long."""
 LARGEST_FASTER = 256
 """Likewise, of the largest net for which it is faster than `matrix` (measured on two CPU cores)."""
 
@@ -45,9 +46,9 @@ def cases_of(task: Task, program: Program) -> ConstantCases:
 
 def why_not(program: Program, num_cases: int) -> str | None:
     """Return why a program cannot be served, None if it can."""
-    size = num_cases * program.network.num_parameters
+    size = _size(program, num_cases)
     if size > LARGEST_PROGRAM:
-        return f"cases times parameters must be at most {LARGEST_PROGRAM}, not {size}"
+        return f"cases times weights must be at most {LARGEST_PROGRAM}, not {size}"
     if not getattr(program.loss, "sums_over_units", False):
         return "the loss must be a sum over single outputs"
     if not isinstance(program.optimizer, str):
@@ -57,7 +58,14 @@ def why_not(program: Program, num_cases: int) -> str | None:
 
 def is_faster(program: Program, num_cases: int) -> bool:
     """Return whether a program that is served runs faster here than in `matrix`."""
-    return num_cases * program.network.num_parameters <= LARGEST_FASTER
+    return _size(program, num_cases) <= LARGEST_FASTER
+
+
+def _size(program: Program, num_cases: int) -> int:
+    """Return how many products of a weight a program has: every copy of a weight makes its own."""
+    network = program.network
+    biases = sum(layer.size for layer in network.computed_layers if layer.bias)
+    return num_cases * (biases + sum(map(network.num_weights, network.connections)))
 
 
 # ---- one number at a time ------------------------------------------------------------------------
@@ -92,15 +100,18 @@ def _is_list(entry: Any) -> bool:
 
 
 def evaluate(
-    arithmetic: Arithmetic, cases: ConstantCases, settings: Settings, params: Params
+    arithmetic: Arithmetic, cases: ConstantCases, settings: Settings, params: Params, trained: Any
 ) -> Evaluation:
     """Return loss, criterion and gradient of all lanes: equations (1) to (7), summed over cases."""
     program, sums = arithmetic.program, _Sums(arithmetic, params)
     values: list[Any] = []
     right = jnp.ones(settings.threshold.shape, bool)
-    for inputs, targets in zip(*cases, strict=True):
+    for c, (inputs, targets) in enumerate(zip(*cases, strict=True)):
         activations = _forward(arithmetic, params, inputs)
-        value, d_outputs, near = _errors(arithmetic, activations, targets, settings.threshold)
+        counts = None if trained is None else trained[c]
+        value, d_outputs, near = _errors(
+            arithmetic, activations, targets, settings.threshold, counts
+        )
         values, right = [*values, value], right & near
         if program.updates == "batch":
             _backward(arithmetic.network, params, activations, d_outputs, sums)
@@ -112,16 +123,18 @@ def evaluate(
 def learn_case_by_case(
     arithmetic: Arithmetic,
     cases: ConstantCases,
+    trained: Any,
     learner: Learner,
     learn: Callable[[Any, Learner], Learner],
 ) -> Learner:
     """Change the weights of all lanes after every case, in the order of the cases."""
-    for inputs, targets in zip(*cases, strict=True):
+    for c, (inputs, targets) in enumerate(zip(*cases, strict=True)):
         sums = _Sums(arithmetic, learner[0])
         activations = _forward(arithmetic, learner[0], inputs)
         _, d_outputs, _ = _errors(arithmetic, activations, targets, sums.zero)
         _backward(arithmetic.network, learner[0], activations, d_outputs, sums)
-        learner = learn(sums.params(), learner)
+        counts = None if trained is None else trained[c]
+        learner = learn_if(counts, functools.partial(learn, sums.params()), learner)
     return learner
 
 
@@ -130,10 +143,13 @@ def _errors(
     activations: dict[str, list[Any]],
     targets: tuple[float, ...],
     threshold: Any,
+    counts: Any = None,
 ) -> tuple[Any, list[Any], Any]:
-    outputs = jnp.stack(activations[arithmetic.network.output.name])[:, None]
+    units = [y for layer in arithmetic.network.output_layers for y in activations[layer.name]]
+    outputs = jnp.stack(units)[:, None]
     constants = jnp.asarray(targets, arithmetic.dtype)[None]
-    value, d_outputs, near = output_errors(arithmetic, outputs, constants, threshold)
+    trained = None if counts is None else counts[None]
+    value, d_outputs, near = output_errors(arithmetic, outputs, constants, threshold, trained)
     return value, list(d_outputs[:, 0]), near  # (4)
 
 
@@ -152,7 +168,7 @@ def _forward(
     for layer in network.computed_layers:
         activations[layer.name] = []
         for j in range(layer.size):
-            x = params.bias[layer.name][j] if layer.bias else zero
+            x = params.bias[layer.bias_key][j] if layer.bias else zero
             for c, i, weight in _weights_into(network, params, layer.name, j):
                 x = _plus(x, _times(weight, activations[c.source][i]))  # (1)
             function = arithmetic.functions[layer.activation]
@@ -171,13 +187,15 @@ def _backward(
     d_activations: dict[str, list[Any]] = {
         layer.name: [0.0] * layer.size for layer in network.computed_layers
     }
-    d_activations[network.output.name] = d_outputs
+    derivatives = iter(d_outputs)
+    for layer in network.output_layers:
+        d_activations[layer.name] = [next(derivatives) for _ in range(layer.size)]
     for layer in reversed(network.computed_layers):
         for j in range(layer.size):
             slope = UNITS[layer.activation].derivative(activations[layer.name][j])
             d_x = d_activations[layer.name][j] * slope  # (5)
             if layer.bias:
-                sums.add_bias(layer.name, j, d_x)  # (6), with y_i = 1
+                sums.add_bias(layer.bias_key, j, d_x)  # (6), with y_i = 1
             for c, i, weight in _weights_into(network, params, layer.name, j):
                 sums.add_weight(c, i, j, _times(d_x, activations[c.source][i]))  # (6)
                 if c.source in d_activations:
@@ -194,7 +212,7 @@ def _weights_into(
     for c in network.incoming[name]:
         for i in range(network.size(c.source)):
             if c.mask is None or c.mask[i][j]:
-                entry = params.weight[c.key]
+                entry = params.weight[c.weight_key]
                 found.append((c, i, entry[i][j] if c.tie is None else entry[c.tie[i][j]]))
     return found
 
@@ -215,7 +233,8 @@ class _Sums:
         self.bias = {name: zeros(entry) for name, entry in params.bias.items()}
 
     def add_weight(self, c: Connection, i: int, j: int, term: Any) -> None:
-        row, k = (self.weight[c.key][i], j) if c.tie is None else (self.weight[c.key], c.tie[i][j])
+        entry = self.weight[c.weight_key]
+        row, k = (entry[i], j) if c.tie is None else (entry, c.tie[i][j])
         row[k] = _plus(row[k], term)
 
     def add_bias(self, name: str, j: int, term: Any) -> None:

@@ -8,6 +8,8 @@ from bpjax.errors import SettingError
 from bpjax.task import Task
 from bpjax.tasks.encoder import encoder
 from bpjax.tasks.parity import parity
+from bpjax.tasks.sequence import sequence, timing
+from bpjax.tasks.shift_register import shift_register
 from bpjax.tasks.symmetry import symmetry
 from bpjax.tasks.xor import xor
 
@@ -16,10 +18,24 @@ TASKS: dict[str, Callable[..., Task]] = {
     "parity": parity,
     "encoder": encoder,
     "symmetry": symmetry,
+    "shift-register": shift_register,
+    "sequence": sequence,
+    "timing": timing,
 }
 """Every task by name, in the order in which they are listed."""
 
-__all__ = ["TASKS", "encoder", "make_task", "option_defaults", "parity", "symmetry", "xor"]
+__all__ = [
+    "TASKS",
+    "encoder",
+    "make_task",
+    "option_defaults",
+    "parity",
+    "sequence",
+    "shift_register",
+    "symmetry",
+    "timing",
+    "xor",
+]
 
 
 def make_task(name: str, **options: Any) -> Task:
