@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from bpjax.analysis.convergence import Interval, success_rate
 from bpjax.errors import SettingError
 
-MIRROR_SOLUTIONS: Mapping[str, tuple[float, ...]] = {"1 : 2 : 4": (2, 4), "2 : 3 : 4": (3 / 2, 2)}
+MIRROR_SOLUTIONS: Mapping[str, tuple[float, float]] = {"1 : 2 : 4": (2, 4), "2 : 3 : 4": (3 / 2, 2)}
 """Second and third size of three mirror pairs, smallest = 1: the paper's solution, and a second one
 that turned up in the runs of `experiments/symmetry.py`."""
 
@@ -36,12 +36,12 @@ class ClassShare(NamedTuple):
     """How often one class of solutions was found.
 
     Attributes:
-      count: number of networks in it.
+      num_runs: number of networks in it.
       share: their share of all networks that were counted, with its Wilson interval. The interval
         is for this class by itself, not for all classes at once.
     """
 
-    count: int
+    num_runs: int
     share: Interval
 
 
@@ -172,10 +172,10 @@ def hidden_truth_tables(hidden: ArrayLike, threshold: float = 0.5) -> NDArray[np
 def truth_table_class(tables: ArrayLike, input_symmetries: bool = False) -> NDArray[np.int64]:
     """Return the class of networks whose hidden units have these truth tables.
 
-    A network computes the same when two hidden units change places, and when a hidden unit is
+    A net of logistic units computes the same when two hidden units change places, and when one is
     complemented: turn the signs of its bias and of all its weights, and add what its outgoing
-    weights were to the biases they lead to, since y(-x) = 1 - y(x) for the logistic unit. A class is what remains:
-    each table is taken in the version that is off in the first case, and the tables are sorted.
+    weights were to the biases they lead to, since y(-x) = 1 - y(x). A class is what remains: each
+    table is taken in the version that is off in the first case, and the tables are sorted.
 
     Args:
       tables: booleans, shape (..., num_hidden, num_cases), from `hidden_truth_tables`.
@@ -288,8 +288,8 @@ def count_classes(
 
     Example:
       >>> counts = count_classes([[1, 7], [1, 7], [2, 4]], expected=[(0, 6)])
-      >>> for codes, (count, share) in counts.items():
-      ...     print(class_in_words(codes), count, f"{share.low:.2f} to {share.high:.2f}")
+      >>> for codes, (num_runs, share) in counts.items():
+      ...     print(class_in_words(codes), num_runs, f"{share.low:.2f} to {share.high:.2f}")
       AND, OR 2 0.21 to 0.94
       x1 and not x2, x2 and not x1 1 0.06 to 0.79
       constant, XOR 0 0.00 to 0.56
