@@ -47,6 +47,7 @@ def test_it_is_given_in_float64_where_asked_for(printed, float64):
     net = printed()
     flat = bpjax.network.flatten_params(net.task.network, net.params("float64"))
     np.testing.assert_array_equal(flat, net.vector())
+    assert net.params().bias["output"].dtype == "float32"  # unless asked for, even here
 
 
 def test_the_direct_solution_answers_as_published():
