@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bpjax import analysis as analysis
     from bpjax import backprop as backprop
     from bpjax import plots as plots
+    from bpjax import printed as printed
     from bpjax import tasks as tasks
     from bpjax.backprop import backward as backward
     from bpjax.backprop import forward as forward
@@ -71,7 +72,7 @@ _HOME = {
     "Task": "task",
     "train": "training",
 }
-_MODULES = ("analysis", "backprop", "plots", "tasks")
+_MODULES = ("analysis", "backprop", "plots", "printed", "tasks")
 
 __all__ = ["__version__", *_HOME, *_MODULES]
 

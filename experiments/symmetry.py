@@ -22,7 +22,12 @@ from matplotlib.axes import Axes
 
 import bpjax
 from bpjax.analysis.convergence import success_rate, survival_curve
-from bpjax.analysis.solutions import distinct_sums, mirror_weights
+from bpjax.analysis.solutions import (
+    MIRROR_SOLUTIONS,
+    distinct_sums,
+    mirror_class,
+    mirror_weights,
+)
 from bpjax.errors import SettingError
 from bpjax.plots import epochs_histogram, new_axes, save_figure, survival
 from bpjax.plots.style import BLUE, VERMILLION
@@ -33,8 +38,6 @@ PUBLISHED_RUNS = 10_000
 TOLERANCES = (0.5, 0.2, 0.1)
 PRINTED_EPOCHS = 1425
 MAX_EPOCHS = 20_000
-SOLUTIONS = {"1 : 2 : 4": (2, 4), "2 : 3 : 4": (3 / 2, 2)}
-"""Sizes of the three mirror pairs: the paper's, and a second one that turned up in the runs."""
 NEAR = 0.1
 """A net counts as a solution if both its size ratios are within this share of the solution's."""
 
@@ -84,7 +87,11 @@ def _hidden_weights(weights: np.ndarray) -> np.ndarray:
 
 def _first_layer_ratios(weights: np.ndarray) -> np.ndarray:
     """Return the two size ratios per net, averaged over its two hidden units."""
-    return mirror_weights(_hidden_weights(weights)).sizes[..., 1:].mean(axis=1)
+    return _sizes(weights)[:, 1:]
+
+
+def _sizes(weights: np.ndarray) -> np.ndarray:
+    return mirror_weights(_hidden_weights(weights)).sizes.mean(axis=1)
 
 
 def _measure(result: Any, solved: np.ndarray, tolerance: float) -> dict[str, Any]:
@@ -111,17 +118,15 @@ def _measure(result: Any, solved: np.ndarray, tolerance: float) -> dict[str, Any
 def _measure_weights(solved: np.ndarray) -> dict[str, Any]:
     hidden = _hidden_weights(solved)
     mirror = mirror_weights(hidden)
-    ratios = _first_layer_ratios(solved)
+    sizes = _sizes(solved)
+    names = mirror_class(sizes, NEAR)
     opposite = np.abs(hidden.sum(axis=1)).sum(axis=1) / np.abs(hidden).sum(axis=(1, 2))
     same_order = np.all(mirror.order[:, 0] == mirror.order[:, 1], axis=1)
     return {
         "asymmetry": {**_quantiles(mirror.asymmetry), "largest": float(mirror.asymmetry.max())},
-        "second_size": _quantiles(ratios[:, 0]),
-        "third_size": _quantiles(ratios[:, 1]),
-        "solutions": {
-            name: _share(np.all(np.abs(ratios / sizes - 1) < NEAR, axis=1))
-            for name, sizes in SOLUTIONS.items()
-        },
+        "second_size": _quantiles(sizes[:, 1]),
+        "third_size": _quantiles(sizes[:, 2]),
+        "solutions": {name: _share(names == name) for name in MIRROR_SOLUTIONS},
         "distinct_sums": _share(distinct_sums(hidden, 0.1).all(axis=1)),
         "units_not_opposite": _quantiles(opposite),
         "same_order_in_both_units": _share(same_order),
@@ -192,7 +197,7 @@ def write_up(record: Mapping[str, Any]) -> str:
     for row in record["tolerances"]:
         w = row["weights"]
         if w:
-            shares = " | ".join(_percent(w["solutions"][name]) for name in SOLUTIONS)
+            shares = " | ".join(_percent(w["solutions"][name]) for name in MIRROR_SOLUTIONS)
             lines.append(
                 f"| {row['criterion']} | {row['converged']:,} | {_spread(w['second_size'], 2)} | "
                 f"{_spread(w['third_size'], 2)} | {shares} | {_spread(w['asymmetry'], 5)} | "
@@ -304,7 +309,7 @@ def _ratios(arrays: Mapping[str, np.ndarray], words: str, ax: Axes | None = None
         label = f"solved to tolerance {tolerance} ({len(ratios):,} nets)"
         second, third = ratios.T
         ax.scatter(second, third, s=size, color=color, alpha=0.5, linewidths=0, label=label)
-    for name, sizes in SOLUTIONS.items():
+    for name, sizes in MIRROR_SOLUTIONS.items():
         offset = (-30, 18) if name == "1 : 2 : 4" else (0, -26)
         ax.annotate(name, sizes, offset, textcoords="offset points", ha="center")
         ax.plot(*sizes, marker="+", markersize=16, color="black")

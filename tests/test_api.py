@@ -19,6 +19,7 @@ LAYERS = (  # lowest first: a module imports from its own layer or a lower one
     {"backprop", "learning"},
     {"task"},
     {"tasks"},
+    {"printed"},
     {"epoch", "gradient_check", "witness"},
     {"analysis"},
     {"sweeps"},
