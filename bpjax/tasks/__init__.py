@@ -6,20 +6,40 @@ from typing import Any
 
 from bpjax.errors import SettingError
 from bpjax.task import Task
+from bpjax.tasks.addition import addition
 from bpjax.tasks.encoder import encoder
+from bpjax.tasks.graded_code import graded_code
+from bpjax.tasks.negation import negation
 from bpjax.tasks.parity import parity
 from bpjax.tasks.symmetry import symmetry
+from bpjax.tasks.t_c import t_c
 from bpjax.tasks.xor import xor
 
 TASKS: dict[str, Callable[..., Task]] = {
     "xor": xor,
     "parity": parity,
     "encoder": encoder,
+    "graded_code": graded_code,
     "symmetry": symmetry,
+    "addition": addition,
+    "negation": negation,
+    "t-c": t_c,
 }
 """Every task by name, in the order in which they are listed."""
 
-__all__ = ["TASKS", "encoder", "make_task", "option_defaults", "parity", "symmetry", "xor"]
+__all__ = [
+    "TASKS",
+    "addition",
+    "encoder",
+    "graded_code",
+    "make_task",
+    "negation",
+    "option_defaults",
+    "parity",
+    "symmetry",
+    "t_c",
+    "xor",
+]
 
 
 def make_task(name: str, **options: Any) -> Task:
