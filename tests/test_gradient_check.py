@@ -31,7 +31,13 @@ TASKS = [
     tasks.parity(),
     tasks.parity(bits=3, hidden=2, hidden_layers=4),
     tasks.encoder(),
+    tasks.graded_code(),
     tasks.symmetry(),
+    tasks.addition(),
+    tasks.addition(hidden=3),
+    tasks.negation(),
+    tasks.t_c(rows=3, columns=3),
+    tasks.t_c(rows=3, columns=3, equal_output_weights=True),
 ]
 
 

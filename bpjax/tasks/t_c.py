@@ -52,6 +52,8 @@ def t_c(
     positions = check_choice("positions", positions, ("all", "one"))
     check_flag("equal_output_weights", equal_output_weights)
     off, on = check_off_on(off, on)
+    learning_rate = 0.25 if positions == "one" else 0.02
+    shown = "in the middle" if positions == "one" else "wherever they fit"
     retinas, is_t = _cases(rows, columns, positions)
     always_on = np.ones((len(retinas), 1))
     return Task(
@@ -70,10 +72,21 @@ def t_c(
         network=_network(rows, columns, equal_output_weights),
         inputs=np.hstack([retinas.reshape(len(retinas), -1), always_on]),
         targets=on_off_targets(is_t[:, None], off, on),
-        recipe=Recipe(learning_rate=0.25, momentum=0.9, init_range=0.3),
+        recipe=Recipe(learning_rate=learning_rate, momentum=0.9, init_range=0.3),
         criterion=middle_criterion(off, on),
         source="Rumelhart, Hinton & Williams, PDP vol. 1 ch. 8 (1986), Figs 13-15",
-        open_choices="",
+        open_choices=(
+            "Not in the part of the chapter that was read: the learning rate (default "
+            f"{learning_rate}), initial range (0.3), which shape has target 1 (T), targets (0 and "
+            "1), stopping rule (right side of the middle), number of epochs, and whether weights "
+            "change after each case or each epoch (each epoch). Not shown: the size of the retina "
+            f"({rows} by {columns}) and where patterns are shown ({shown}); whether detectors "
+            "reach over its border (they do, by all but one cell) and share one threshold (they "
+            "do); whether the weights to the output are equal "
+            f"({'they are' if equal_output_weights else 'they need not be'}). The gradient of a "
+            "shared weight is the sum over its copies. Momentum 0.9, the chapter's usual value "
+            "(p. 330), is secondary."
+        ),
         published=_PUBLISHED,
     )
 
