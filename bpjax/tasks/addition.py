@@ -81,7 +81,7 @@ _UNITS = {
 }
 """The hidden units by their number, in the order of the chain, and what feeds each of them."""
 
-_OUTPUTS = {
+_OUTPUTS: dict[int, tuple[tuple[str, ...], ...]] = {
     2: (("high_carry",), (*_HIGH, "low_carry", "high_carry"), (*_LOW, "low_carry")),
     3: ((*_ALL, "middle", "right"), (*_ALL, "left", "middle"), (*_LOW, "right")),
 }

@@ -44,7 +44,7 @@ def negation(wiring: str = "drawn", off: float = 0.0, on: float = 1.0) -> Task:
         network=_network(wiring),
         inputs=inputs,
         targets=on_off_targets(inputs[:, 1:] != inputs[:, :1], off, on),
-        recipe=Recipe(learning_rate=0.25, momentum=0.9, init_range=0.3),
+        recipe=Recipe(learning_rate=0.25, momentum=0.9, init_range=0.3, max_epochs=30_000),
         criterion=middle_criterion(off, on),
         source="Rumelhart, Hinton & Williams, PDP vol. 1 ch. 8 (1986), Fig. 12, Table 9",
         open_choices=(

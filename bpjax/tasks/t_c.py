@@ -16,8 +16,8 @@ from bpjax.tasks.cases import (
 
 
 def t_c(
-    rows: int = 5,
-    columns: int = 5,
+    rows: int = 4,
+    columns: int = 4,
     positions: str = "all",
     equal_output_weights: bool = False,
     off: float = 0.0,
@@ -43,7 +43,7 @@ def t_c(
 
     Example:
       >>> t_c().num_cases, t_c().network.num_parameters
-      (84, 60)
+      (40, 47)
       >>> t_c(positions="one", equal_output_weights=True).network.num_parameters
       12
     """
@@ -52,6 +52,7 @@ def t_c(
     positions = check_choice("positions", positions, ("all", "one"))
     check_flag("equal_output_weights", equal_output_weights)
     off, on = check_off_on(off, on)
+    # The gradients of all places add up: with many of them a rate of 0.25 is too much.
     learning_rate = 0.25 if positions == "one" else 0.02
     shown = "in the middle" if positions == "one" else "wherever they fit"
     retinas, is_t = _cases(rows, columns, positions)
@@ -72,7 +73,7 @@ def t_c(
         network=_network(rows, columns, equal_output_weights),
         inputs=np.hstack([retinas.reshape(len(retinas), -1), always_on]),
         targets=on_off_targets(is_t[:, None], off, on),
-        recipe=Recipe(learning_rate=learning_rate, momentum=0.9, init_range=0.3),
+        recipe=Recipe(learning_rate=learning_rate, momentum=0.9, init_range=0.3, max_epochs=5000),
         criterion=middle_criterion(off, on),
         source="Rumelhart, Hinton & Williams, PDP vol. 1 ch. 8 (1986), Figs 13-15",
         open_choices=(
@@ -147,7 +148,7 @@ def _windows(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
     shape = (rows, columns, rows + WINDOW - 1, columns + WINDOW - 1)
     row, column, window_row, window_column = np.indices(shape)
     down, right = row - window_row + WINDOW - 1, column - window_column + WINDOW - 1
-    mask = (0 <= down) & (down < WINDOW) & (0 <= right) & (right < WINDOW)
+    mask = (down >= 0) & (down < WINDOW) & (right >= 0) & (right < WINDOW)
     tie = np.where(mask, WINDOW * down + right, 0)
     matrix = (rows * columns, -1)
     return mask.reshape(matrix), tie.reshape(matrix)
