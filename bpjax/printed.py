@@ -50,8 +50,8 @@ class PrintedNetwork:
           [-6.4, -6.4, -4.2, -4.2, -9.4, 2.2, 6.3]
         """
         network = self.task.network
-        weights = [self.weight[c.key] for c in network.connections]
-        biases = [self.bias[layer.name] for layer in network.layers_with_bias]
+        weights = [self.weight[key] for key in network.weights]
+        biases = [self.bias[name] for name in network.biases]
         return np.concatenate([entry.reshape(-1) for entry in weights + biases])
 
 

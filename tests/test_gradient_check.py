@@ -31,9 +31,15 @@ TASKS = [
     tasks.parity(),
     tasks.parity(bits=3, hidden=2, hidden_layers=4),
     tasks.encoder(),
+    tasks.graded_code(),
     tasks.symmetry(),
     tasks.shift_register(units=5),
     tasks.sequence(hidden=4),
+    tasks.addition(),
+    tasks.addition(hidden=3),
+    tasks.negation(),
+    tasks.t_c(rows=3, columns=3),
+    tasks.t_c(rows=3, columns=3, equal_output_weights=True),
 ]
 
 

@@ -102,8 +102,8 @@ def gradient_at(vector, off, on):
     task = bpjax.tasks.xor(off=off, on=on)
     params = unflatten_params(task.network, np.asarray(vector))
     _, grads = loss_and_gradient(task.network, params, task.inputs, task.targets, task.loss)
-    parts = [grads.weight[c.key] for c in task.network.connections]
-    parts += [grads.bias[layer.name] for layer in task.network.layers_with_bias]
+    parts = [grads.weight[key] for key in task.network.weights]
+    parts += [grads.bias[name] for name in task.network.biases]
     return np.concatenate([part.reshape(-1) for part in parts])
 
 

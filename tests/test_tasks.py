@@ -4,11 +4,11 @@ import json
 import numpy as np
 import pytest
 
-from bpjax import tasks
+from bpjax import tasks, witness
 from bpjax.criteria import Criterion
 from bpjax.errors import SettingError
 from bpjax.learning import Recipe, Schedule
-from bpjax.network import layered
+from bpjax.network import Params, layered, parameter_names, weight_matrix
 from bpjax.task import Task
 
 MARKS = {"verified", "secondary", "unverified"}
@@ -27,7 +27,28 @@ def rows(array):
         (tasks.parity(), "4-4-1", 25, 16),
         (tasks.parity(bits=4, hidden=4, hidden_layers=3), "4-4-4-4-1", 65, 16),
         (tasks.encoder(), "8-3-8", 59, 8),
+        (tasks.encoder(size=10, hidden=5), "10-5-10", 115, 10),
+        (tasks.graded_code(), "2-1-4-4", 31, 4),
         (tasks.symmetry(), "6-2-1", 17, 64),
+        (
+            tasks.addition(),
+            "4-1-1-3 with input to high_carry, input to output, low_carry to output",
+            18,
+            16,
+        ),
+        (
+            tasks.addition(hidden=3),
+            "4-1-1-1-3 with input to middle, input to left, input to output, right to output, "
+            "middle to output",
+            33,
+            16,
+        ),
+        (tasks.negation(), "4-3-3 with input to output", 21, 16),
+        (tasks.negation(wiring="full"), "4-3-3 with input to output", 39, 16),
+        (tasks.t_c(), "16+1-36-1", 9 + 1 + 36 + 1, 40),
+        (tasks.t_c(rows=5, columns=5), "25+1-49-1", 9 + 1 + 49 + 1, 84),
+        (tasks.t_c(rows=3, columns=4, equal_output_weights=True), "12+1-30-1", 12, 22),
+        (tasks.t_c(positions="one"), "16+1-36-1", 47, 8),
     ],
     ids=lambda value: getattr(value, "title", value),
 )
@@ -61,6 +82,278 @@ def test_symmetry_reads_the_same_backwards():
 def test_the_encoder_reproduces_its_input():
     task = tasks.encoder(size=5)
     assert task.inputs.tolist() == np.eye(5).tolist() == task.targets.tolist()
+
+
+@pytest.mark.parametrize(("size", "hidden"), [(2, 1), (3, 2), (4, 2), (5, 3), (9, 4), (16, 4)])
+def test_the_encoder_has_log2_n_hidden_units(size, hidden):
+    assert tasks.encoder(size=size).options["hidden"] == hidden
+    assert tasks.encoder(size=size, hidden=7).options["hidden"] == 7
+
+
+@pytest.mark.parametrize("bits", range(2, 9))
+def test_parity_of_two_to_eight_bits(bits):
+    task = tasks.parity(bits=bits)
+    assert task.network.describe() == f"{bits}-{bits}-1"
+    assert task.network.num_parameters == (bits + 1) ** 2
+    assert task.num_cases == 2 * int(task.targets.sum()) == 2**bits
+    assert [figure.mark for figure in task.published] == (["secondary"] if bits == 4 else [])
+    # The solution of Fig. 6: hidden unit k is on when k or more inputs are on.
+    counts = np.arange(bits)
+    params = Params(
+        {
+            ("input", "hidden"): np.ones((bits, bits)),
+            ("hidden", "output"): (-1.0) ** counts[:, None],
+        },
+        {"hidden": -0.5 - counts, "output": np.array([-0.5])},
+    )
+    assert (answers(task, params) == task.targets).all()
+
+
+def answers(task, params, scale=40.0):
+    """Which outputs are on when all weights are large, so that every unit is a threshold unit."""
+    large = Params(
+        {key: scale * np.asarray(entry) for key, entry in params.weight.items()},
+        {name: scale * np.asarray(entry) for name, entry in params.bias.items()},
+    )
+    outputs = witness.all_activations(task.network, large, task.inputs)[task.network.outputs[0]]
+    assert (np.abs(outputs - 0.5) > 0.49).all()
+    return outputs > 0.5
+
+
+def test_the_graded_code_is_table_6():
+    task = tasks.graded_code()
+    assert rows(task.inputs) == ["00", "01", "10", "11"]
+    assert rows(task.targets) == ["1000", "0100", "0010", "0001"]
+
+
+# ---- addition -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hidden", [2, 3])
+def test_addition_adds(hidden):
+    task = tasks.addition(hidden=hidden)
+    assert len(set(rows(task.inputs))) == 16
+    for case, target in zip(rows(task.inputs), rows(task.targets), strict=True):
+        assert int(case[:2], 2) + int(case[2:], 2) == int(target, 2)
+
+
+def wires(task):
+    """All existing weights, as (source, target) with units named in words."""
+    units = {
+        ("input", 0): "a high",
+        ("input", 1): "a low",
+        ("input", 2): "b high",
+        ("input", 3): "b low",
+        ("output", 0): "highest",
+        ("output", 1): "middle sum",
+        ("output", 2): "lowest",
+    }
+    found = set()
+    for c in task.network.connections:
+        shape = task.network.weight_shape(c)
+        mask = np.ones(shape) if c.mask is None else np.array(c.mask)
+        for i, j in np.argwhere(mask).tolist():
+            source = units.get((c.source, i), c.source)
+            found.add((source, units.get((c.target, j), c.target)))
+    return found
+
+
+def pairs(words):
+    """Pairs of "target: source, source; ..."."""
+    parts = [part.split(":") for part in words.split(";")]
+    return {(s.strip(), target.strip()) for target, names in parts for s in names.split(",")}
+
+
+def test_the_minimal_net_of_addition_is_figure_10():
+    assert wires(tasks.addition()) == pairs(
+        "low_carry: a low, b low; high_carry: a high, b high, low_carry; highest: high_carry; "
+        "middle sum: a high, b high, low_carry, high_carry; lowest: a low, b low, low_carry"
+    )
+
+
+def test_the_net_found_for_addition_is_figure_11():
+    assert wires(tasks.addition(hidden=3)) == pairs(
+        "right: a low, b low; middle: a high, a low, b high, b low, right; "
+        "left: a high, a low, b high, b low, middle; lowest: a low, b low, right; "
+        "middle sum: a high, a low, b high, b low, left, middle; "
+        "highest: a high, a low, b high, b low, middle, right"
+    )
+
+
+@pytest.mark.parametrize(("hidden", "num_weights"), [(2, 27), (3, 35)])
+def test_full_wiring_of_addition_adds_to_what_is_drawn(hidden, num_weights):
+    full = wires(tasks.addition(hidden=hidden, wiring="full"))
+    assert full > wires(tasks.addition(hidden=hidden))
+    assert len(full) == num_weights
+    assert tasks.addition(hidden=hidden, wiring="full").network.num_parameters == (
+        num_weights + hidden + 3
+    )
+
+
+def test_the_minimal_net_can_add():
+    task = tasks.addition()
+    low, high = [[0.0], [1.0], [0.0], [1.0]], [[1.0], [0.0], [1.0], [0.0]]
+    params = Params(
+        {
+            ("input", "low_carry"): low,
+            ("input", "high_carry"): high,
+            ("low_carry", "high_carry"): [[1.0]],
+            ("input", "output"): [[0, 1, 0], [0, 0, 1], [0, 1, 0], [0, 0, 1]],
+            ("low_carry", "output"): [[0.0, 1.0, -2.0]],
+            ("high_carry", "output"): [[1.0, -2.0, 0.0]],
+        },
+        {"low_carry": [-1.5], "high_carry": [-1.5], "output": [-0.5, -0.5, -0.5]},
+    )
+    assert (answers(task, params) == task.targets).all()
+
+
+# ---- negation -----------------------------------------------------------------------------------
+
+
+def test_negation_turns_the_bits_round():
+    task = tasks.negation()
+    assert len(set(rows(task.inputs))) == 16
+    turned = str.maketrans("01", "10")
+    for case, target in zip(rows(task.inputs), rows(task.targets), strict=True):
+        assert target == (case[1:].translate(turned) if case[0] == "1" else case[1:])
+
+
+def test_negation_is_three_exclusive_ors_side_by_side():
+    task = tasks.negation()
+    own = np.array([[1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    masks = {c.key: np.array(c.mask) for c in task.network.connections}
+    assert (masks["input", "hidden"] == own).all()
+    assert (masks["input", "output"] == own).all()
+    assert (masks["hidden", "output"] == np.eye(3)).all()
+    params = Params(  # Fig. 2, three times
+        {
+            ("input", "hidden"): 1.0 * own,
+            ("input", "output"): 1.0 * own,
+            ("hidden", "output"): -2.0 * np.eye(3),
+        },
+        {"hidden": [-1.5] * 3, "output": [-0.5] * 3},
+    )
+    assert (answers(task, params) == task.targets).all()
+
+
+def test_full_wiring_of_negation_leaves_nothing_out():
+    assert all(c.mask is None for c in tasks.negation(wiring="full").network.connections)
+
+
+# ---- T-C ----------------------------------------------------------------------------------------
+
+A_T, A_C = {(0, 0), (0, 1), (0, 2), (1, 1), (2, 1)}, {(0, 0), (0, 1), (1, 0), (2, 0), (2, 1)}
+ON_CENTRE = [[-1, -1, -1], [-1, 2, -1], [-1, -1, -1]]
+VERTICAL_BAR = [[-1, 1, -1]] * 3
+DIAGONAL_BAR = [[1, -1, -1], [-1, 2, -1], [-1, -1, 1]]
+COMPACTNESS = [[-2] * 3] * 3
+
+
+def in_the_corner(cells):
+    top, left = min(row for row, _ in cells), min(column for _, column in cells)
+    return frozenset((row - top, column - left) for row, column in cells)
+
+
+def orientations(cells):
+    turned = [cells]
+    for _ in range(3):
+        turned.append({(column, -row) for row, column in turned[-1]})
+    return set(map(in_the_corner, turned))
+
+
+def shown(task):
+    """Per case the cells that are on."""
+    num_cells = task.options["rows"] * task.options["columns"]
+    shape = (task.options["rows"], task.options["columns"])
+    return [
+        frozenset(map(tuple, np.argwhere(row[:num_cells].reshape(shape)).tolist()))
+        for row in task.inputs
+    ]
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (3, 3), (5, 6)])
+def test_t_and_c_are_shown_in_every_orientation_wherever_they_fit(shape):
+    task = tasks.t_c(*shape)
+    assert (task.inputs[:, -1] == 1).all()
+    is_t = task.targets[:, 0] == 1
+    for cells, kind in ((A_T, is_t), (A_C, ~is_t)):
+        assert len(orientations(cells)) == 4
+        expected = set()
+        for pattern in orientations(cells):
+            for top, left in np.ndindex(shape):
+                moved = frozenset((row + top, column + left) for row, column in pattern)
+                if all(row < shape[0] and column < shape[1] for row, column in moved):
+                    expected.add(moved)
+        cases = [case for case, chosen in zip(shown(task), kind, strict=True) if chosen]
+        assert len(cases) == len(set(cases))
+        assert set(cases) == expected
+
+
+def test_t_and_c_in_one_place():
+    task = tasks.t_c(rows=5, columns=5, positions="one")
+    assert task.targets[:, 0].tolist() == [1.0] * 4 + [0.0] * 4
+    corners = set(map(in_the_corner, shown(task)))
+    assert corners == orientations(A_T) | orientations(A_C)
+    for cells in shown(task):
+        assert all(1 <= row <= 3 and 1 <= column <= 3 for row, column in cells)
+
+
+def net_inputs(task, detector):
+    """Of every hidden unit at every case, when all have the weights of one detector."""
+    weights = {
+        ("retina", "hidden"): np.array(detector, np.float32).reshape(-1),
+        ("always_on", "hidden"): np.zeros(1, np.float32),
+    }
+    incoming = task.network.incoming["hidden"]
+    matrix = np.vstack([weight_matrix(c, weights[c.key]) for c in incoming])
+    return task.inputs @ matrix
+
+
+@pytest.mark.parametrize(
+    ("detector", "count", "of_a_t", "of_a_c"),
+    [
+        (ON_CENTRE, lambda net: (net > 0).sum(axis=1), 1, 0),
+        (VERTICAL_BAR, lambda net: net.max(axis=1), 2, 1),
+        (DIAGONAL_BAR, lambda net: (net > 0).sum(axis=1), 5, 3),
+        (COMPACTNESS, lambda net: (net < 0).sum(axis=1), 21, 20),
+    ],
+    ids=["on-centre", "vertical bar", "diagonal bar", "compactness"],
+)
+@pytest.mark.parametrize("options", [{}, {"rows": 5, "columns": 3}, {"positions": "one"}], ids=str)
+def test_the_detectors_of_figure_15_tell_a_t_from_a_c(detector, count, of_a_t, of_a_c, options):
+    task = tasks.t_c(**options)
+    expected = np.where(task.targets[:, 0] == 1, of_a_t, of_a_c)
+    assert (count(net_inputs(task, detector)) == expected).all()
+
+
+def test_every_hidden_unit_sees_another_window():
+    task = tasks.t_c(rows=4, columns=3)
+    (connection, threshold) = task.network.incoming["hidden"]
+    kernel = np.arange(1, 10, dtype=np.float32)
+    matrix = np.asarray(weight_matrix(connection, kernel)).reshape(4, 3, 6, 5)
+    for row, column, down, right in np.ndindex(matrix.shape):
+        i, j = row - (down - 2), column - (right - 2)  # its place in that unit's window
+        inside = 0 <= i < 3 and 0 <= j < 3
+        assert matrix[row, column, down, right] == (3 * i + j + 1 if inside else 0)
+    assert threshold.num_free == 1
+    assert not [name for name in parameter_names(task.network) if "bias hidden" in name]
+
+
+@pytest.mark.parametrize("equal", [False, True])
+def test_one_detector_solves_t_c_at_every_place(equal):
+    task = tasks.t_c(equal_output_weights=equal)
+    params = Params(
+        {
+            ("retina", "hidden"): np.array(ON_CENTRE, float).reshape(-1),
+            ("always_on", "hidden"): np.array([-0.5]),
+            ("hidden", "output"): np.ones(1 if equal else (36, 1)),
+        },
+        {"output": np.array([-0.5])},
+    )
+    assert (answers(task, params) == task.targets).all()
+
+
+# ---- all tasks ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", tasks.TASKS)
@@ -99,7 +392,16 @@ def test_published_figures_go_with_the_published_net_only():
     assert tasks.symmetry().published[0].epochs == 1425
     assert tasks.xor(direct=True).published[0].epochs == 558
     assert tasks.parity().published[0].epochs == 2825
-    for other in (tasks.symmetry(bits=4), tasks.parity(bits=3), tasks.encoder(size=4)):
+    assert {figure.mark for figure in tasks.encoder(size=10, hidden=5).published} == {"unverified"}
+    assert tasks.encoder().published[0].mark == "verified"
+    sources = [[f.source for f in tasks.addition(hidden=h).published] for h in (2, 3)]
+    assert sources == [["Fig. 10", "ch. 8"], ["Table 8", "ch. 8"]]
+    for other in (
+        tasks.symmetry(bits=4),
+        tasks.encoder(size=10),
+        tasks.parity(bits=3),
+        tasks.encoder(size=4),
+    ):
         assert other.published == ()
 
 
@@ -120,10 +422,22 @@ def test_published_figures_of_xor_go_with_the_number_of_hidden_units():
 
 
 def test_what_was_not_read_and_what_is_secondary_is_said():
-    for task in (tasks.xor(), tasks.xor(direct=True), tasks.parity(), tasks.encoder()):
+    of_the_chapter = [tasks.make_task(name) for name in tasks.TASKS if name != "symmetry"]
+    for task in (*of_the_chapter, tasks.xor(direct=True)):
         assert "Not in the part of the chapter that was read" in task.open_choices
         assert "secondary" in task.open_choices
-    pages = {"xor": "pp. 331-333", "parity": "p. 335", "encoder": "pp. 335-338"}
+    pages = {
+        "xor": "pp. 331-333",
+        "parity": "p. 335",
+        "encoder": "pp. 335-338",
+        "graded-code": "Fig. 8, Tables 6-7",
+        "addition": "Figs 10-11, Table 8",
+        "negation": "Fig. 12, Table 9",
+        "t-c": "Figs 13-15",
+        "shift-register": "Fig. 17",
+        "sequence": "pp. 358-359, Tables 10-11",
+        "timing": "Table 12",
+    }
     for name, where in pages.items():
         assert tasks.make_task(name).source.endswith(where)
 
@@ -131,7 +445,7 @@ def test_what_was_not_read_and_what_is_secondary_is_said():
 @pytest.mark.parametrize("name", tasks.TASKS)
 def test_options_may_be_numpy_numbers(name):
     plain = tasks.make_task(name).options
-    kinds = {int: np.int64, float: np.float32, bool: bool}
+    kinds = {int: np.int64, float: np.float32, bool: bool, str: np.str_}
     given = {option: kinds[type(value)](value) for option, value in plain.items()}
     options = tasks.make_task(name, **given).options
     assert options == plain
@@ -172,7 +486,11 @@ def test_the_description_tells_every_setting_apart():
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("chess", {}, "`TASK` must be one of xor, parity, encoder, symmetry, got 'chess'."),
+        (
+            "chess",
+            {},
+            f"`TASK` must be one of {', '.join(tasks.TASKS)}, got 'chess'.",
+        ),
         (
             "xor",
             {"bits": 3},
@@ -188,6 +506,17 @@ def test_the_description_tells_every_setting_apart():
         ("parity", {"hidden_layers": 0}, "`hidden_layers` must be a whole number from 1 to 20"),
         ("symmetry", {"bits": 1}, "`bits` must be a whole number from 2 to 12, got 1."),
         ("encoder", {"size": 1}, "`size` must be a whole number from 2 to 4096, got 1."),
+        ("encoder", {"hidden": 0}, "`hidden` must be a whole number of at least 1, got 0."),
+        ("graded-code", {"off": -1}, "`off, on` must satisfy 0 <= off < on <= 1, got (-1, 1.0)."),
+        ("graded-code", {"hidden": 2}, "`hidden` is no option of task graded-code; its options: "),
+        ("addition", {"hidden": 1}, "`hidden` must be a whole number from 2 to 3, got 1."),
+        ("addition", {"hidden": 4}, "`hidden` must be a whole number from 2 to 3, got 4."),
+        ("addition", {"wiring": "loose"}, "`wiring` must be drawn or full, got 'loose'."),
+        ("negation", {"wiring": True}, "`wiring` must be drawn or full, got True."),
+        ("t-c", {"rows": 2}, "`rows` must be a whole number from 3 to 12, got 2."),
+        ("t-c", {"columns": 13}, "`columns` must be a whole number from 3 to 12, got 13."),
+        ("t-c", {"positions": 8}, "`positions` must be all or one, got 8."),
+        ("t-c", {"equal_output_weights": 1}, "`equal_output_weights` must be true or false"),
     ],
 )
 def test_a_fault_of_an_option_is_named(name, options, words):
@@ -232,3 +561,58 @@ def test_cases_must_fit_the_network(inputs, targets, words):
             source="none",
         )
     assert str(fault.value) == words
+
+
+# ---- iterative nets ------------------------------------------------------------------------------
+
+
+def test_the_shift_register_moves_every_pattern_on():
+    for units, steps in [(3, 2), (5, 2), (4, 1), (3, 3)]:
+        task = tasks.shift_register(units=units, steps=steps)
+        assert task.num_cases == 2**units
+        assert task.network.num_parameters == units * units + units
+        for pattern, wanted in zip(task.inputs.tolist(), task.targets.tolist(), strict=True):
+            for place in range(units):
+                assert wanted[(place + steps) % units] == pattern[place]
+
+
+MEANING = {"A": (1, 2), "B": (2, 3), "C": (3, 1), "D": (2, 1), "E": (1, 3)}
+
+
+def test_the_sequences_are_those_of_table_10():
+    task = tasks.sequence()
+    assert task.network.num_parameters == 5 * 30 + 30 * 30 + 30 * 3 + 30 + 3
+    pairs = []
+    for row, wanted in zip(task.inputs, task.targets, strict=True):
+        first, start, second = row[:5], row[5:35], row[35:]
+        assert (start == 0.2).all()
+        pair = "".join("ABCDE"[letter.argmax()] for letter in (first, second))
+        assert first.sum() == second.sum() == 1
+        digits = [int(place.argmax()) + 1 for place in wanted.reshape(4, 3)]
+        assert digits == [*MEANING[pair[0]], *MEANING[pair[1]]]
+        pairs.append(pair)
+    assert len(set(pairs)) == 25
+    assert {pairs[row] for row in task.held_out} == {"AD", "BE", "CA", "DB", "EC"}
+
+
+def test_the_timings_are_those_of_table_12():
+    task = tasks.timing()
+    assert (task.num_cases, task.num_held_out) == (150, 20)
+    shown = []
+    for row, wanted in zip(task.inputs, task.targets, strict=True):
+        steps = np.vstack([row[:5], row[65:].reshape(3, 5)])
+        letters = "".join("ABCDE"[step.argmax()] if step.any() else "-" for step in steps)
+        digits = "".join(str(place.argmax() + 1) for place in wanted.reshape(4, 3))
+        shown.append(letters + digits)
+    assert len(set(shown)) == 150
+    printed = {"EA--1312", "-EA-1312", "E-A-1312", "-E-A1312", "E--A1312", "--EA1312"}
+    assert {words for words in shown if words.replace("-", "") == "EA1312"} == printed
+    assert all(words.endswith("1312") == ("EA" in words.replace("-", "")) for words in shown)
+
+
+def test_pairs_to_hold_out_can_be_named_or_counted():
+    assert tasks.sequence(held_out="AA EE").held_out == (0, 24)
+    assert tasks.sequence(held_out=3).held_out == 3
+    assert tasks.sequence(held_out=0).num_held_out == 0
+    with pytest.raises(SettingError, match="`held_out` must be a number, or pairs of the letters"):
+        tasks.sequence(held_out="AF")

@@ -61,9 +61,9 @@ def activations_of(
     for layer in network.computed_layers:
         preactivations = np.zeros((num_runs, num_cases, layer.size))
         if layer.bias:
-            preactivations += bias[layer.name][:, None, :]
+            preactivations += bias[layer.bias_key][:, None, :]
         for c in network.incoming[layer.name]:
-            preactivations += activations[c.source] @ _matrices(c, weight[c.key])  # (1)
+            preactivations += activations[c.source] @ _matrices(c, weight[c.weight_key])  # (1)
         activations[layer.name] = _FUNCTIONS[layer.activation](preactivations)  # (2)
     return activations
 
@@ -74,8 +74,8 @@ def _check(
     if any(c.delay for c in network.connections):
         raise SettingError("delay", "must be 0 everywhere in a layered pass", 1)
     rows, cases = np.asarray(weights, np.float64), np.asarray(inputs, np.float64)
-    num_entries = sum(int(np.prod(network.weight_shape(c))) for c in network.connections)
-    num_entries += sum(layer.size for layer in network.layers_with_bias)
+    num_entries = sum(int(np.prod(network.weight_shape(c))) for c in network.weights.values())
+    num_entries += sum(layer.size for layer in network.biases.values())
     for field, table, rule in (
         ("weights", rows, f"(num_runs, {num_entries})"),
         ("inputs", cases, f"(num_cases, {network.num_in})"),
@@ -90,19 +90,17 @@ def _split(
     network: "Network", rows: NDArray[np.float64]
 ) -> tuple[dict[tuple[str, str], NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
     """Take rows of weights apart as `unflatten_params` does, each part with the run axis first."""
-    shapes = [network.weight_shape(c) for c in network.connections]
-    shapes += [(layer.size,) for layer in network.layers_with_bias]
+    shapes = [network.weight_shape(c) for c in network.weights.values()]
+    shapes += [(layer.size,) for layer in network.biases.values()]
     ends = np.cumsum([np.prod(shape) for shape in shapes], dtype=int)
     parts = [
         part.reshape(len(rows), *shape)
         for part, shape in zip(np.split(rows, ends[:-1], axis=1), shapes, strict=True)
     ]
-    num_weights = len(network.connections)
-    keys = [c.key for c in network.connections]
-    names = [layer.name for layer in network.layers_with_bias]
+    num_weights = len(network.weights)
     return (
-        dict(zip(keys, parts[:num_weights], strict=True)),
-        dict(zip(names, parts[num_weights:], strict=True)),
+        dict(zip(network.weights, parts[:num_weights], strict=True)),
+        dict(zip(network.biases, parts[num_weights:], strict=True)),
     )
 
 

@@ -6,18 +6,26 @@ from typing import Any
 
 from bpjax.errors import SettingError
 from bpjax.task import Task
+from bpjax.tasks.addition import addition
 from bpjax.tasks.encoder import encoder
+from bpjax.tasks.graded_code import graded_code
+from bpjax.tasks.negation import negation
 from bpjax.tasks.parity import parity
 from bpjax.tasks.sequence import sequence, timing
 from bpjax.tasks.shift_register import shift_register
 from bpjax.tasks.symmetry import symmetry
+from bpjax.tasks.t_c import t_c
 from bpjax.tasks.xor import xor
 
 TASKS: dict[str, Callable[..., Task]] = {
+    "symmetry": symmetry,
     "xor": xor,
     "parity": parity,
     "encoder": encoder,
-    "symmetry": symmetry,
+    "graded-code": graded_code,
+    "addition": addition,
+    "negation": negation,
+    "t-c": t_c,
     "shift-register": shift_register,
     "sequence": sequence,
     "timing": timing,
@@ -26,13 +34,17 @@ TASKS: dict[str, Callable[..., Task]] = {
 
 __all__ = [
     "TASKS",
+    "addition",
     "encoder",
+    "graded_code",
     "make_task",
+    "negation",
     "option_defaults",
     "parity",
     "sequence",
     "shift_register",
     "symmetry",
+    "t_c",
     "timing",
     "xor",
 ]

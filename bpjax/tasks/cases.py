@@ -26,6 +26,26 @@ def check_flag(option: str, value: Any) -> None:
         raise SettingError(option, "must be true or false", value)
 
 
+def check_choice(option: str, value: Any, choices: tuple[str, ...]) -> str:
+    """Return `value` as a Python string.
+
+    Raises:
+      SettingError: unless it is one of `choices`.
+
+    Example:
+      >>> check_choice("positions", "all", ("all", "one"))
+      'all'
+    """
+    if not isinstance(value, str) or value not in choices:
+        raise SettingError(option, f"must be {' or '.join(choices)}", value)
+    return str(value)
+
+
+def check_wiring(wiring: Any) -> str:
+    """Return `wiring` unless it is neither "drawn" nor "full"."""
+    return check_choice("wiring", wiring, ("drawn", "full"))
+
+
 def check_off_on(off: Any, on: Any) -> tuple[float, float]:
     """Return both target values as Python floats.
 

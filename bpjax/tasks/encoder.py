@@ -9,12 +9,12 @@ from bpjax.task import Published, Task
 from bpjax.tasks.cases import check_off_on, middle_criterion, on_off_targets
 
 
-def encoder(size: int = 8, hidden: int = 3, off: float = 0.0, on: float = 1.0) -> Task:
+def encoder(size: int = 8, hidden: int | None = None, off: float = 0.0, on: float = 1.0) -> Task:
     """Return the N-M-N encoder: each of N one-hot patterns is to be reproduced at the output.
 
     Args:
       size: number of input and output units N, at least 2.
-      hidden: number of hidden units M; the chapter uses log2 N.
+      hidden: number of hidden units M; log2 N unless given, as in the chapter, rounded up.
       off: target of an output that should be off.
       on: target of an output that should be on.
 
@@ -24,8 +24,12 @@ def encoder(size: int = 8, hidden: int = 3, off: float = 0.0, on: float = 1.0) -
     Example:
       >>> encoder().network.describe(), encoder().network.num_parameters
       ('8-3-8', 59)
+      >>> [encoder(size).network.describe() for size in (4, 5, 16)]
+      ['4-2-4', '5-3-5', '16-4-16']
     """
     size = whole_number("size", size, 2, 4096)
+    if hidden is None:
+        hidden = (size - 1).bit_length()
     hidden = whole_number("hidden", hidden, 1)
     off, on = check_off_on(off, on)
     patterns = np.eye(size)
@@ -44,12 +48,41 @@ def encoder(size: int = 8, hidden: int = 3, off: float = 0.0, on: float = 1.0) -
             "initial range (0.3), targets (0 and 1), stopping rule (right side of the middle) and "
             "number of epochs. Momentum 0.9, the chapter's usual value (p. 330), is secondary."
         ),
-        published=_PUBLISHED if (size, hidden) == (8, 3) else (),
+        published=_PUBLISHED.get((size, hidden), ()),
     )
 
 
-_PUBLISHED = (
-    Published(
-        "eight different hidden codes, some with intermediate values", None, "verified", "Table 5"
+_FAHLMAN = "Fahlman 1988, CMU-CS-88-162"
+
+_PUBLISHED = {
+    (8, 3): (
+        Published(
+            "eight different hidden codes, some with intermediate values",
+            None,
+            "verified",
+            "Table 5",
+        ),
     ),
-)
+    (10, 5): (
+        Published(
+            "plain back-propagation: mean 129 epochs (sd 46, min 80, max 265) of 25 trials",
+            129,
+            "unverified",
+            _FAHLMAN,
+        ),
+        Published(
+            "quickprop: mean 22.1 epochs (sd 8.9, min 13, max 72) of 100 trials; about 14 with "
+            "all tricks",
+            None,
+            "unverified",
+            _FAHLMAN,
+        ),
+        Published(
+            "plain back-propagation: mean 121 epochs (sd 30)",
+            121,
+            "unverified",
+            "Riedmiller & Braun 1993",
+        ),
+    ),
+}
+"""By (size, hidden)."""

@@ -49,6 +49,9 @@ def sequence(
       >>> task.network.describe(), task.num_cases, task.num_held_out
       ('5-30-3 with hidden to hidden (delayed), 5 steps', 25, 5)
     """
+    hidden = whole_number("hidden", hidden, 1, 1024)
+    off, on = check_off_on(off, on)
+    held_out = str(held_out) if isinstance(held_out, str) else whole_number("held_out", held_out, 0)
     return Task(
         name="sequence",
         title=f"sequence completion, {hidden} hidden units",
@@ -61,7 +64,8 @@ def sequence(
             "(hidden to hidden, and every connection takes one step), learning rate (0.25), "
             "initial range (0.3), activity of hidden units at the start (0.2, as Table 11 shows "
             "for the outputs), targets (0 and 1, no margin), stopping rule (right side of the "
-            "middle). Gradients of corresponding weights are averaged."
+            "middle). Momentum 0.9, the chapter's usual value (p. 330), is secondary. Gradients of "
+            "corresponding weights are averaged."
         ),
         **_cases(((0, 1),), 2, hidden, off, on),  # type: ignore[arg-type]
     )
@@ -87,17 +91,20 @@ def timing(hidden: int = 60, held_out: int = 20, off: float = 0.0, on: float = 1
       >>> task.network.describe(), task.num_cases, task.num_held_out
       ('5-60-3 with hidden to hidden (delayed), 7 steps', 150, 20)
     """
+    hidden = whole_number("hidden", hidden, 1, 1024)
+    off, on = check_off_on(off, on)
+    held_out = whole_number("held_out", held_out, 0, len(PAIRS) * len(PLACES) - 1)
     return Task(
         name="timing",
         title=f"sequence completion with variable timing, {hidden} hidden units",
         options={"hidden": hidden, "held_out": held_out, "off": off, "on": on},
-        held_out=whole_number("held_out", held_out, 0, len(PAIRS) * len(PLACES) - 1),
+        held_out=held_out,
         published=_PUBLISHED_TIMING if hidden == 60 else (),
         source="Rumelhart, Hinton & Williams, PDP vol. 1 ch. 8 (1986), Table 12",
         open_choices=(
             "Not in the part of the chapter that was read: number of hidden units (60 is "
             "unverified), which sequences were held out (20 is unverified; drawn per run), and all "
-            "that is open for `sequence`."
+            "that is open for `sequence`; momentum 0.9 (p. 330) is secondary."
         ),
         **_cases(tuple(PLACES.values()), 4, hidden, off, on),  # type: ignore[arg-type]
     )
@@ -122,8 +129,6 @@ def _cases(
 
     Letters are shown at steps 0 to `num_shown` - 1; the digits follow, one per step.
     """
-    hidden = whole_number("hidden", hidden, 1, 1024)
-    off, on = check_off_on(off, on)
     wanted = range(num_shown, num_shown + NUM_DIGITS)
     network = unroll(
         iterative_net(hidden),

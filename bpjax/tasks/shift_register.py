@@ -48,13 +48,14 @@ def shift_register(units: int = 3, steps: int = 2, off: float = 0.0, on: float =
         targets=on_off_targets(shifted, off, on),
         recipe=Recipe(learning_rate=0.25, momentum=0.9, init_range=0.3),
         criterion=middle_criterion(off, on),
-        source="Rumelhart, Hinton & Williams, PDP vol. 1 ch. 8 (1986), Fig. 17; p. 358",
+        source="Rumelhart, Hinton & Williams, PDP vol. 1 ch. 8 (1986), Fig. 17",
         open_choices=(
             "The exact task was not in the part of the chapter that was read: here all patterns "
             "are shown, they move in a ring, and the target comes after two steps. Also open: the "
             "learning rate (0.25 is unverified), initial range (0.3), targets (0 and 1), stopping "
-            "rule (right side of the middle). Gradients of corresponding weights are averaged, as "
-            "Nature prescribes (`copies=sum` adds them)."
+            "rule (right side of the middle). Momentum 0.9, the chapter's usual value (p. 330), is "
+            "secondary. Gradients of corresponding weights are averaged, as Nature prescribes "
+            "(`copies=sum` adds them)."
         ),
         published=_PUBLISHED if units in (3, 5) else (),
     )
@@ -62,6 +63,6 @@ def shift_register(units: int = 3, steps: int = 2, off: float = 0.0, on: float =
 
 _PUBLISHED = (
     Published(
-        "learned in under 200 epochs, with 3 or 5 units", 200, "secondary", "recurrent nets, p. 358"
+        "learned in under 200 epochs, with 3 or 5 units", 200, "secondary", "recurrent nets"
     ),
 )
