@@ -16,7 +16,7 @@ LAYERS = (  # lowest first: a module imports from its own layer or a lower one
     {"errors", "numbers", "status", "units", "version"},
     {"network"},
     {"criteria", "loss"},
-    {"backprop", "learning"},
+    {"backprop", "learning", "recurrent"},
     {"task"},
     {"tasks"},
     {"printed"},

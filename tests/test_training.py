@@ -214,7 +214,7 @@ def test_snapshots_are_the_first_the_last_and_those_asked_for(watched):
 
 def test_the_history_is_in_the_precision_of_the_run():
     run = train(XOR, CONVERGING, precision="float64", max_epochs=3, **SMALL)
-    floats = [run.history.loss, *jax.tree.leaves(run.history[3:]), run.snapshots.weights]
+    floats = [run.history.loss, *jax.tree.leaves(run.history[4:]), run.snapshots.weights]
     assert {column.dtype.name for column in floats} == {"float64"}
 
 
@@ -336,7 +336,8 @@ def test_the_table_of_the_history_reads_back_exactly(plan, tmp_path):
         rows = list(csv.DictReader(file))
 
     history = run.history
-    columns = {"epoch": history.epoch, "loss": history.loss, "num_right": history.num_right}
+    plain = ("epoch", "loss", "num_right", "num_held_out_right")
+    columns = {name: getattr(history, name) for name in plain}
     for field in ("gradient_norm", "gradient_size", "error_signal_size"):
         columns |= {f"{field} {name}": v for name, v in getattr(history, field).items()}
     assert list(rows[0]) == list(columns)

@@ -50,8 +50,8 @@ def shift_register(units: int = 3, steps: int = 2, off: float = 0.0, on: float =
         criterion=middle_criterion(off, on),
         source="Rumelhart, Hinton & Williams, PDP vol. 1 ch. 8 (1986), Fig. 17",
         open_choices=(
-            "The exact task was not in the part of the chapter that was read: here all patterns "
-            "are shown, they move in a ring, and the target comes after two steps. Also open: the "
+            "Not in the part of the chapter that was read: the exact task (here all patterns are "
+            "shown, they move in a ring, and the target comes after two steps), the "
             "learning rate (0.25 is unverified), initial range (0.3), targets (0 and 1), stopping "
             "rule (right side of the middle). Momentum 0.9, the chapter's usual value (p. 330), is "
             "secondary. Gradients of corresponding weights are averaged, as Nature prescribes "

@@ -1,0 +1,423 @@
+"""Every published experiment over many seeds: the paper says, we measure.
+
+    python -m experiments.reproduce
+
+makes the published folder, experiments/results/reproduce, with 1,000 runs of each experiment and
+100 of the slowest; `--runs 50` is a quick look, kept in results/reproduce-50. Finished runs are
+kept under sweeps/ in that folder, so a table that was interrupted goes on where it stopped.
+"""
+
+import argparse
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+import bpjax
+from bpjax import tasks
+from bpjax.analysis.convergence import success_rate
+from bpjax.analysis.held_out import held_out_answers
+from bpjax.errors import SettingError
+from bpjax.learning import as_schedule
+from bpjax.plots import new_axes, save_figure
+from bpjax.plots.style import BLUE, VERMILLION
+from bpjax.status import Status
+from bpjax.sweeps.run import environment
+from bpjax.task import Published, Task
+
+PUBLISHED_RUNS = 1000
+MIDDLE = 0.025, 0.975
+"""A printed run among these shares of ours is one that we would not be surprised to have drawn."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """One row of the table.
+
+    Attributes:
+      name: of its folder.
+      task: what is trained; its recipe is ours, its `published` what the paper says.
+      printed: the recipe as published; "" if none was.
+      differs: how our recipe differs from the published one; "" if in nothing that was published.
+      because: why the row does not match, if it does not.
+      slow: whether a tenth of the runs has to do.
+    """
+
+    name: str
+    task: Task
+    printed: str = ""
+    differs: str = ""
+    because: str = ""
+    slow: bool = False
+
+
+def experiments() -> list[Experiment]:
+    """Return all experiments in the order of the table."""
+    chapter = "momentum about 0.9 (secondary)"
+    found = [
+        Experiment(
+            "symmetry",
+            tasks.symmetry().with_settings(max_epochs=20_000),
+            "learning rate 0.1, momentum 0.9, weights in +-0.3 (verified)",
+        ),
+        Experiment(
+            "symmetry-chapter",
+            _with(
+                tasks.symmetry().with_settings(max_epochs=20_000),
+                Published(
+                    "1,208 presentations of each pattern", 1208, "unverified", "PDP ch. 8, Fig. 9"
+                ),
+                source="PDP vol. 1 ch. 8 (1986), Fig. 9",
+            ),
+            f"learning rate 0.1 (unverified), {chapter}",
+        ),
+        Experiment(
+            "xor-2-1-1",
+            tasks.xor(direct=True),
+            f"learning rate 0.5 (secondary), {chapter}",
+        ),
+        Experiment("xor-2-2-1", tasks.xor(), f"learning rate 0.25 (secondary), {chapter}"),
+        Experiment(
+            "xor-2-2-1-faster",
+            _with(
+                tasks.xor().with_settings(learning_rate=0.5),
+                Published(
+                    "a learning rate of 0.5 or more escapes the local minimum",
+                    None,
+                    "secondary",
+                    "PDP ch. 8, p. 332, footnote",
+                ),
+            ),
+            f"learning rate 0.5 (secondary), {chapter}",
+        ),
+    ]
+    found += [
+        Experiment(f"xor-2-{hidden}-1", tasks.xor(hidden=hidden), chapter)
+        for hidden in (4, 8, 16, 32)
+    ]
+    found += [
+        Experiment(
+            f"parity-{bits}",
+            tasks.parity(bits=bits).with_settings(max_epochs=20_000 if bits < 7 else 5_000),
+            f"learning rate 0.5 (secondary, for 4 bits), {chapter}",
+            slow=bits >= 7,
+        )
+        for bits in range(2, 9)
+    ]
+    found += [
+        Experiment("encoder-8-3-8", tasks.encoder(), chapter),
+        Experiment("encoder-10-5-10", tasks.encoder(size=10, hidden=5)),
+        Experiment("encoder-16-4-16", tasks.encoder(size=16, hidden=4), chapter),
+        Experiment("graded-code", tasks.graded_code(), chapter),
+        Experiment("addition-2", tasks.addition(hidden=2), chapter),
+        Experiment("addition-2-full", tasks.addition(hidden=2, wiring="full"), chapter),
+        Experiment("addition-3", tasks.addition(hidden=3), chapter),
+        Experiment("addition-3-full", tasks.addition(hidden=3, wiring="full"), chapter),
+        Experiment("negation", tasks.negation(), f"learning rate 0.25 (unverified), {chapter}"),
+        Experiment("t-c", tasks.t_c(), chapter),
+        Experiment(
+            "shift-register-3",
+            tasks.shift_register(units=3),
+            f"learning rate 0.25 (unverified), {chapter}",
+        ),
+        Experiment(
+            "shift-register-5",
+            tasks.shift_register(units=5),
+            f"learning rate 0.25 (unverified), {chapter}",
+        ),
+        Experiment("sequence", tasks.sequence().with_settings(max_epochs=2_000), chapter),
+        Experiment("timing", tasks.timing().with_settings(max_epochs=1_000), chapter, slow=True),
+    ]
+    return found
+
+
+def _with(task: Task, *published: Published, source: str | None = None) -> Task:
+    return dataclasses.replace(task, published=published, source=source or task.source)
+
+
+def compute(
+    num_runs: int,
+    folder: Path | None = None,
+    only: Sequence[str] = (),
+    tell: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Run every experiment.
+
+    Args:
+      num_runs: seeds per experiment; of the slow ones a tenth, at least ten.
+      folder: where finished runs are kept; None keeps nothing.
+      only: names of the experiments to run; all unless given.
+      tell: is told of each row as it is done.
+
+    Returns:
+      What `results.json` holds.
+    """
+    chosen = _chosen(only)
+    rows = []
+    for number, experiment in enumerate(chosen, 1):
+        began = time.perf_counter()
+        runs = max(num_runs // 10, min(num_runs, 10)) if experiment.slow else num_runs
+        rows.append(measure(experiment, runs, folder))
+        seconds = time.perf_counter() - began
+        tell(f"{number} of {len(chosen)}, {seconds:.1f} s: {experiment.name}: {verdict(rows[-1])}")
+    return {"num_runs": num_runs, "rows": rows, "environment": environment()}
+
+
+def _chosen(only: Sequence[str]) -> list[Experiment]:
+    known = {experiment.name: experiment for experiment in experiments()}
+    for name in only:
+        if name not in known:
+            raise SettingError("only", f"must name experiments among {', '.join(known)}", name)
+    return [known[name] for name in only] or list(known.values())
+
+
+def measure(experiment: Experiment, num_runs: int, folder: Path | None) -> dict[str, Any]:
+    """Train the seeds of one experiment and return its row."""
+    task = experiment.task
+    out = None if folder is None else folder / "sweeps" / f"{experiment.name}-{num_runs}"
+    result = bpjax.sweep(task, num_runs, out=out, keep_weights=task.num_held_out > 0)
+    summary = result.summary()
+    return {
+        "name": experiment.name,
+        "title": task.title,
+        "network": task.network.describe(),
+        "source": task.source,
+        "printed_recipe": experiment.printed,
+        "our_recipe": recipe_in_words(task),
+        "differs": experiment.differs,
+        "because": experiment.because,
+        "num_runs": num_runs,
+        "max_epochs": task.recipe.max_epochs,
+        "criterion": summary["criterion"],
+        "converged": summary["converged"],
+        "success_rate": summary["success_rate"],
+        "epochs": summary["epochs"],
+        "published": [_beside(figure, result) for figure in task.published],
+        "held_out": _held_out(task, result),
+    }
+
+
+def recipe_in_words(task: Task) -> str:
+    """Return our recipe on one line."""
+    recipe = task.recipe
+    words = [
+        f"learning rate {as_schedule(recipe.learning_rate)}",
+        f"momentum {as_schedule(recipe.momentum)}",
+        f"{recipe.initializer.distribution} +-{recipe.init_range:g}",
+        recipe.updates,
+    ]
+    if recipe.weight_decay:
+        words.append(f"decay {recipe.weight_decay:g}")
+    return ", ".join(words)
+
+
+def _beside(figure: Published, result: Any) -> dict[str, Any]:
+    """Return a published figure, and at which percentile of our runs it lies."""
+    beside = figure._asdict() | {"percentile": None}
+    if figure.epochs is not None:
+        by_then = (result["status"] == Status.CONVERGED) & (result["epochs"] <= figure.epochs)
+        share = success_rate(int(by_then.sum()), len(by_then))
+        beside["percentile"] = {
+            name: 100 * value if name != "level" else value
+            for name, value in share._asdict().items()
+        }
+    return beside
+
+
+def _held_out(task: Task, result: Any) -> dict[str, Any] | None:
+    """Return how converged runs answer what they were not trained on; None if that is nothing."""
+    if not task.num_held_out:
+        return None
+    solved = result["status"] == Status.CONVERGED
+    if not solved.any():
+        return {"runs": 0}
+    answers = held_out_answers(task, result["seed"][solved], result["weights"][solved])
+    right = answers.right
+    all_right = right.all(axis=1)
+    return {
+        "runs": len(right),
+        "cases": task.num_held_out,
+        "right": _clustered(right.mean(axis=1)),
+        "all_right": success_rate(int(all_right.sum()), len(all_right))._asdict(),
+        "at_most_one_wrong": success_rate(
+            int(np.sum((~right).sum(axis=1) <= 1)), len(right)
+        )._asdict(),
+    }
+
+
+def _clustered(shares: np.ndarray) -> dict[str, float]:
+    """Return mean and 95 % interval of a share whose answers come in runs: runs are the unit."""
+    middle = float(shares.mean())
+    half = 1.96 * float(shares.std(ddof=1)) / len(shares) ** 0.5 if len(shares) > 1 else 1.0
+    return {"estimate": middle, "low": max(0.0, middle - half), "high": min(1.0, middle + half)}
+
+
+# ---- words ---------------------------------------------------------------------------------------
+
+
+def verdict(row: Mapping[str, Any]) -> str:
+    """Return in one sentence how our runs compare with the published figure."""
+    numbers = [figure for figure in row["published"] if figure["epochs"] is not None]
+    learned = f"{_percent(row['success_rate'])} learn it within {row['max_epochs']:,} epochs"
+    if not numbers:
+        return f"No number of epochs was published; {learned}."
+    pieces, matches = [], True
+    for figure in numbers:
+        share = figure["percentile"]
+        inside = share["high"] / 100 >= MIDDLE[0] and share["low"] / 100 <= MIDDLE[1]
+        matches = matches and inside
+        place = (
+            f"{figure['epochs']:,} ({figure['mark']}) is at percentile {share['estimate']:.1f} "
+            f"({share['low']:.1f} to {share['high']:.1f})"
+        )
+        pieces.append(place)
+    word = "Matches" if matches else "Does not match"
+    because = f" {row['because']}" if row["because"] and not matches else ""
+    return f"{word}: {'; '.join(pieces)}; {learned}.{because}"
+
+
+def _percent(share: Mapping[str, Any]) -> str:
+    low, high = 100 * share["low"], 100 * share["high"]
+    return f"{100 * share['estimate']:.1f} % ({low:.1f} to {high:.1f})"
+
+
+def _epochs(row: Mapping[str, Any]) -> str:
+    epochs = row["epochs"]
+    words = [f"> {row['max_epochs']:,}" if epochs[q] is None else f"{epochs[q]:,}" for q in _QUARTILES]
+    return f"{words[1]} ({words[0]} to {words[2]})"
+
+
+_QUARTILES = ("q25", "median", "q75")
+
+
+def _says(row: Mapping[str, Any]) -> str:
+    figures = [f"{f['figure']} ({f['mark']}; {f['source']})" for f in row["published"]]
+    return "; ".join(figures) or "learned; no figure published"
+
+
+def _answers(held_out: Mapping[str, Any] | None) -> str:
+    if held_out is None:
+        return ""
+    if not held_out["runs"]:
+        return "no run converged"
+    return (
+        f"{_percent(held_out['right'])} of answers right; all {held_out['cases']} right in "
+        f"{_percent(held_out['all_right'])} of runs"
+    )
+
+
+def write_up(record: Mapping[str, Any]) -> str:
+    """Return the table as Markdown; every number comes from the record."""
+    lines = [
+        "# The paper says, we measure",
+        "",
+        "Every experiment of Nature 323 (1986) and of PDP vol. 1 ch. 8 with its published recipe, "
+        "each over many seeds. 95 % intervals throughout. Epochs are Kaplan-Meier: runs that are "
+        "not solved by the cap count as slower. A printed number of epochs is one draw from a wide "
+        "distribution: a row *matches* when it lies among the middle 95 % of ours. *Secondary*: "
+        "quoted by another source; *unverified*: from recollection.",
+        "",
+        f"Made by `python -m experiments.reproduce --runs {record['num_runs']}`; do not edit by "
+        "hand.",
+        "",
+        "| experiment | the paper says | runs | solved | epochs: median (quartiles) | held-out cases "
+        "| verdict |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in record["rows"]:
+        lines.append(
+            f"| {row['title']} | {_says(row)} | {row['num_runs']:,} | "
+            f"{_percent(row['success_rate'])} | {_epochs(row)} | {_answers(row['held_out'])} | "
+            f"{verdict(row)} |"
+        )
+    lines += ["", "![epochs](figures/epochs.png)", "", "## Recipes", ""]
+    lines += ["| experiment | published | ours | criterion | cap |", "|---|---|---|---|---|"]
+    for row in record["rows"]:
+        ours = f"{row['our_recipe']}{'; differs: ' + row['differs'] if row['differs'] else ''}"
+        lines.append(
+            f"| {row['title']} | {row['printed_recipe'] or 'none'} | {ours} | {row['criterion']} | "
+            f"{row['max_epochs']:,} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+def save(record: Mapping[str, Any], folder: Path) -> None:
+    """Write `results.json` and the text of `README.md`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results.json").write_text(json.dumps(record, indent=2) + "\n")
+    (folder / "README.md").write_text(write_up(record))
+
+
+def draw(record: Mapping[str, Any], folder: Path) -> None:
+    """Draw quartiles and median of every experiment, with the printed numbers."""
+    axes = epochs_overview(record["rows"], title=f"{record['num_runs']:,} runs per experiment")
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    save_figure(axes.figure, folder / "figures" / "epochs.png")  # type: ignore[arg-type]
+
+
+def epochs_overview(rows: Iterable[Mapping[str, Any]], title: str, ax: Axes | None = None) -> Axes:
+    """Draw per experiment a bar over the quartiles, a dot at the median, a cross where printed."""
+    rows = list(rows)
+    ax = new_axes(ax, size=(8.0, 0.8 + 0.27 * len(rows)))
+    for place, row in enumerate(rows):
+        low, middle, high = (row["epochs"][q] for q in _QUARTILES)
+        cap = row["max_epochs"]
+        if low is not None:
+            ax.plot([low, high or cap], [place, place], color=BLUE, lw=5, alpha=0.4)
+        if high is None:
+            ax.plot(cap, place, marker=">", color=BLUE, alpha=0.6)
+        if middle is not None:
+            ax.plot(middle, place, "o", color=BLUE)
+        for figure in row["published"]:
+            if figure["epochs"] is not None:
+                ax.plot(figure["epochs"], place, "X", color=VERMILLION, ms=8)
+    names = [
+        f"{row['name']}, {100 * row['success_rate']['estimate']:.0f} % solved" for row in rows
+    ]
+    ax.set_yticks(range(len(rows)), names, fontsize=8)
+    ax.invert_yaxis()
+    ax.set_xscale("log")
+    ax.set_xlabel("epochs to converge")
+    ax.set_title(
+        f"{title}: median (dot), quartiles (bar; an arrow: beyond the cap)\n"
+        "and the published numbers (crosses)",
+        fontsize=10,
+        loc="left",
+    )
+    return ax
+
+
+def default_folder(num_runs: int, only: Sequence[str] = ()) -> Path:
+    """Return where the results go: only the whole table may replace the published one."""
+    here = Path(__file__).parent
+    if num_runs == PUBLISHED_RUNS and not only:
+        return here / "results" / "reproduce"
+    return here.parent / "results" / f"reproduce-{num_runs}"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Compute, save and draw."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.reproduce", description=__doc__)
+    parser.add_argument("--runs", type=int, default=PUBLISHED_RUNS)
+    parser.add_argument("--only", nargs="*", default=(), metavar="NAME")
+    options = parser.parse_args(argv)
+    if options.runs < 1:
+        parser.error(f"--runs must be at least 1, got {options.runs}")
+    bpjax.use_all_cpu_cores()
+    folder = default_folder(options.runs, options.only)
+    try:
+        record = compute(options.runs, folder, options.only)
+    except SettingError as fault:
+        parser.error(f"--{fault.setting} {fault.rule}, got {fault.value!r}")
+    save(record, folder)
+    draw(record, folder)
+    print(f"\n{write_up(record)}\nSaved in {folder}.")
+
+
+if __name__ == "__main__":
+    main()
