@@ -337,6 +337,7 @@ def _difference_quotients(
 
 def _versus_witness(problem: Problem, computed: _JaxSide) -> dict[str, float]:
     network, params, inputs, targets, loss = problem
+    params = jax.tree.map(np.asarray, params)  # loops over JAX arrays would take minutes
     # Near y = 1 one rounding of y is a large part of y (1 - y): judge both on the same y.
     activations = computed.activations
     grads, d_inputs = gradient(network, params, activations, targets, loss)

@@ -131,7 +131,7 @@ def test_what_was_not_read_and_what_is_secondary_is_said():
 @pytest.mark.parametrize("name", tasks.TASKS)
 def test_options_may_be_numpy_numbers(name):
     plain = tasks.make_task(name).options
-    kinds = {int: np.int64, float: np.float32, bool: bool}
+    kinds = {int: np.int64, float: np.float32, bool: bool, str: np.str_}
     given = {option: kinds[type(value)](value) for option, value in plain.items()}
     options = tasks.make_task(name, **given).options
     assert options == plain
@@ -172,7 +172,11 @@ def test_the_description_tells_every_setting_apart():
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("chess", {}, "`TASK` must be one of xor, parity, encoder, symmetry, got 'chess'."),
+        (
+            "chess",
+            {},
+            "`TASK` must be one of xor, parity, encoder, symmetry, family-trees, got 'chess'.",
+        ),
         (
             "xor",
             {"bits": 3},

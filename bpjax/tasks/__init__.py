@@ -7,6 +7,7 @@ from typing import Any
 from bpjax.errors import SettingError
 from bpjax.task import Task
 from bpjax.tasks.encoder import encoder
+from bpjax.tasks.family_trees import family_trees
 from bpjax.tasks.parity import parity
 from bpjax.tasks.symmetry import symmetry
 from bpjax.tasks.xor import xor
@@ -16,10 +17,20 @@ TASKS: dict[str, Callable[..., Task]] = {
     "parity": parity,
     "encoder": encoder,
     "symmetry": symmetry,
+    "family-trees": family_trees,
 }
 """Every task by name, in the order in which they are listed."""
 
-__all__ = ["TASKS", "encoder", "make_task", "option_defaults", "parity", "symmetry", "xor"]
+__all__ = [
+    "TASKS",
+    "encoder",
+    "family_trees",
+    "make_task",
+    "option_defaults",
+    "parity",
+    "symmetry",
+    "xor",
+]
 
 
 def make_task(name: str, **options: Any) -> Task:
