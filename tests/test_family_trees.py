@@ -226,7 +226,7 @@ def test_the_margin_and_its_readings():
 @pytest.mark.parametrize("options", [{}, {"bias": False, "scope": "case"}], ids=str)
 def test_every_connection(options):
     task = tasks.family_trees(**options)
-    checks = check_task(task, seeds=[0])
+    checks = check_task(task, seeds=[0], init_ranges=[3.0])
     assert sum(check.num_parameters for check in checks) == task.network.num_parameters
     assert all(check.ok for check in checks), checks
 
@@ -234,9 +234,8 @@ def test_every_connection(options):
 def test_every_connection_where_errors_are_measured_from_the_margin():
     # Not `check_task`: an answer inside neither margin is wrong even as its own target.
     task = tasks.family_trees(measured_from="margin")
-    for init_range in (0.3, 10.0):
-        checks = check_gradients(*initial_problem(task, 0, init_range))
-        assert all(check.ok for check in checks), checks
+    checks = check_gradients(*initial_problem(task, 0, init_range=10.0))
+    assert all(check.ok for check in checks), checks
 
 
 @pytest.mark.parametrize(

@@ -252,6 +252,7 @@ def family_trees(
     off, on = check_off_on(off, on)
     rule = "must be at least 0 and below 0.5"
     margin = real_number("margin", margin, rule, lambda x: 0 <= x < 0.5)
+    loss, measured_from, scope = str(loss), str(measured_from), str(scope)
     inputs, answers = _cases()
     return Task(
         name="family-trees",
