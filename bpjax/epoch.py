@@ -184,6 +184,25 @@ def trained_cases(
     return jnp.ones(num_cases, bool).at[order[:held_out]].set(False)
 
 
+def trained_by(task: Task, seeds: Any) -> np.ndarray:
+    """Return which cases each run of a task is trained on, shape (num_runs, num_cases).
+
+    Args:
+      task: the task.
+      seeds: names of the runs, shape (num_runs,).
+
+    Example:
+      >>> import bpjax
+      >>> trained_by(bpjax.tasks.family_trees(held_out=4), [0, 1, 2]).sum(axis=1).tolist()
+      [100, 100, 100]
+    """
+    seeds = jnp.asarray(seeds, jnp.uint32)
+    if not task.held_out:
+        return np.ones((len(seeds), task.num_cases), bool)
+    draw = functools.partial(trained_cases, task.held_out, task.num_cases)
+    return np.asarray(jax.jit(jax.vmap(draw))(seeds))
+
+
 _HELD_OUT = 104
 """Sets the draw of held-out cases apart from that of the weights, which takes the run's own key."""
 

@@ -306,20 +306,33 @@ class Network:
         return len(np.unique(np.array(connection.tie)[np.array(connection.mask)]))
 
     def describe(self) -> str:
-        """One line for people: "2-2-1", with direct or recurrent connections named."""
+        """One line for people: "2-2-1", layers side by side as "6+6", shortcuts and loops named."""
         if self.iterated is not None:
             return f"{self.iterated.describe()}, {self.iterations} steps"
-        inputs = "+".join(str(layer.size) for layer in self.input_layers)
-        sizes = "-".join([inputs, *(str(layer.size) for layer in self.computed_layers)])
-        # Input layers count as one: what enters the first computed layer skips nothing.
-        level = {layer.name: 0 for layer in self.input_layers}
-        level |= {layer.name: k + 1 for k, layer in enumerate(self.computed_layers)}
+        level = self._levels
+        groups: dict[int, list[str]] = {}
+        for layer in self.layers:
+            groups.setdefault(level[layer.name], []).append(str(layer.size))
+        sizes = "-".join("+".join(groups[k]) for k in sorted(groups))
         extras = [
-            f"{c.source} to {c.target}{' (delayed)' if c.delay else ''}"
+            f"{c.source} to {c.target}{'' if self._goes_forward(c) else ' (delayed)'}"
             for c in self.connections
-            if c.delay or level[c.target] - level[c.source] > 1
+            if level[c.target] - level[c.source] != 1
         ]
         return f"{sizes} with {', '.join(extras)}" if extras else sizes
+
+    @property
+    def _levels(self) -> dict[str, int]:
+        """The length of the longest way forward from an input layer to each layer."""
+        level = {layer.name: 0 for layer in self.input_layers}
+        for layer in self.computed_layers:
+            sources = [c.source for c in self.incoming[layer.name] if self._goes_forward(c)]
+            level[layer.name] = 1 + max((level[name] for name in sources), default=0)
+        return level
+
+    def _goes_forward(self, connection: Connection) -> bool:
+        order = [layer.name for layer in self.layers]
+        return order.index(connection.source) < order.index(connection.target)
 
 
 def _check_names(network: Network) -> None:

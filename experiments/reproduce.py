@@ -22,6 +22,7 @@ import bpjax
 from bpjax import tasks
 from bpjax.analysis.convergence import success_rate
 from bpjax.analysis.held_out import held_out_answers
+from bpjax.epoch import trained_by
 from bpjax.errors import SettingError
 from bpjax.learning import as_schedule
 from bpjax.plots import new_axes, save_figure
@@ -236,7 +237,9 @@ def _held_out(task: Task, result: Any) -> dict[str, Any] | None:
     solved = result["status"] == Status.CONVERGED
     if not solved.any():
         return {"runs": 0}
-    answers = held_out_answers(task, result["seed"][solved], result["weights"][solved])
+    answers = held_out_answers(
+        task, trained_by(task, result["seed"][solved]), result["weights"][solved]
+    )
     right = answers.right
     all_right = right.all(axis=1)
     return {

@@ -445,7 +445,7 @@ def test_what_was_not_read_and_what_is_secondary_is_said():
 @pytest.mark.parametrize("name", tasks.TASKS)
 def test_options_may_be_numpy_numbers(name):
     plain = tasks.make_task(name).options
-    kinds = {int: np.int64, float: np.float32, bool: bool, str: np.str_}
+    kinds = {int: np.int64, float: np.longdouble, bool: bool, str: np.str_}
     given = {option: kinds[type(value)](value) for option, value in plain.items()}
     options = tasks.make_task(name, **given).options
     assert options == plain

@@ -1,10 +1,20 @@
 """Statistics of results.
 
 `outcomes` counts how runs ended; `convergence` has success rates, Kaplan-Meier survival (computed
-in `kaplan_meier`) and restarts; `activations` turns kept weights into what the units do, and
-`solutions` says what trained nets have in common.
+in `kaplan_meier`) and restarts; `activations` turns kept weights into what the units do,
+`solutions` says what trained nets have in common, `representations` what their hidden units code,
+and `held_out` how they answer what they were not trained on.
 """
 
-from bpjax.analysis import activations, convergence, kaplan_meier, outcomes, solutions
+from bpjax.analysis import activations, convergence, kaplan_meier, outcomes
+from bpjax.analysis import held_out, representations, solutions
 
-__all__ = ["activations", "convergence", "kaplan_meier", "outcomes", "solutions"]
+__all__ = [
+    "activations",
+    "convergence",
+    "held_out",
+    "kaplan_meier",
+    "outcomes",
+    "representations",
+    "solutions",
+]

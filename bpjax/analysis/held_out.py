@@ -1,16 +1,15 @@
 """How runs answer the cases that they were not trained on."""
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bpjax.analysis.activations import activations_of
-from bpjax.epoch import trained_cases
 from bpjax.errors import SettingError
-from bpjax.task import Task
+
+if TYPE_CHECKING:
+    from bpjax.task import Task
 
 RUNS_AT_ONCE = 1024
 """Activations of so many runs are held in memory together."""
@@ -32,34 +31,40 @@ class HeldOut(NamedTuple):
 
 
 def held_out_answers(
-    task: Task, seeds: ArrayLike, weights: ArrayLike, tolerance: float = 0.5
+    task: "Task", trained: ArrayLike, weights: ArrayLike, tolerance: float = 0.5
 ) -> HeldOut:
     """Return how each run of a sweep answers the cases that it held out.
 
     Args:
       task: what was trained; some of its cases are held out.
-      seeds: names of the runs, shape (num_runs,): the sweep's `seed` column.
+      trained: which cases each run was trained on, shape (num_runs, num_cases), as
+        `bpjax.epoch.trained_by` says for its seed.
       weights: their weights, shape (num_runs, num_parameters): its `weights` column.
       tolerance: a unit is right if it is nearer to its target than this, and an answer if all its
         units are.
 
     Raises:
-      SettingError: for a task without held-out cases.
+      SettingError: for a task without held-out cases, or a table that holds out another number.
 
     Example:
       >>> import dataclasses, bpjax
+      >>> from bpjax.epoch import trained_by
       >>> task = dataclasses.replace(bpjax.tasks.encoder(), held_out=1)
       >>> runs = bpjax.sweep(task, 4, keep_weights=True)
-      >>> held_out_answers(task, runs["seed"], runs["weights"]).right.shape
+      >>> held_out_answers(task, trained_by(task, runs["seed"]), runs["weights"]).right.shape
       (4, 1)
     """
     if not task.num_held_out:
         raise SettingError("held_out", "must leave some cases of the task untrained", task.held_out)
-    seeds, weights = np.asarray(seeds), np.asarray(weights)
-    case = np.nonzero(~_trained(task, seeds))[1].reshape(len(seeds), -1)
+    trained, weights = np.asarray(trained), np.asarray(weights)
+    shape = trained.shape == (len(weights), task.num_cases)
+    if not shape or np.any((~trained).sum(axis=1) != task.num_held_out):
+        rule = f"must leave out {task.num_held_out} of {task.num_cases} cases for every run"
+        raise SettingError("trained", rule, trained.shape)
+    case = np.nonzero(~trained)[1].reshape(len(weights), -1)
     wanted = task.targets[case]
     parts = []
-    for first in range(0, len(seeds), RUNS_AT_ONCE):
+    for first in range(0, len(weights), RUNS_AT_ONCE):
         some = slice(first, first + RUNS_AT_ONCE)
         activations = activations_of(task.network, weights[some], task.inputs)
         outputs = np.concatenate(
@@ -70,7 +75,3 @@ def held_out_answers(
     right = np.concatenate(parts)
     return HeldOut(case, right.all(axis=2), right.sum(axis=2))
 
-
-def _trained(task: Task, seeds: NDArray[Any]) -> NDArray[np.bool_]:
-    draw = jax.vmap(lambda seed: trained_cases(task.held_out, task.num_cases, seed))
-    return np.asarray(jax.jit(draw)(jnp.asarray(seeds, jnp.uint32)))

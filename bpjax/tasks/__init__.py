@@ -10,6 +10,7 @@ from bpjax.tasks.addition import addition
 from bpjax.tasks.encoder import encoder
 from bpjax.tasks.graded_code import graded_code
 from bpjax.tasks.negation import negation
+from bpjax.tasks.family_trees import family_trees
 from bpjax.tasks.parity import parity
 from bpjax.tasks.sequence import sequence, timing
 from bpjax.tasks.shift_register import shift_register
@@ -29,6 +30,7 @@ TASKS: dict[str, Callable[..., Task]] = {
     "shift-register": shift_register,
     "sequence": sequence,
     "timing": timing,
+    "family-trees": family_trees,
 }
 """Every task by name, in the order in which they are listed."""
 
@@ -36,6 +38,7 @@ __all__ = [
     "TASKS",
     "addition",
     "encoder",
+    "family_trees",
     "graded_code",
     "make_task",
     "negation",
