@@ -31,14 +31,14 @@ class Settings(NamedTuple):
     Attributes:
       learning_rate: one value per piece of the recipe's schedule.
       momentum: likewise.
-      weight_decay: share of every weight lost after each change.
+      weight_decay: share of every weight lost after each change; likewise.
       init_range: half-width of the initial distribution.
       threshold: of the criterion.
     """
 
     learning_rate: Float[Array, " pieces"]
     momentum: Float[Array, " pieces"]
-    weight_decay: Float[Array, ""]
+    weight_decay: Float[Array, " pieces"]
     init_range: Float[Array, ""]
     threshold: Float[Array, ""]
 
@@ -91,6 +91,7 @@ class Program:
     updates: Literal["batch", "case"]
     learning_rate_changes: tuple[int, ...]
     momentum_changes: tuple[int, ...]
+    weight_decay_changes: tuple[int, ...]
     decays: bool
     decay_biases: bool
     copies: Literal["average", "sum"]
@@ -125,7 +126,8 @@ def program_of(task: Task, dtype: str = "float32", decays: bool | None = None) -
         updates=recipe.updates,
         learning_rate_changes=as_schedule(recipe.learning_rate).changes,
         momentum_changes=as_schedule(recipe.momentum).changes,
-        decays=recipe.weight_decay > 0 if decays is None else decays,
+        weight_decay_changes=as_schedule(recipe.weight_decay).changes,
+        decays=recipe.decays if decays is None else decays,
         decay_biases=recipe.decay_biases,
         copies=recipe.copies,
         held_out=task.held_out,
@@ -140,7 +142,7 @@ def settings_of(task: Task, dtype: str = "float32") -> Settings:
     numbers = (
         as_schedule(recipe.learning_rate).values,
         as_schedule(recipe.momentum).values,
-        recipe.weight_decay,
+        as_schedule(recipe.weight_decay).values,
         recipe.init_range,
         task.criterion.threshold,
     )
@@ -329,7 +331,9 @@ def rule_of(program: Program, settings: Settings, num_cases: int) -> optax.Gradi
         program.optimizer,
         piecewise(settings.learning_rate, program.learning_rate_changes, per_epoch),
         piecewise(settings.momentum, program.momentum_changes, per_epoch),
-        settings.weight_decay if program.decays else None,
+        piecewise(settings.weight_decay, program.weight_decay_changes, per_epoch)
+        if program.decays
+        else None,
         program.decay_biases,
         program.network.iterations if program.copies == "average" else 1,
     )

@@ -41,6 +41,12 @@ class VelocityState(NamedTuple):
     velocity: Any
 
 
+class DecayState(NamedTuple):
+    """Memory of a decay that changes: how many weight changes were made so far."""
+
+    count: Int[Array, ""]  # type: ignore[assignment]
+
+
 def _at(value: ScalarOrSchedule, count: Int[Array, ""]) -> Any:
     return value(count) if callable(value) else value
 
@@ -116,7 +122,8 @@ def decay_after_change(rate: ScalarOrSchedule, biases: bool = True) -> optax.Gra
     touches neither the velocity nor the learning rate.
 
     Args:
-      rate: 0 <= rate < 1; the paper's 0.2 % is 0.002.
+      rate: 0 <= rate < 1, or a schedule of the number of changes made so far; the paper's 0.2 % is
+        0.002.
       biases: whether biases shrink too. The paper says "every weight" and treats a bias as one.
 
     Returns:
@@ -130,11 +137,22 @@ def decay_after_change(rate: ScalarOrSchedule, biases: bool = True) -> optax.Gra
       [0.998...]
     """
 
-    def shrink(changes: Params, params: Params) -> Params:
-        decayed = jax.tree.map(lambda c, w: c - rate * (w + c), changes, params)
+
+    def shrink(changes: Params, params: Params, now: Any) -> Params:
+        decayed = jax.tree.map(lambda c, w: c - now * (w + c), changes, params)
         return decayed if biases else decayed._replace(bias=changes.bias)
 
-    return optax.stateless(shrink)
+    if not callable(rate):
+        return optax.stateless(lambda changes, params: shrink(changes, params, rate))
+
+    def init(params: Params) -> DecayState:
+        del params
+        return DecayState(jnp.zeros((), jnp.int32))
+
+    def update(changes: Params, state: DecayState, params: Any = None) -> tuple[Any, DecayState]:
+        return shrink(changes, params, rate(state.count)), DecayState(state.count + 1)
+
+    return optax.GradientTransformation(init, update)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -208,7 +226,8 @@ class Recipe:
     Args:
       learning_rate: eps of equations (8) and (9), positive; a number or a `Schedule` of epochs.
       momentum: alpha of equation (9), 0 <= momentum < 1; a number or a `Schedule`.
-      weight_decay: share by which every weight shrinks after each change, 0 <= weight_decay < 1.
+      weight_decay: share by which every weight shrinks after each change, 0 <= weight_decay < 1; a
+        number or a `Schedule`.
       init_range: initial weights are drawn from [-init_range, init_range].
       initializer: the distribution of the draws.
       updates: "batch" adds the gradients of all cases before each change, as in all work that
@@ -229,7 +248,7 @@ class Recipe:
 
     learning_rate: float | Schedule
     momentum: float | Schedule = 0.9
-    weight_decay: float = 0.0
+    weight_decay: float | Schedule = 0.0
     init_range: float = 0.3
     initializer: Initializer = Initializer()  # noqa: RUF009  (frozen)
     updates: Literal["batch", "case"] = "batch"
@@ -241,7 +260,7 @@ class Recipe:
     def __post_init__(self) -> None:
         self._keep("learning_rate", _each(_learning_rate, self.learning_rate))
         self._keep("momentum", _each(_momentum, self.momentum))
-        self._keep("weight_decay", _share("weight_decay", self.weight_decay))
+        self._keep("weight_decay", _each(_weight_decay, self.weight_decay))
         self._keep("init_range", _init_range(self.init_range))
         if self.updates not in ("batch", "case"):
             raise SettingError("updates", "must be 'batch' or 'case'", self.updates)
@@ -257,6 +276,11 @@ class Recipe:
             rule = "must not change during a run if the optimizer is 'rprop'"
             raise SettingError("learning_rate", rule, str(self.learning_rate))
         self._keep("max_epochs", whole_number("max_epochs", self.max_epochs, 1, LARGEST_EPOCH))
+
+    @property
+    def decays(self) -> bool:
+        """Whether weights ever decay."""
+        return max(as_schedule(self.weight_decay).values) > 0
 
     def _keep(self, setting: str, value: Any) -> None:
         object.__setattr__(self, setting, value)
@@ -275,6 +299,10 @@ def _learning_rate(value: Any) -> float:
 
 def _momentum(value: Any) -> float:
     return _share("momentum", value)
+
+
+def _weight_decay(value: Any) -> float:
+    return _share("weight_decay", value)
 
 
 def _share(setting: str, value: Any) -> float:
@@ -315,7 +343,8 @@ def learning_rule(
       optimizer: a name in `OPTIMIZERS` or a transformation of the user's own.
       learning_rate: number or schedule of the number of weight changes made so far.
       momentum: likewise.
-      weight_decay: share of every weight lost after each change; None leaves decay out.
+      weight_decay: share of every weight lost after each change, or a schedule; None leaves decay
+        out.
       decay_biases: whether biases decay too.
       num_copies: gradients, which are sums over so many corresponding weights, are averaged.
     """

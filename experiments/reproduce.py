@@ -212,8 +212,8 @@ def recipe_in_words(task: Task) -> str:
         f"{recipe.initializer.distribution} +-{recipe.init_range:g}",
         recipe.updates,
     ]
-    if recipe.weight_decay:
-        words.append(f"decay {recipe.weight_decay:g}")
+    if recipe.decays:
+        words.append(f"decay {as_schedule(recipe.weight_decay)}")
     return ", ".join(words)
 
 

@@ -3,8 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from helpers import assert_trees_close
+from helpers import advance, assert_trees_close
 
+import bpjax
 from bpjax.errors import SettingError
 from bpjax.learning import (
     OPTIMIZERS,
@@ -258,3 +259,31 @@ def test_settings_may_be_traced():
 def test_a_change_beyond_the_counter_never_comes():
     rate = piecewise(jnp.array([0.1, 0.2]), (10**8,), changes_per_epoch=104)
     assert float(jax.jit(rate)(jnp.int32(2**31 - 2))) == pytest.approx(0.1)
+
+
+def test_decay_may_start_late():
+    """Two pieces: none at first, a half from the second change on; the gradient is zero."""
+    rule = optax.chain(
+        steepest_descent(0.1), decay_after_change(lambda count: jnp.where(count < 1, 0.0, 0.5))
+    )
+    params = Params({("a", "b"): jnp.ones((1, 1))}, {"b": jnp.ones(1)})
+    state, sizes = rule.init(params), []
+    for _ in range(3):
+        changes, state = rule.update(jax.tree.map(jnp.zeros_like, params), state, params)
+        params = optax.apply_updates(params, changes)
+        sizes.append(float(params.bias["b"][0]))
+    assert sizes == [1.0, 0.5, 0.25]
+
+
+def test_a_scheduled_decay_is_counted_in_epochs():
+    task = bpjax.tasks.xor().with_settings(weight_decay=Schedule((0.0, 0.01), (3,)))
+    plain = bpjax.tasks.xor()
+    assert_trees_close(advance(task, 3).params, advance(plain, 3).params, 0)
+    decayed = advance(plain.with_settings(weight_decay=0.01), 1, seed=0)
+    for updates in ("batch", "case"):
+        late = task.with_settings(updates=updates)
+        without = plain.with_settings(updates=updates)
+        assert_trees_close(advance(late, 3).params, advance(without, 3).params, 0)
+        there = np.abs(advance(late, 4).params.bias["hidden"])
+        assert np.all(there != np.abs(advance(without, 4).params.bias["hidden"]))
+    assert not np.allclose(decayed.params.bias["hidden"], advance(plain, 1).params.bias["hidden"])

@@ -39,7 +39,7 @@ def test_the_numbers_of_a_run_do_not_depend_on_the_others_asked_for():
     np.testing.assert_array_equal(settings.momentum, np.full((1, 3), 0.8, np.float32))
     np.testing.assert_array_equal(settings.threshold, np.full(3, 0.3, np.float32))
     np.testing.assert_array_equal(settings.init_range, np.full(3, 0.3, np.float32))
-    np.testing.assert_array_equal(settings.weight_decay, np.zeros(3))
+    np.testing.assert_array_equal(settings.weight_decay, np.zeros((1, 3)))
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])

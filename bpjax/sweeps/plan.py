@@ -100,7 +100,7 @@ class Plan:
 
     def groups(self) -> list[Group]:
         """Return the runs of this shard by compiled program, in order."""
-        decays = any(cell.task.recipe.weight_decay > 0 for cell in self.cells)
+        decays = any(cell.task.recipe.decays for cell in self.cells)
 
         def shared(numbered_cell: tuple[int, Cell]) -> tuple[Program, bytes, bytes, int]:
             task = numbered_cell[1].task
