@@ -137,7 +137,6 @@ def decay_after_change(rate: ScalarOrSchedule, biases: bool = True) -> optax.Gra
       [0.998...]
     """
 
-
     def shrink(changes: Params, params: Params, now: Any) -> Params:
         decayed = jax.tree.map(lambda c, w: c - now * (w + c), changes, params)
         return decayed if biases else decayed._replace(bias=changes.bias)

@@ -3,8 +3,9 @@
     python -m experiments.reproduce
 
 makes the published folder, experiments/results/reproduce, with 1,000 runs of each experiment and
-100 of the slowest; `--runs 50` is a quick look, kept in results/reproduce-50. Finished runs are
-kept under sweeps/ in that folder, so a table that was interrupted goes on where it stopped.
+100 of the slowest; `--runs 50` is a quick look without these, kept in results/reproduce-50.
+Finished runs are kept under sweeps/ in that folder, so a table that was interrupted goes on where
+it stopped.
 """
 
 import argparse
@@ -46,6 +47,8 @@ class Experiment:
       printed: the recipe as published; "" if none was.
       differs: how our recipe differs from the published one; "" if in nothing that was published.
       because: why the row does not match, if it does not.
+      bound: whether the published number is only said not to have been exceeded.
+      judge: says how the row compares, where no number of epochs does.
       slow: whether a tenth of the runs has to do.
     """
 
@@ -54,12 +57,14 @@ class Experiment:
     printed: str = ""
     differs: str = ""
     because: str = ""
+    bound: bool = False
+    judge: Callable[[Mapping[str, Any]], str] | None = None
     slow: bool = False
 
 
 def experiments() -> list[Experiment]:
     """Return all experiments in the order of the table."""
-    chapter = "momentum about 0.9 (secondary)"
+    chapter = chapter_momentum()
     found = [
         Experiment(
             "symmetry",
@@ -82,7 +87,12 @@ def experiments() -> list[Experiment]:
             tasks.xor(direct=True),
             f"learning rate 0.5 (secondary), {chapter}",
         ),
-        Experiment("xor-2-2-1", tasks.xor(), f"learning rate 0.25 (secondary), {chapter}"),
+        Experiment(
+            "xor-2-2-1",
+            _with(tasks.xor(), *tasks.xor().published[:2]),
+            f"learning rate 0.25 (secondary), {chapter}",
+            judge=_judge_local_minima,
+        ),
         Experiment(
             "xor-2-2-1-faster",
             _with(
@@ -95,46 +105,96 @@ def experiments() -> list[Experiment]:
                 ),
             ),
             f"learning rate 0.5 (secondary), {chapter}",
+            judge=_judge_local_minima,
         ),
     ]
-    found += [
-        Experiment(f"xor-2-{hidden}-1", tasks.xor(hidden=hidden), chapter)
-        for hidden in (4, 8, 16, 32)
-    ]
+    found += [_chauvin(hidden) for hidden in (2, 4, 8, 16, 32)]
+    found += [_parity(bits) for bits in range(2, 9)]
     found += [
         Experiment(
-            f"parity-{bits}",
-            tasks.parity(bits=bits).with_settings(max_epochs=20_000 if bits < 7 else 5_000),
-            f"learning rate 0.5 (secondary, for 4 bits), {chapter}",
-            slow=bits >= 7,
-        )
-        for bits in range(2, 9)
-    ]
-    found += [
-        Experiment("encoder-8-3-8", tasks.encoder(), chapter),
-        Experiment("encoder-10-5-10", tasks.encoder(size=10, hidden=5)),
-        Experiment("encoder-16-4-16", tasks.encoder(size=16, hidden=4), chapter),
-        Experiment("graded-code", tasks.graded_code(), chapter),
-        Experiment("addition-2", tasks.addition(hidden=2), chapter),
-        Experiment("addition-2-full", tasks.addition(hidden=2, wiring="full"), chapter),
-        Experiment("addition-3", tasks.addition(hidden=3), chapter),
-        Experiment("addition-3-full", tasks.addition(hidden=3, wiring="full"), chapter),
+            "parity-4-by-case",
+            tasks.parity().with_settings(updates="case", max_epochs=20_000),
+            f"learning rate 0.5 (secondary), {chapter}",
+            "weights change after each case, as the rule is derived in the chapter",
+        ),
+        Experiment("encoder-8-3-8", tasks.encoder(), chapter, judge=_judge_learned),
+        Experiment(
+            "encoder-10-5-10",
+            tasks.encoder(size=10, hidden=5),
+            "",
+            "rates of the published trials are not known; at 0.25 all units saturate",
+            "Those are best results over tuned rates and ranges of weights, which are not known.",
+        ),
+        Experiment("encoder-16-4-16", tasks.encoder(size=16), chapter, judge=_judge_learned),
+        Experiment("graded-code", tasks.graded_code(), chapter, judge=_judge_learned),
+        Experiment("addition-2", tasks.addition(), chapter, judge=_judge_addition),
+        Experiment(
+            "addition-2-full",
+            tasks.addition(wiring="full"),
+            chapter,
+            "connections that are not drawn exist too",
+            judge=_judge_addition,
+        ),
+        Experiment("addition-3", tasks.addition(hidden=3), chapter, judge=_judge_addition),
+        Experiment(
+            "addition-3-full",
+            tasks.addition(hidden=3, wiring="full"),
+            chapter,
+            "connections that are not drawn exist too",
+            judge=_judge_addition,
+        ),
         Experiment("negation", tasks.negation(), f"learning rate 0.25 (unverified), {chapter}"),
-        Experiment("t-c", tasks.t_c(), chapter),
+        Experiment("t-c", tasks.t_c(), chapter, judge=_judge_learned),
+    ]
+    found += [
         Experiment(
-            "shift-register-3",
-            tasks.shift_register(units=3),
+            f"shift-register-{units}",
+            tasks.shift_register(units=units),
             f"learning rate 0.25 (unverified), {chapter}",
-        ),
-        Experiment(
-            "shift-register-5",
-            tasks.shift_register(units=5),
-            f"learning rate 0.25 (unverified), {chapter}",
-        ),
-        Experiment("sequence", tasks.sequence().with_settings(max_epochs=2_000), chapter),
-        Experiment("timing", tasks.timing().with_settings(max_epochs=1_000), chapter, slow=True),
+            bound=True,
+        )
+        for units in (3, 5)
+    ]
+    found += [
+        Experiment("sequence", tasks.sequence(), chapter),
+        Experiment("timing", tasks.timing(), chapter, judge=_judge_learned, slow=True),
     ]
     return found
+
+
+def _chauvin(hidden: int) -> Experiment:
+    """Return exclusive-or with many hidden units, of which a formula gives the mean epochs."""
+    task = tasks.xor(hidden=hidden).with_settings(updates="case", learning_rate=0.5)
+    formula = [figure for figure in task.published if "log2" in figure.figure]
+    return Experiment(
+        f"xor-2-{hidden}-1-by-case",
+        _with(task, *formula),
+        "momentum about 0.9 (secondary); no rate was published with the formula",
+        "changes after each case at rate 0.5, which fits the formula; batch changes at the rate "
+        "0.25 of the other runs take 942 epochs for 2 and 310 for 32 hidden units (medians)",
+    )
+
+
+def _parity(bits: int) -> Experiment:
+    task, differs = tasks.parity(bits=bits).with_settings(max_epochs=20_000), ""
+    if bits > 4:
+        task = task.with_settings(init_range=1.0, learning_rate=0.1)
+        differs = "rate 0.1 and weights in +-1: at 0.5 and +-0.3 almost no net of 5 bits learns"
+    return Experiment(
+        f"parity-{bits}",
+        task,
+        f"learning rate 0.5 (secondary, for 4 bits), {chapter_momentum()}",
+        differs,
+        "Batch changes from weights in +-0.3 mostly get stuck; see the row with changes after "
+        "each case.",
+        judge=None if bits == 4 else _judge_learned,
+        slow=bits >= 7,
+    )
+
+
+def chapter_momentum() -> str:
+    """Return what the chapter is quoted to say of momentum."""
+    return "momentum about 0.9 (secondary)"
 
 
 def _with(task: Task, *published: Published, source: str | None = None) -> Task:
@@ -150,7 +210,7 @@ def compute(
     """Run every experiment.
 
     Args:
-      num_runs: seeds per experiment; of the slow ones a tenth, at least ten.
+      num_runs: seeds per experiment; of the slow ones a tenth, and none below 100.
       folder: where finished runs are kept; None keeps nothing.
       only: names of the experiments to run; all unless given.
       tell: is told of each row as it is done.
@@ -158,15 +218,25 @@ def compute(
     Returns:
       What `results.json` holds.
     """
-    chosen = _chosen(only)
+    everything = _chosen(only)
+    # A tenth of fewer runs would say nothing, and take most of the time of a quick look.
+    chosen = [e for e in everything if only or not e.slow or num_runs >= 100]
     rows = []
     for number, experiment in enumerate(chosen, 1):
         began = time.perf_counter()
-        runs = max(num_runs // 10, min(num_runs, 10)) if experiment.slow else num_runs
-        rows.append(measure(experiment, runs, folder))
+        runs = max(num_runs // 10, 1) if experiment.slow else num_runs
+        row = measure(experiment, runs, folder)
+        row["verdict"] = experiment.judge(row) if experiment.judge else verdict(row)
+        rows.append(row)
         seconds = time.perf_counter() - began
-        tell(f"{number} of {len(chosen)}, {seconds:.1f} s: {experiment.name}: {verdict(rows[-1])}")
-    return {"num_runs": num_runs, "rows": rows, "environment": environment()}
+        tell(f"{number} of {len(chosen)}, {seconds:.1f} s: {experiment.name}: {row['verdict']}")
+    left_out = [experiment.name for experiment in everything if experiment not in chosen]
+    return {
+        "num_runs": num_runs,
+        "rows": rows,
+        "left_out": left_out,
+        "environment": environment(),
+    }
 
 
 def _chosen(only: Sequence[str]) -> list[Experiment]:
@@ -198,6 +268,7 @@ def measure(experiment: Experiment, num_runs: int, folder: Path | None) -> dict[
         "converged": summary["converged"],
         "success_rate": summary["success_rate"],
         "epochs": summary["epochs"],
+        "bound": experiment.bound,
         "published": [_beside(figure, result) for figure in task.published],
         "held_out": _held_out(task, result),
     }
@@ -264,24 +335,63 @@ def _clustered(shares: np.ndarray) -> dict[str, float]:
 
 
 def verdict(row: Mapping[str, Any]) -> str:
-    """Return in one sentence how our runs compare with the published figure."""
+    """Return in one sentence where the published number lies among our runs."""
     numbers = [figure for figure in row["published"] if figure["epochs"] is not None]
-    learned = f"{_percent(row['success_rate'])} learn it within {row['max_epochs']:,} epochs"
-    if not numbers:
-        return f"No number of epochs was published; {learned}."
-    pieces, matches = [], True
+    places, verdicts = [], set()
     for figure in numbers:
         share = figure["percentile"]
-        inside = share["high"] / 100 >= MIDDLE[0] and share["low"] / 100 <= MIDDLE[1]
-        matches = matches and inside
-        place = (
-            f"{figure['epochs']:,} ({figure['mark']}) is at percentile {share['estimate']:.1f} "
-            f"({share['low']:.1f} to {share['high']:.1f})"
+        low, middle, high = (share[name] / 100 for name in ("low", "estimate", "high"))
+        if row["bound"]:
+            verdicts.add("Matches" if middle >= 0.5 else _NO)
+        elif MIDDLE[0] <= middle <= MIDDLE[1]:
+            verdicts.add("Matches")
+        else:
+            verdicts.add("Too few runs to tell" if low <= MIDDLE[1] and high >= MIDDLE[0] else _NO)
+        places.append(
+            f"{figure['epochs']:,} ({figure['mark']}) is at percentile {100 * middle:.1f} "
+            f"({100 * low:.1f} to {100 * high:.1f})"
         )
-        pieces.append(place)
-    word = "Matches" if matches else "Does not match"
-    because = f" {row['because']}" if row["because"] and not matches else ""
-    return f"{word}: {'; '.join(pieces)}; {learned}.{because}"
+    word = next(word for word in (_NO, "Too few runs to tell", "Matches") if word in verdicts)
+    because = f" {row['because']}" if row["because"] and word == _NO else ""
+    return f"{word}: {'; '.join(places)}.{because}"
+
+
+_NO = "Does not match"
+
+
+def _judge_learned(row: Mapping[str, Any]) -> str:
+    solved = row["success_rate"]
+    often = (
+        "in most runs" if solved["low"] > 0.5 else "in some runs" if row["converged"] else "in none"
+    )
+    match = "Matches" if row["converged"] else _NO
+    return f"{match}: no number of epochs is known; it is learned {often}."
+
+
+def _judge_local_minima(row: Mapping[str, Any]) -> str:
+    solved = row["success_rate"]
+    stuck = {
+        "estimate": 1 - solved["estimate"],
+        "low": 1 - solved["high"],
+        "high": 1 - solved["low"],
+    }
+    return (
+        f"{_percent(stuck)} of runs are unsolved after {row['max_epochs']:,} epochs, where the "
+        "chapter met two in hundreds of runs (of several nets): "
+        + ("about as rare." if stuck["low"] < 0.02 else "rare, but not that rare.")
+    )
+
+
+def _judge_addition(row: Mapping[str, Any]) -> str:
+    solved = row["success_rate"]
+    said_to_stick = "2 hidden" in row["title"]
+    sticks = solved["high"] < 0.98
+    word = "Matches" if sticks == said_to_stick else _NO
+    claim = "are met regularly" if said_to_stick else "are never met"
+    return (
+        f"{word}: local minima {claim} (unverified), and {_percent(solved)} of our runs are "
+        "solved. It depends on which connections that are not drawn existed."
+    )
 
 
 def _percent(share: Mapping[str, Any]) -> str:
@@ -291,7 +401,9 @@ def _percent(share: Mapping[str, Any]) -> str:
 
 def _epochs(row: Mapping[str, Any]) -> str:
     epochs = row["epochs"]
-    words = [f"> {row['max_epochs']:,}" if epochs[q] is None else f"{epochs[q]:,}" for q in _QUARTILES]
+    words = [
+        f"> {row['max_epochs']:,}" if epochs[q] is None else f"{epochs[q]:,}" for q in _QUARTILES
+    ]
     return f"{words[1]} ({words[0]} to {words[2]})"
 
 
@@ -310,7 +422,8 @@ def _answers(held_out: Mapping[str, Any] | None) -> str:
         return "no run converged"
     return (
         f"{_percent(held_out['right'])} of answers right; all {held_out['cases']} right in "
-        f"{_percent(held_out['all_right'])} of runs"
+        f"{_percent(held_out['all_right'])} of runs, at most one wrong in "
+        f"{_percent(held_out['at_most_one_wrong'])}"
     )
 
 
@@ -336,8 +449,10 @@ def write_up(record: Mapping[str, Any]) -> str:
         lines.append(
             f"| {row['title']} | {_says(row)} | {row['num_runs']:,} | "
             f"{_percent(row['success_rate'])} | {_epochs(row)} | {_answers(row['held_out'])} | "
-            f"{verdict(row)} |"
+            f"{row['verdict']} |"
         )
+    if record["left_out"]:
+        lines += ["", f"Left out below 100 runs, being slow: {', '.join(record['left_out'])}."]
     lines += ["", "![epochs](figures/epochs.png)", "", "## Recipes", ""]
     lines += ["| experiment | published | ours | criterion | cap |", "|---|---|---|---|---|"]
     for row in record["rows"]:
@@ -379,9 +494,7 @@ def epochs_overview(rows: Iterable[Mapping[str, Any]], title: str, ax: Axes | No
         for figure in row["published"]:
             if figure["epochs"] is not None:
                 ax.plot(figure["epochs"], place, "X", color=VERMILLION, ms=8)
-    names = [
-        f"{row['name']}, {100 * row['success_rate']['estimate']:.0f} % solved" for row in rows
-    ]
+    names = [f"{row['name']}, {100 * row['success_rate']['estimate']:.0f} % solved" for row in rows]
     ax.set_yticks(range(len(rows)), names, fontsize=8)
     ax.invert_yaxis()
     ax.set_xscale("log")

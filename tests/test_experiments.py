@@ -1,6 +1,7 @@
 """Every study at tiny size: it computes, saves, draws, and says what it found."""
 
 import copy
+import dataclasses
 import json
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import same_bits, symmetry
+from experiments import reproduce, same_bits, symmetry
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +120,82 @@ def test_same_bits_saves_its_table(same_bits_record, tmp_path):
     text = (tmp_path / "README.md").read_text()
     assert "| `bpjax sweep`, matrix | 64 | 1 (" in text
     assert "| `jit(vmap(train))`, batches of 250 against 64 | 2 |" in text
+
+
+# ---- the table of all published experiments ------------------------------------------------------
+
+
+def test_the_table_names_every_experiment():
+    from bpjax.tasks import TASKS
+
+    found = reproduce.experiments()
+    assert {experiment.task.name for experiment in found} == set(TASKS)
+    names = [experiment.name for experiment in found]
+    assert len(set(names)) == len(names)
+
+
+def test_a_small_table_is_computed_saved_and_drawn(tmp_path):
+    told = []
+    only = ["xor-2-1-1", "shift-register-3", "sequence"]
+    record = reproduce.compute(6, tmp_path, only, told.append)
+    reproduce.save(record, tmp_path)
+    reproduce.draw(record, tmp_path)
+    assert [row["name"] for row in record["rows"]] == only
+    assert len(told) == 3
+    assert (tmp_path / "figures" / "epochs.png").stat().st_size > 10_000
+    text = (tmp_path / "README.md").read_text()
+    assert "solved after 558 epochs at learning rate 0.5 (secondary; p. 331)" in text
+    for row in record["rows"]:
+        assert row["verdict"] in text
+    held_out = record["rows"][2]["held_out"]
+    assert held_out["cases"] == 5
+    assert held_out["runs"] == record["rows"][2]["converged"]
+    again = reproduce.compute(6, tmp_path, only, told.append)
+    assert again["rows"] == record["rows"]  # nothing was trained anew
+
+
+def test_slow_experiments_are_left_out_of_a_quick_look(monkeypatch):
+    quick = [e for e in reproduce.experiments() if e.name == "shift-register-3"]
+    slow = [dataclasses.replace(quick[0], name="slow", slow=True)]
+    monkeypatch.setattr(reproduce, "experiments", lambda: quick + slow)
+    record = reproduce.compute(20, tell=lambda words: None)
+    assert record["left_out"] == ["slow"]
+    assert "Left out below 100 runs, being slow: slow." in reproduce.write_up(record)
+
+
+def row_with(percentile, low, high, bound=False):
+    share = {"estimate": percentile, "low": low, "high": high}
+    figure = {"epochs": 100, "mark": "verified", "percentile": share}
+    return {"published": [figure], "bound": bound, "because": "It is so."}
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (row_with(50, 45, 55), "Matches: 100 (verified) is at percentile 50.0 (45.0 to 55.0)."),
+        (row_with(2.6, 1, 4), "Matches"),
+        (row_with(2.4, 1, 4), "Too few runs to tell"),
+        (row_with(99.5, 98, 99.9), "Does not match"),
+        (
+            row_with(0.1, 0, 1),
+            "Does not match: 100 (verified) is at percentile 0.1 (0.0 to 1.0). It",
+        ),
+        (row_with(100, 99, 100, bound=True), "Matches"),
+        (row_with(40, 35, 45, bound=True), "Does not match"),
+    ],
+)
+def test_a_verdict_says_where_the_printed_number_lies(row, words):
+    assert reproduce.verdict(row).startswith(words)
+
+
+def test_answers_of_one_run_are_not_counted_as_independent():
+    shares = np.array([0.0, 1.0] * 50)
+    interval = reproduce._clustered(shares)
+    assert interval["estimate"] == 0.5
+    assert interval["high"] - 0.5 == pytest.approx(1.96 * 0.5025 / 10, rel=1e-3)
+
+
+def test_an_unknown_experiment_is_refused():
+    with pytest.raises(SystemExit) as stop:
+        reproduce.main(["--only", "chess", "--runs", "5"])
+    assert stop.value.code == 2

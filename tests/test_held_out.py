@@ -33,9 +33,7 @@ def test_every_run_is_asked_its_own_cases():
     runs = bpjax.sweep(task, 40, keep_weights=True, max_epochs=300)
     trained = trained_by(task, runs["seed"])
     answers = held_out_answers(task, trained, runs["weights"])
-    assert all(
-        not trained[run, case] for run, cases in enumerate(answers.case) for case in cases
-    )
+    assert all(not trained[run, case] for run, cases in enumerate(answers.case) for case in cases)
     run = bpjax.train(task, 7, max_epochs=300)
     assert run.history.num_held_out_right[-1] == answers.right[7].sum()
     assert len({tuple(cases) for cases in answers.case}) > 10

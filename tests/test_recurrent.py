@@ -199,7 +199,10 @@ def two_units():
         (
             lambda: Network(
                 [Layer("a", 1), Layer("b", 2), Layer("c", 1)],
-                [Connection("a", "b", copy_of=("x", "y")), Connection("b", "c", copy_of=("x", "y"))],
+                [
+                    Connection("a", "b", copy_of=("x", "y")),
+                    Connection("b", "c", copy_of=("x", "y")),
+                ],
             ),
             "`copy_of` must have shape, mask and tie of its fellow ('a', 'b')",
         ),

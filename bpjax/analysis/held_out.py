@@ -74,4 +74,3 @@ def held_out_answers(
         parts.append(np.abs(answers - wanted[some]) < tolerance)
     right = np.concatenate(parts)
     return HeldOut(case, right.all(axis=2), right.sum(axis=2))
-

@@ -33,6 +33,7 @@ def encoder(size: int = 8, hidden: int | None = None, off: float = 0.0, on: floa
     hidden = whole_number("hidden", hidden, 1)
     off, on = check_off_on(off, on)
     patterns = np.eye(size)
+    learning_rate = 0.25 if size <= 8 else 0.05
     return Task(
         name="encoder",
         title=f"encoder {size}-{hidden}-{size}",
@@ -40,11 +41,12 @@ def encoder(size: int = 8, hidden: int | None = None, off: float = 0.0, on: floa
         network=layered(size, hidden, size),
         inputs=patterns,
         targets=on_off_targets(patterns, off, on),
-        recipe=Recipe(learning_rate=0.25, momentum=0.9, init_range=0.3),
+        recipe=Recipe(learning_rate=learning_rate, momentum=0.9, init_range=0.3),
         criterion=middle_criterion(off, on),
         source="Rumelhart, Hinton & Williams, PDP vol. 1 ch. 8 (1986), pp. 335-338",
         open_choices=(
-            "Not in the part of the chapter that was read: the learning rate (default 0.25), "
+            "Not in the part of the chapter that was read: the learning rate (default "
+            f"{learning_rate}; the many units of larger nets saturate at 0.25), "
             "initial range (0.3), targets (0 and 1), stopping rule (right side of the middle) and "
             "number of epochs. Momentum 0.9, the chapter's usual value (p. 330), is secondary."
         ),

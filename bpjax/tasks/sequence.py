@@ -61,13 +61,13 @@ def sequence(
         source="Rumelhart, Hinton & Williams, PDP vol. 1 ch. 8 (1986), pp. 358-359, Tables 10-11",
         open_choices=(
             "Not in the part of the chapter that was read: which recurrent connections there were "
-            "(hidden to hidden, and every connection takes one step), learning rate (0.25), "
+            "(hidden to hidden, and every connection takes one step), learning rate (0.1), "
             "initial range (0.3), activity of hidden units at the start (0.2, as Table 11 shows "
             "for the outputs), targets (0 and 1, no margin), stopping rule (right side of the "
             "middle). Momentum 0.9, the chapter's usual value (p. 330), is secondary. Gradients of "
             "corresponding weights are averaged."
         ),
-        **_cases(((0, 1),), 2, hidden, off, on),  # type: ignore[arg-type]
+        **_cases(((0, 1),), 2, 0.1, hidden, off, on),  # type: ignore[arg-type]
     )
 
 
@@ -106,7 +106,7 @@ def timing(hidden: int = 60, held_out: int = 20, off: float = 0.0, on: float = 1
             "unverified), which sequences were held out (20 is unverified; drawn per run), and all "
             "that is open for `sequence`; momentum 0.9 (p. 330) is secondary."
         ),
-        **_cases(tuple(PLACES.values()), 4, hidden, off, on),  # type: ignore[arg-type]
+        **_cases(tuple(PLACES.values()), 4, 0.02, hidden, off, on),  # type: ignore[arg-type]
     )
 
 
@@ -123,7 +123,12 @@ def iterative_net(hidden: int) -> Network:
 
 
 def _cases(
-    timings: tuple[tuple[int, int], ...], num_shown: int, hidden: int, off: float, on: float
+    timings: tuple[tuple[int, int], ...],
+    num_shown: int,
+    learning_rate: float,
+    hidden: int,
+    off: float,
+    on: float,
 ) -> dict[str, object]:
     """Return network, cases, recipe and criterion for letters at the steps of any timing.
 
@@ -150,7 +155,9 @@ def _cases(
         "network": network,
         "inputs": np.array(inputs),
         "targets": on_off_targets(np.array(targets), off, on),
-        "recipe": Recipe(learning_rate=0.25, momentum=0.9, init_range=0.3),
+        "recipe": Recipe(
+            learning_rate=learning_rate, momentum=0.9, init_range=0.3, max_epochs=2_000
+        ),
         "criterion": middle_criterion(off, on),
     }
 
