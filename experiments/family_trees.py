@@ -9,8 +9,8 @@ target), within the printed 1,500 epochs.
     python -m experiments.family_trees
 
 makes the published folder, experiments/results/family_trees, with 200 runs of each recipe (100
-where weights change after every case) and 1,000 of the best; `--runs 20` is a quick look, kept in
-results/family_trees-20. Finished runs are kept under sweeps/ in that folder.
+where weights change after every case, and of 5,000 epochs) and 1,000 of the best; `--runs 20` is a
+quick look, kept in results/family_trees-20. Finished runs are kept under sweeps/ in that folder.
 """
 
 import argparse
@@ -216,7 +216,8 @@ def compute(
     """Train every recipe, find the best and look at what it learns.
 
     Args:
-      num_runs: seeds per recipe; half as many where weights change after every case.
+      num_runs: seeds per recipe; half as many where weights change after every case, or the cap is
+        `LONG_CAP`.
       best_runs: seeds of the best recipe; five times as many unless given.
       folder: where finished runs are kept; None keeps nothing.
       cells: recipes instead of all (and then no steps away from the best).
@@ -232,8 +233,14 @@ def compute(
     steps = variations(best, best.decay)
     if cells is None:
         rows |= _measure_all([cell for cell in steps if cell not in rows], num_runs, folder, tell)
-    looked_at = _look_at(best, best_runs or 5 * num_runs, folder)
-    tell("looked at the best")
+    with_decay = {cell: row for cell, row in rows.items() if cell.decay == PRINTED.decay}
+    kept = choose_best(with_decay) if with_decay else best
+    looks = {
+        why: _look_at(cell, best_runs or 5 * num_runs, folder)
+        for why, cell in (("of all", best), ("with the printed decay", kept))
+        if why == "of all" or cell != best
+    }
+    tell(f"looked at it, and at the best with the printed decay: {kept.words()}")
     record = {
         "num_runs": num_runs,
         "cap": CAP,
@@ -245,20 +252,24 @@ def compute(
         "nearest": nearest(rows),
         "ladder": ladder(rows),
         "chance": chance(num_runs),
-        "looked_at": looked_at["record"],
+        "best_with_decay": kept.words(),
+        "looked_at": [{"why": why} | look["record"] for why, look in looks.items()],
         "environment": environment(),
     }
-    return {"record": record, "arrays": looked_at["arrays"]}
+    *_, last = looks.values()
+    return {"record": record, "arrays": last["arrays"]}
 
 
 def _described(cell: Cell) -> dict[str, Any]:
-    numbers, factor, choices = cell.distance()
+    numbers, _, choices = cell.distance()
+    factor = float(np.prod([each for each in cell.factors() if np.isfinite(each)]))
     return {
         "words": cell.words(),
         **dataclasses.asdict(cell),
         "distance": {
             "numbers": numbers,
-            "factor": factor if np.isfinite(factor) else None,
+            "factor": factor,
+            "no_decay": not cell.decay,
             "choices": choices,
         },
     }
@@ -276,7 +287,8 @@ def _measure_all(
         began = time.perf_counter()
         # Recipes that share a compiled program stand together.
         same.sort(key=lambda c: (c.measured_from, c.scope, c.decay_biases))
-        runs = max(num_runs // 2, 1) if same[0].updates == "case" else num_runs
+        is_slow = same[0].updates == "case" or same[0].cap > CAP
+        runs = max(num_runs // 2, 1) if is_slow else num_runs
         result = _train([cell.task() for cell in same], runs, folder)
         for k, cell in enumerate(same):
             part = slice(k * runs, (k + 1) * runs)
@@ -396,6 +408,7 @@ def _look_at(best: Cell, runs: int, folder: Path | None) -> dict[str, Any]:
     first = solving["weights"][by_printed]
     summary = summarize_runs(solving["status"], solving["epochs"])
     record: dict[str, Any] = {
+        "words": best.words(),
         "runs": runs,
         "solved_by_printed": _share(by_printed),
         "solved_by_500": _share(by_500),
@@ -468,7 +481,7 @@ def _in_order(code: np.ndarray) -> dict[str, Any]:
     own = max(ways, key=lambda way: sum(e[u] for e, u in zip(explained.values(), way, strict=True)))
     nationality, generation, branch = own
     others = [unit for unit in range(code.shape[1]) if unit not in own]
-    names = {unit: name for unit, name in zip(own, explained, strict=True)}
+    names = dict(zip(own, explained, strict=True))
     units = [nationality, generation, *others, branch]
     titles = [
         f"{names[u]}: {100 * explained[names[u]][u]:.0f} % of its variance" if u in names else ""
@@ -516,10 +529,10 @@ def write_up(record: Mapping[str, Any]) -> str:
         "# Family trees, Figs 2-4: which reading of the printed recipe learns",
         "",
         f"{record['num_runs']:,} seeds per recipe from 0 (half as many where weights change after "
-        f"every case), the same ones for all; cap {record['cap']:,} epochs. {HELD_OUT} of "
-        f"{len(PAIRS)} cases are held out, drawn for each run from its seed. *Solved*: all "
-        f"{len(PAIRS) - HELD_OUT} trained pairs right, every output unit nearer than 0.5 to its "
-        "target; training stops there. 95 % intervals.",
+        f"every case and in runs of {LONG_CAP:,} epochs), the same ones for all; cap "
+        f"{record['cap']:,} epochs. {HELD_OUT} of {len(PAIRS)} cases are held out, drawn for each "
+        f"run from its seed. *Solved*: all {len(PAIRS) - HELD_OUT} trained pairs right, every output "
+        "unit nearer than 0.5 to its target; training stops there. 95 % intervals.",
         f"Made by `python -m experiments.family_trees --runs {record['num_runs']}`; do not edit by "
         "hand.",
         "",
@@ -541,8 +554,7 @@ def write_up(record: Mapping[str, Any]) -> str:
         "The recipe that solves most among those with that many printed numbers changed. Momentum "
         "counts by 1 / (1 - momentum), how long a change is remembered: 0.95 is twice 0.9.",
         "",
-        "| printed numbers changed | by factors of, together | open choices changed | recipe | "
-        "solved |",
+        "| printed numbers changed | by | open choices changed | recipe | solved |",
         "|---|---|---|---|---|",
     ]
     for words in record["ladder"]:
@@ -576,7 +588,7 @@ def write_up(record: Mapping[str, Any]) -> str:
 def _answer(
     record: Mapping[str, Any], short: Mapping[str, Any], long: Sequence[Mapping[str, Any]]
 ) -> list[str]:
-    best, looked_at = short[record["best"]], record["looked_at"]
+    best, looks = short[record["best"]], record["looked_at"]
     printed = short.get("as printed")
     sentences = []
     if printed:
@@ -594,27 +606,40 @@ def _answer(
         )
     near = short.get(record["nearest"] or "")
     nearest_words = (
-        f"; the nearest recipe to the printed one that solves at least {100 * WORKS:.0f} % is "
+        f"; the nearest to the printed one that solves at least {100 * WORKS:.0f} % is "
         f"*{record['nearest']}*, with {_changes(near)}: {_percent(near['solved'])}"
         if near and record["nearest"] != record["best"]
         else ""
     )
+    kept = short[record["best_with_decay"]]
+    kept_words = (
+        f"; with the printed decay the best is *{record['best_with_decay']}*, with "
+        f"{_changes(kept)}: {_percent(looks[-1]['solved_by_printed'])}"
+        if len(looks) > 1
+        else ""
+    )
     sentences.append(
         f"The best recipe is *{record['best']}*, with {_changes(best)}: it solves "
-        f"{_percent(looked_at['solved_by_printed'])} of {looked_at['runs']:,} runs within "
-        f"{record['cap']:,} epochs{nearest_words}."
+        f"{_percent(looks[0]['solved_by_printed'])} of {looks[0]['runs']:,} runs within "
+        f"{record['cap']:,} epochs{kept_words}{nearest_words}."
     )
-    held_out, code = looked_at["held_out_at_printed"], looked_at.get("code")
-    if held_out and code:
-        seen = ", ".join(
-            f"{name} in {_percent(f['found'])}" for name, f in code["features"].items()
-        )
+    pieces = []
+    for look in looks:
+        if "code" in look:
+            held_out = look["held_out_at_printed"]
+            seen = ", ".join(
+                f"{name} in {_percent(f['found'])}" for name, f in look["code"]["features"].items()
+            )
+            pieces.append(
+                f"the best {look['why']} answers {_percent(held_out['right'])} of the held-out "
+                f"pairs and all four in {_percent(held_out['all_right'])} of nets, and among its "
+                f"six person units one is found for {seen}"
+            )
+    if pieces:
         sentences.append(
-            f"After {record['cap']:,} epochs of it, nets that have learned their pairs answer "
-            f"{_percent(held_out['right'])} of the held-out ones (by chance "
-            f"{100 * record['chance']['relation']:.1f} %), all four in "
-            f"{_percent(held_out['all_right'])}, and among their six person units one is found for "
-            f"{seen} of nets."
+            f"After {record['cap']:,} epochs, of the nets that know all their trained pairs, "
+            f"{'; '.join(pieces)} (by chance {100 * record['chance']['relation']:.1f} % of "
+            f"held-out pairs, and each feature in 1 % of nets)."
         )
     return [" ".join(sentences)]
 
@@ -623,12 +648,13 @@ def _changes(row: Mapping[str, Any]) -> str:
     d = row["distance"]
     numbers = f"{d['numbers']} printed number{'s' * (d['numbers'] != 1)} changed"
     if d["numbers"]:
-        numbers += f" ({_factor(d)} together)" if d["factor"] else " (decay left out)"
+        numbers += f" ({_factor(d)})"
     return f"{numbers} and {d['choices']} open choice{'s' * (d['choices'] != 1)} taken otherwise"
 
 
 def _factor(distance: Mapping[str, Any]) -> str:
-    return "decay left out" if distance["factor"] is None else f"{distance['factor']:g}"
+    words = [f"a factor of {distance['factor']:g} in all"] if distance["factor"] > 1 else []
+    return ", ".join(words + ["decay left out"] * distance["no_decay"]) or "none"
 
 
 def _table(
@@ -677,33 +703,40 @@ def _grid(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _about_best(record: Mapping[str, Any]) -> list[str]:
-    found = record["looked_at"]
-    epochs = found["epochs"]
-    lines = [
-        "## What the best recipe learns",
-        "",
-        f"{record['best']}; {found['runs']:,} runs. "
-        f"{_percent(found['solved_by_500'])} are solved within 500 epochs, "
-        f"{_percent(found['solved_by_printed'])} within {record['cap']:,} (the percentile at which "
-        f"the printed number lies), {_percent(found['solved_by_long_cap'])} within "
-        f"{found['long_cap']:,}; median {_number(epochs['median'])}, quartiles "
-        f"{_number(epochs['q25'])} and {_number(epochs['q75'])}. After exactly {record['cap']:,} "
-        f"epochs, whether solved before or not, {_percent(found['right_at_printed'])} have all "
-        "trained pairs right: these are the nets below, unless said otherwise.",
-        "",
+    looks = record["looked_at"]
+    lines = ["## What the best recipes learn", ""]
+    for look in looks:
+        epochs = look["epochs"]
+        lines += [
+            f"**The best {look['why']}**, {look['words']}; {look['runs']:,} runs. "
+            f"{_percent(look['solved_by_500'])} are solved within 500 epochs, "
+            f"{_percent(look['solved_by_printed'])} within {record['cap']:,} (the percentile at "
+            f"which the printed number lies), {_percent(look['solved_by_long_cap'])} within "
+            f"{look['long_cap']:,}; median {_number(epochs['median'])}, quartiles "
+            f"{_number(epochs['q25'])} and {_number(epochs['q75'])}. After exactly "
+            f"{record['cap']:,} epochs, whether solved before or not, "
+            f"{_percent(look['right_at_printed'])} have all trained pairs right: these are its "
+            "nets below, unless said otherwise.",
+            "",
+        ]
+    lines += [
         "| held-out answers | nets | right | all four right | at most one of four wrong |",
         "|---|---|---|---|---|",
     ]
-    for words, name in (
-        ("when the trained pairs are first all right", "held_out_when_solved"),
-        (f"after {record['cap']:,} epochs", "held_out_at_printed"),
-    ):
-        if found[name]:
-            row = found[name]
-            shares = (row[part] for part in ("right", "all_right", "at_most_one_wrong"))
-            lines.append(f"| {words} | {row['runs']:,} | {' | '.join(map(_percent, shares))} |")
+    for look in looks:
+        for words, name in (
+            ("when the trained pairs are first all right", "held_out_when_solved"),
+            (f"after {record['cap']:,} epochs", "held_out_at_printed"),
+        ):
+            if look[name]:
+                row = look[name]
+                shares = (row[part] for part in ("right", "all_right", "at_most_one_wrong"))
+                lines.append(
+                    f"| the best {look['why']}, {words} | {row['runs']:,} | "
+                    f"{' | '.join(map(_percent, shares))} |"
+                )
     lines += [
-        f"| paper: one run (verified) | 1 | 4 of {HELD_OUT} | yes | yes |",
+        f"| paper: one run of 1,500 epochs (verified) | 1 | 4 of {HELD_OUT} | yes | yes |",
         "| UCI documentation of Hinton 1986: two runs of 500 epochs (verified) | 2 | 7 of 8 | | |",
         "",
         "By chance: naming one of the 24 people at random is right in "
@@ -711,42 +744,49 @@ def _about_best(record: Mapping[str, Any]) -> list[str]:
         "most frequent for the relation among the trained cases in "
         f"{100 * record['chance']['relation']:.1f} %.",
     ]
-    if "code" in found:
-        lines += ["", *_about_code(found)]
-    return lines
+    return [*lines, "", *_about_code([look for look in looks if "code" in look])]
 
 
-def _about_code(found: Mapping[str, Any]) -> list[str]:
-    code, shown = found["code"], found["shown"]
+def _about_code(looks: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not looks:
+        return []
     lines = [
         "The six person units of Fig. 4. A feature is *found* if it explains more of some unit's "
         "variance than the best of six units exceeds in 1 % of relabellings: by chance it is found "
         "in 1 % of nets.",
         "",
-        f"| feature | nets | found | threshold | explains over {100 * PURE:.0f} % of a unit | "
-        "variance of the best unit explained, median | of a unit that knows nothing |",
-        "|---|---|---|---|---|---|---|",
+        f"| feature | recipe | nets | found | threshold | explains over {100 * PURE:.0f} % of a "
+        "unit | variance of the best unit explained, median | of a unit that knows nothing |",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    for name, feature in code["features"].items():
-        lines.append(
-            f"| {name} | {code['nets']:,} | {_percent(feature['found'])} | "
-            f"{feature['threshold']:.2f} | {_percent(feature['pure'])} | "
-            f"{feature['median']:.2f} | {feature['chance']:.2f} |"
-        )
+    for name in person_features():
+        for look in looks:
+            code, feature = look["code"], look["code"]["features"][name]
+            lines.append(
+                f"| {name} | the best {look['why']} | {code['nets']:,} | "
+                f"{_percent(feature['found'])} | {feature['threshold']:.2f} | "
+                f"{_percent(feature['pure'])} | {feature['median']:.2f} | "
+                f"{feature['chance']:.2f} |"
+            )
+    for look in looks:
+        code = look["code"]
+        lines += [
+            "",
+            f"The best {look['why']}: all three features by different units in "
+            f"{_percent(code['each_by_a_unit_of_its_own'])} of nets. Distance between the codes "
+            "of twins, as a share of that between others, mean over nets: "
+            f"{_range(code['twin_distance'])}; without the unit that says most about nationality "
+            f"{_range(code['twin_distance_without_nationality'])}, below 1 in "
+            f"{_percent(code['twins_nearer'])} of nets.",
+        ]
+    shown = looks[-1]["shown"]
     lines += [
-        "",
-        "All three by different units: "
-        f"{_percent(code['each_by_a_unit_of_its_own'])} of nets. Distance between the codes of "
-        "twins, as a share of that between others, mean over nets: "
-        f"{_range(code['twin_distance'])}; without the unit that says most about nationality "
-        f"{_range(code['twin_distance_without_nationality'])}, below 1 in "
-        f"{_percent(code['twins_nearer'])} of nets.",
         "",
         "![features](figures/features.png)",
         "",
-        f"Weights into the six person units of seed {shown['seed']}, a net of about the median "
-        f"number of epochs ({shown['epochs']:,}), drawn as in Fig. 4; the units are put in the "
-        "paper's order.",
+        f"Weights into the six person units of seed {shown['seed']} of the best "
+        f"{looks[-1]['why']}, a net of about the median number of epochs ({shown['epochs']:,}), "
+        f"after {CAP:,}, drawn as in Fig. 4; the units are put in the paper's order.",
         "",
         "![person units](figures/person_units.png)",
     ]
@@ -781,9 +821,9 @@ def draw(result: Mapping[str, Any], folder: Path) -> None:
     """Draw the share solved per recipe, the person units of a net and the features found."""
     record, arrays = result["record"], result["arrays"]
     save_figure(draw_solved(record).figure, folder / "figures" / "solved.png")
-    if "code" in record["looked_at"]:
+    if all("code" in look for look in record["looked_at"]):
         save_figure(draw_features(record).figure, folder / "figures" / "features.png")
-        fig = draw_person_units(arrays["shown_weights"], record["looked_at"]["shown"])
+        fig = draw_person_units(arrays["shown_weights"], record["looked_at"][-1]["shown"])
         save_figure(fig, folder / "figures" / "person_units.png")
 
 
@@ -847,27 +887,24 @@ def _since(row: Mapping[str, Any], record: Mapping[str, Any], part: str) -> str:
 
 def draw_features(record: Mapping[str, Any]) -> Axes:
     """Draw the share of nets in which each feature is found."""
-    code = record["looked_at"]["code"]
-    bars = {name: (f["found"], f["pure"]) for name, f in code["features"].items()}
-    ax = new_axes(size=(7.0, 3.6))
-    for k, (label, color) in enumerate(
-        [
-            ("found: above the chance threshold", BLUE),
-            (f"explains over {100 * PURE:.0f} % of a unit", ORANGE),
-        ]
-    ):
-        shares = [both[k] for both in bars.values()]
+    looks = record["looked_at"]
+    ax = new_axes(size=(7.4, 3.6))
+    for k, (look, color) in enumerate(zip(looks, (BLUE, ORANGE), strict=False)):
+        code = look["code"]
+        shares = [feature["found"] for feature in code["features"].values()]
         middle = np.array([100 * share["estimate"] for share in shares])
         ends = np.array([[100 * s["low"], 100 * s["high"]] for s in shares]).T
         spread = np.maximum([middle - ends[0], ends[1] - middle], 0)
-        place = np.arange(len(shares)) + 0.36 * (k - 0.5)
+        place = np.arange(len(shares)) + 0.36 * (k - (len(looks) - 1) / 2)
+        label = f"best {look['why']} ({code['nets']:,} nets)"
         ax.bar(place, middle, 0.34, yerr=spread, color=color, capsize=4, label=label)
-    ax.axhline(1, color=VERMILLION, linestyle="--", label="found by chance: 1 %")
-    ax.set_xticks(range(len(bars)), list(bars))
+    ax.axhline(1, color=VERMILLION, linestyle="--", label="by chance: 1 %")
+    names = list(looks[0]["code"]["features"])
+    ax.set_xticks(range(len(names)), names)
     ax.set_ylim(0, 105)
     ax.set_ylabel("nets, %")
     ax.grid(visible=False, axis="x")
-    title = f"what the six person units code, {code['nets']:,} nets after {record['cap']:,} epochs"
+    title = f"features found among the six person units after {record['cap']:,} epochs"
     ax.set_title(title, loc="left", pad=26, fontsize=11)
     key: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.01, 0.995)}
     ax.legend(**key, ncols=3, frameon=False, fontsize=8)
