@@ -42,6 +42,7 @@ from bpjax.witness import outputs_of as joined_outputs
 DIFFERENCE_STEPS = (1e-2, 1e-3, 1e-4, 1e-5)
 DIFFERENCE_TOLERANCE = 1e-8
 """Differences can do no better: rounding and curvature leave about 1e-9 even at the best step."""
+LARGE = 50_000
 
 
 class ConnectionCheck(NamedTuple):
@@ -123,21 +124,26 @@ def check_gradients(
 
 def check_task(
     task: Task,
-    seeds: Iterable[int] = (0, 1, 2),
+    seeds: Iterable[int] | None = None,
     init_ranges: Sequence[float] | None = None,
     tolerance: float = 1e-12,
 ) -> list[ConnectionCheck]:
     """Check the gradient of a task at many points and return the worst of each connection.
 
     The points are the initial weights of every seed in every range, wide enough to saturate units,
-    and one point per seed at which every target is met: there every gradient must be exactly zero.
+    and one point per seed at which every target is met: there every gradient must be exactly zero,
+    unless the loss calls even such an answer wrong, as one measured from a margin does.
 
     Args:
       task: the task.
-      seeds: names of the runs whose initial weights are taken.
+      seeds: names of the runs whose initial weights are taken: 0 to 2, unless given; of a task with
+        more than `LARGE` parameters times cases only 0, for the witness goes through them in loops.
       init_ranges: the task's own range, 10 and 30, unless given.
       tolerance: as in `check_gradients`.
     """
+    if seeds is None:
+        is_large = task.network.num_parameters * task.num_cases > LARGE
+        seeds = (0,) if is_large else (0, 1, 2)
     init_ranges = (task.recipe.init_range, 10.0, 30.0) if init_ranges is None else init_ranges
     rounds = []
     for seed in seeds:
@@ -146,7 +152,9 @@ def check_task(
             rounds.append(check_gradients(*problem, tolerance=tolerance))
         solved = with_zero_error(initial_problem(task, seed, init_ranges[0]))
         checks = check_gradients(*solved, tolerance=tolerance)
-        rounds.append([c._replace(ok=c.ok and c.largest_gradient == 0) for c in checks])
+        if has_no_error(solved):
+            checks = [c._replace(ok=c.ok and c.largest_gradient == 0) for c in checks]
+        rounds.append(checks)
     return [_worst(checks) for checks in zip(*rounds, strict=True)]
 
 
@@ -166,6 +174,16 @@ def with_zero_error(problem: Problem) -> Problem:
         # From the compiled program that will check it: another may round the last bit differently.
         activations = _jax_side(network, loss, params, inputs, targets).activations
     return problem._replace(targets=outputs_of(network, activations))
+
+
+def has_no_error(problem: Problem) -> bool:
+    """Tell whether the loss calls the targets themselves right, if the network answers them.
+
+    A loss measured from a margin does not: a target inside neither margin is wrong as an answer.
+    """
+    with jax.enable_x64(True):
+        targets = jnp.asarray(problem.targets, jnp.float64)
+        return not np.any(problem.loss.derivative(targets, targets))
 
 
 def random_network(seed: int) -> Network:

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import reproduce, same_bits, symmetry
+from experiments import family_trees, reproduce, same_bits, symmetry
 
 
 @pytest.fixture(scope="module")
@@ -199,3 +199,73 @@ def test_an_unknown_experiment_is_refused():
     with pytest.raises(SystemExit) as stop:
         reproduce.main(["--only", "chess", "--runs", "5"])
     assert stop.value.code == 2
+@pytest.fixture(scope="module")
+def family_result():
+    learns = family_trees.Cell(rate=5, momentum=0.95, measured_from="margin", init_range=1.4)
+    still = dataclasses.replace(learns, momentum=0.9, init_range=0.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(family_trees, "LONG_CAP", family_trees.CAP)
+        return family_trees.compute(num_runs=6, cells=[still, learns], best_runs=6)
+
+
+def test_family_trees_measures_what_runs_learn(family_result):
+    record = family_result["record"]
+    still, learns = record["rows"]
+    assert still["solved"]["estimate"] == still["pairs_right"]["median"] == 0
+    assert still["held_out"] is None
+    assert learns["words"] == "rate x5, momentum 0.95, error from the margin, weights in +-1.4"
+    assert learns["words"] == record["best"] == record["nearest"]
+    assert learns["distance"] == {"numbers": 2, "factor": 10.0, "no_decay": False, "choices": 2}
+    assert learns["solved"]["estimate"] >= 0.5
+    assert learns["pairs_right"]["median"] == 100
+    assert record["ladder"] == [still["words"], learns["words"]]
+    (look,) = record["looked_at"]
+    assert look["solved_by_printed"] == learns["solved"]
+    assert look["held_out_when_solved"]["right"] == learns["held_out"]["right"]
+    assert record["chance"]["person"] == pytest.approx(96 / 104 / 24)
+
+
+def test_family_trees_saves_and_draws(family_result, tmp_path):
+    family_trees.save(family_result, tmp_path)
+    family_trees.draw(family_result, tmp_path)
+    assert json.loads((tmp_path / "results.json").read_text())["num_runs"] == 6
+    text = (tmp_path / "README.md").read_text()
+    assert "The best recipe is *rate x5, momentum 0.95, error from the margin" in text
+    assert "with 2 printed numbers changed (a factor of 10 in all) and 2 open choices" in text
+    figures = sorted(path.name for path in (tmp_path / "figures").iterdir())
+    assert figures == ["features.png", "person_units.png", "solved.png"]
+
+
+def test_family_trees_vary_every_open_choice_from_the_printed_recipe():
+    start, *others = family_trees.variations(family_trees.PRINTED)
+    task = start.task()
+    assert (start.words(), start.distance()) == ("as printed", (0, 1, 0))
+    assert task.recipe.learning_rate == tasks.family_trees(recipe="printed").recipe.learning_rate
+    assert task.num_held_out == 4
+    assert [cell.words() for cell in others] == [
+        *("rate x2", "rate x5", "momentum 0.95", "decay 0.0002", "no decay"),
+        *("error from the margin", "weights in +-1", "weights in +-1.4"),
+        *("margin for whole cases", "no margin", "no biases", "biases do not decay"),
+        *("decay from epoch 20", "weights change after every case"),
+        "decay 2e-05, weights change after every case",
+    ]
+    assert len({repr(cell.task().describe()) for cell in [start, *others]}) == len(others) + 1
+
+
+def test_family_trees_the_best_recipe_is_the_nearest_of_the_equally_good():
+    share = {"low": 0.8, "estimate": 0.85, "high": 0.9}
+    far, near, bad = (family_trees.Cell(rate=rate) for rate in (5, 2, 1))
+    rows = {
+        far: {"solved": share},
+        near: {"solved": share | {"estimate": 0.84, "high": 0.89}},
+        bad: {"solved": share | {"estimate": 0.1, "high": 0.2}},
+    }
+    assert family_trees.choose_best(rows) == near
+    assert family_trees.nearest(rows) == near.words()
+    assert family_trees.ladder(rows) == ["as printed", "rate x5"]
+
+
+def test_family_trees_only_the_published_number_of_runs_goes_to_the_published_folder():
+    root = Path(family_trees.__file__).parent.parent
+    assert family_trees.default_folder(200) == root / "experiments" / "results" / "family_trees"
+    assert family_trees.default_folder(20) == root / "results" / "family_trees-20"

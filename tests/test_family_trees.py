@@ -5,9 +5,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
+import bpjax
 from bpjax import tasks
 from bpjax.errors import SettingError
-from bpjax.gradient_check import check_gradients, check_task, initial_problem
+from bpjax.gradient_check import check_task
 from bpjax.learning import Schedule
 from bpjax.loss import HalfSquaredError, MarginSquaredError
 from bpjax.tasks.family_trees import (
@@ -209,21 +210,36 @@ def test_the_five_layer_net_has_576_weights():
 
 
 def test_the_printed_recipe():
-    recipe = tasks.family_trees().recipe
+    recipe = tasks.family_trees(recipe="printed").recipe
     assert recipe.learning_rate == Schedule((0.005, 0.01), (20,))
     assert recipe.momentum == Schedule((0.5, 0.9), (20,))
     assert (recipe.weight_decay, recipe.max_epochs, recipe.updates) == (0.002, 1500, "batch")
+    assert recipe.init_range == 0.3
     assert recipe.decay_biases
 
 
+def test_the_recipe_that_learns_keeps_the_printed_decay_and_number_of_epochs():
+    recipe = tasks.family_trees().recipe
+    assert recipe.learning_rate == Schedule((0.025, 0.05), (20,))
+    assert recipe.momentum == Schedule((0.5, 0.95), (20,))
+    assert (recipe.weight_decay, recipe.max_epochs, recipe.updates) == (0.002, 1500, "batch")
+
+
+def test_it_learns():
+    runs = bpjax.sweep(tasks.family_trees(), 8)
+    assert np.sum(runs["status"] == bpjax.Status.CONVERGED) >= 4
+
+
 def test_the_margin_and_its_readings():
-    assert tasks.family_trees().loss == MarginSquaredError(0.8, 0.2, "target", "unit")
-    other = tasks.family_trees(measured_from="margin", scope="case", margin=0.25)
-    assert other.loss == MarginSquaredError(0.75, 0.25, "margin", "case")
+    assert tasks.family_trees().loss == MarginSquaredError(0.8, 0.2, "margin", "unit")
+    other = tasks.family_trees(measured_from="target", scope="case", margin=0.25)
+    assert other.loss == MarginSquaredError(0.75, 0.25, "target", "case")
     assert tasks.family_trees(loss="squared").loss == HalfSquaredError()
 
 
-@pytest.mark.parametrize("options", [{}, {"bias": False, "scope": "case"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"bias": False, "measured_from": "target", "scope": "case"}], ids=str
+)
 def test_every_connection(options):
     task = tasks.family_trees(**options)
     checks = check_task(task, seeds=[0], init_ranges=[3.0])
@@ -231,16 +247,10 @@ def test_every_connection(options):
     assert all(check.ok for check in checks), checks
 
 
-def test_every_connection_where_errors_are_measured_from_the_margin():
-    # Not `check_task`: an answer inside neither margin is wrong even as its own target.
-    task = tasks.family_trees(measured_from="margin")
-    checks = check_gradients(*initial_problem(task, 0, init_range=10.0))
-    assert all(check.ok for check in checks), checks
-
-
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        ({"recipe": "mine"}, "`recipe` must be 'learns' or 'printed', got 'mine'."),
         ({"bias": 1}, "`bias` must be true or false, got 1."),
         ({"loss": "cubed"}, "`loss` must be 'margin' or 'squared', got 'cubed'."),
         ({"measured_from": "one"}, "`measured_from` must be 'target' or 'margin', got 'one'."),

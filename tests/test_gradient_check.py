@@ -17,6 +17,7 @@ from bpjax.gradient_check import (
     DIFFERENCE_TOLERANCE,
     check_gradients,
     check_task,
+    has_no_error,
     initial_problem,
     random_network,
     random_problem,
@@ -55,6 +56,27 @@ def test_every_connection_of_every_task(task):
         assert check.versus_numpy <= 1e-12
         assert check.versus_differences <= DIFFERENCE_TOLERANCE
         assert check.largest_gradient > 0
+
+
+def test_a_target_inside_no_margin_is_wrong_even_as_an_answer():
+    loss = MarginSquaredError(measured_from="margin")
+    task = dataclasses.replace(tasks.xor(), loss=loss)
+    solved = with_zero_error(initial_problem(task, seed=0, init_range=1.0))
+    assert not has_no_error(solved)
+    assert has_no_error(solved._replace(loss=MarginSquaredError()))
+    assert all(check.ok for check in check_task(task))
+
+
+@pytest.mark.parametrize(("cases", "num_points"), [(4, 12), (6000, 4)])
+def test_the_largest_tasks_are_checked_from_one_seed(cases, num_points, monkeypatch):
+    points = []
+    ok = check_task(tasks.xor(), seeds=[0], init_ranges=[1.0])
+    fake = lambda *problem, tolerance: points.append(problem) or ok  # noqa: E731
+    monkeypatch.setattr("bpjax.gradient_check.check_gradients", fake)
+    task = tasks.xor()
+    rows = np.resize(np.arange(4), cases)
+    check_task(dataclasses.replace(task, inputs=task.inputs[rows], targets=task.targets[rows]))
+    assert len(points) == num_points
 
 
 def test_zero_error_has_no_gradient():
