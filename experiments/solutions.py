@@ -81,7 +81,7 @@ FIG_8 = (-6.0, 4.0, 0.0)
 CASES = ("00", "01", "10", "11")
 
 COUNTED = {
-    0: "counts inputs on, as printed",
+    0: "counts the inputs that are on",
     1: "counts, one input complemented",
     2: "counts, two inputs complemented",
     -1: "does not count",
@@ -559,6 +559,7 @@ def _parity_words(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     for name in COUNTED.values():
         found = [[row for row in part["classes"] if row["class"] == name] for part in rows]
         shares = (f"{_percent(f[0])}, {f[0]['num_runs']:,}" if f else "none" for f in found)
+        name += " (printed)" if name == COUNTED[0] else ""
         lines.append(f"| {name} | {' | '.join(shares)} |")
     for words, key in (
         ("counts in any way", "counting"),
@@ -603,7 +604,8 @@ def _graded_code_words(part: Mapping[str, Any]) -> list[str]:
     for case, value in net["values"].items():
         spacing = [row["spacing"][case] for row in rows]
         cells = [_spread(s["quantiles"]) for s in spacing]
-        cells += [_percent(s["at_or_below_printed"]) for s in spacing]
+        inner = 0 < value < 1  # a logistic unit is above 0 and below 1 in any case
+        cells += [_percent(s["at_or_below_printed"]) if inner else "" for s in spacing]
         lines.append(f"| {case} | {value:g} | {' | '.join(cells)} |")
     lines += ["", f"The weights drawn in Fig. 8, which are rounded, give {drawn}."]
     return [*lines, "", "![graded code](figures/graded-code.png)"]
@@ -701,12 +703,12 @@ def _of(row: Mapping[str, Any], num: int, which: str) -> str:
 
 def _draw_xor(row: Mapping[str, Any]) -> Figure:
     num_unsolved = sum(found["num_runs"] for found in row["unsolved"])
-    unsolved = row["unsolved"][:8]  # rarer ones are too few to be seen
+    unsolved = [found for found in row["unsolved"] if found["num_runs"] > 1] or row["unsolved"]
     fig, (above, below) = _panels([len(row["solved"]), len(unsolved)])
     _bars(above, row["solved"], _of(row, row["converged"], "what hidden units detect, solved"))
     left_out = len(row["unsolved"]) - len(unsolved)
     title = _of(row, num_unsolved, "not solved")
-    title += f" ({left_out} rarer classes not drawn)" if left_out else ""
+    title += f" ({left_out} classes of one run not drawn)" if left_out else ""
     net = row["printed"]
     _bars(below, unsolved, title, (net["class"], net["inputs_exchanged"]))
     below.set_xlabel("share, with 95 % interval; the numbers are runs")
@@ -798,9 +800,9 @@ def _draw_graded_code(part: Mapping[str, Any]) -> Figure:
     below.set_xlim(-0.03, 1.03)
     below.set_xlabel("value of the single unit")
     num = next((r["num_runs"] for r in row["orders"] if r["class"] == net["order"]), 0)
-    below.set_title(
-        _of(row, num, "solved in the printed order").split("\n")[0], loc="left", fontsize=10
-    )
+    criteria = " and ".join(found["criterion"] for found in rows)
+    title = f"{row['title']}: the {num:,} of {row['num_runs']:,} runs in the printed order"
+    below.set_title(f"{title}\ncriterion {criteria}", loc="left", fontsize=10)
     below.legend(frameon=False, fontsize=8.5, loc="upper right")
     return fig
 
