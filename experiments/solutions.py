@@ -191,7 +191,7 @@ def _one_side_open(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
     That is the printed minimum, up to which input it is and whether it is on.
     """
     open_ = np.abs(outputs[..., 0] - 0.5) < NEAR
-    right = np.abs(outputs - targets)[..., 0] <= NEAR + 0.005  # the printed outputs are rounded
+    right = np.abs(outputs - targets)[..., 0] < NEAR
     sides = [[False, True, False, True], [False, False, True, True]]
     patterns = [np.array(side) ^ flip for side in sides for flip in (False, True)]
     return np.any([np.where(p, open_, right).all(axis=-1) for p in patterns], axis=0)
