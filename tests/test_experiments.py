@@ -9,7 +9,9 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import family_trees, reproduce, same_bits, symmetry
+import bpjax
+from bpjax.analysis.convergence import summarize_runs
+from experiments import family_trees, reproduce, same_bits, solutions, symmetry
 
 
 @pytest.fixture(scope="module")
@@ -199,6 +201,8 @@ def test_an_unknown_experiment_is_refused():
     with pytest.raises(SystemExit) as stop:
         reproduce.main(["--only", "chess", "--runs", "5"])
     assert stop.value.code == 2
+
+
 @pytest.fixture(scope="module")
 def family_result():
     learns = family_trees.Cell(rate=5, momentum=0.95, measured_from="margin", init_range=1.4)
@@ -269,3 +273,140 @@ def test_family_trees_only_the_published_number_of_runs_goes_to_the_published_fo
     root = Path(family_trees.__file__).parent.parent
     assert family_trees.default_folder(200) == root / "experiments" / "results" / "family_trees"
     assert family_trees.default_folder(20) == root / "results" / "family_trees-20"
+
+
+def hand_made_weights(task):
+    """Return printed nets, or for parity one that counts, for the encoder one that uses corners."""
+    if task.name == "encoder":
+        corners = 20.0 * np.array(list(np.ndindex(2, 2, 2))) - 10
+        return np.concatenate([corners.ravel(), np.zeros(24 + 3 + 8)])
+    if task.name == "parity":  # PDP ch. 8, Fig. 6
+        into_hidden, thresholds = np.full((4, 4), 10.0), 5 - 10 * np.arange(1, 5)
+        return np.concatenate([into_hidden.ravel(), [10, -10, 10, -10], thresholds, [-5]])
+    if task.name == "graded-code":
+        weights = np.zeros(task.network.num_parameters)
+        weights[:2] = solutions.FIG_8[:2]
+        return weights
+    nets = {"symmetry": bpjax.printed.symmetry_detector, "xor": bpjax.printed.xor_direct}
+    return nets[task.name]().vector()
+
+
+class HandMade(dict):
+    def summary(self):
+        columns = self["status"], self["epochs"]
+        return summarize_runs(*columns) | {"criterion": "tolerance 0.1"}
+
+
+@pytest.fixture(scope="module")
+def solutions_record():
+    """Trains 2-2-1; takes the other tasks' nets ready-made, the last of each broken."""
+    train = bpjax.sweep
+
+    def sweep(task, num_runs, **settings):
+        if task.network.describe() == "2-2-1":
+            return train(task, num_runs, **settings)
+        weights = np.tile(hand_made_weights(task), (num_runs, 1))
+        weights[-1] = np.nan
+        status = np.full(num_runs, bpjax.Status.CONVERGED, np.int32)
+        status[-1] = bpjax.Status.NONFINITE
+        return HandMade(status=status, epochs=np.full(num_runs, 9), weights=weights)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(solutions.bpjax, "sweep", sweep)
+        return solutions.compute(num_runs=12, first_seed=120)
+
+
+def share_of(rows, name):
+    (found,) = [row["estimate"] for row in rows if row["class"] == name]
+    return found
+
+
+def test_solutions_sorts_trained_nets(solutions_record):
+    xor = solutions_record["xor"]
+    counts = [sum(row["num_runs"] for row in xor[part]) for part in ("solved", "unsolved")]
+    assert counts == [xor["converged"], 12 - xor["converged"]]
+    assert counts[1] >= 1  # seed 126
+    assert xor["unsolved_one_side_open"]["estimate"] == 1
+
+
+def test_solutions_knows_the_printed_nets(solutions_record):
+    record = solutions_record
+    assert record["xor"]["printed"]["one_side_open"]
+    assert share_of(record["xor_direct"]["solved"], record["xor_direct"]["printed"]["class"]) == 1
+    assert record["encoder"]["printed"] == {
+        "corners": 4,
+        "intermediate_values": 4,
+        "values": 24,
+        "distinct": True,
+    }
+    for row in record["encoder"]["rows"]:
+        assert row["all_corners"]["estimate"] == row["all_codes_distinct"]["estimate"] == 1
+        assert row["intermediate_values"][0]["num_runs"] == row["converged"] == 11
+    assert share_of(record["symmetry"]["classes"], "1 : 2 : 4") == 1
+    assert record["symmetry"]["opposite_signs"]["estimate"] == 1
+    for row in record["parity"]:
+        assert row["nonfinite"] == 1
+        assert row["as_printed"]["estimate"] == row["counting"]["estimate"] == 1
+        assert row["counting_each_count_its_code"]["estimate"] == 1
+    graded = record["graded_code"]
+    assert share_of(graded["rows"][0]["orders"], graded["printed"]["order"]) == 1
+    assert len(graded["rows"][0]["orders"]) == 4
+    for case, value in graded["printed"]["values_of_drawn_weights"].items():
+        quantiles = graded["rows"][0]["spacing"][case]["quantiles"]
+        assert quantiles["q50"] == pytest.approx(value)
+
+
+def test_solutions_calls_an_order_and_its_reverse_one():
+    values = np.array([[0.6, 1.0, 0.0, 0.2], [0.4, 0.0, 1.0, 0.8], [0.0, 0.3, 0.6, 1.0]])
+    names = solutions._orders(values).tolist()
+    assert names[0] == names[1] == "10 < 11 < 00 < 01"
+    assert names[2] == "11 < 10 < 01 < 00"
+
+
+def test_solutions_finds_one_side_open_whichever_side_it_is():
+    targets = bpjax.tasks.xor().targets
+    outputs = [[0.5, 1, 0.5, 0], [0, 0.5, 1, 0.5], [0.5, 0.5, 1, 0], [0, 1, 1, 0], [0.5] * 4]
+    found = solutions._one_side_open(np.array(outputs)[..., None], targets)
+    assert found.tolist() == [True, True, True, False, False]
+
+
+def test_solutions_saves_and_draws(solutions_record, tmp_path):
+    solutions.save(solutions_record, tmp_path)
+    solutions.draw(solutions_record, tmp_path)
+    assert json.loads((tmp_path / "results.json").read_text()) == solutions_record
+    assert "the most frequent class among solved runs" in (tmp_path / "README.md").read_text()
+    figures = sorted(path.name for path in (tmp_path / "figures").iterdir())
+    names = ["encoder", "graded-code", "parity", "xor-direct", "xor"]
+    assert figures == [f"{name}.png" for name in names]
+
+
+def test_solutions_can_write_and_draw_when_nothing_was_solved(tmp_path):
+    def sweep(task, num_runs, **settings):
+        status = np.full(num_runs, bpjax.Status.MAX_EPOCHS, np.int32)
+        weights = np.zeros((num_runs, task.network.num_parameters))
+        return HandMade(status=status, epochs=np.full(num_runs, 9), weights=weights)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(solutions.bpjax, "sweep", sweep)
+        record = solutions.compute(num_runs=3)
+    assert "no runs" in solutions.write_up(record)
+    solutions.draw(record, tmp_path)
+
+
+def test_solutions_refuses_no_runs_in_one_sentence(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        solutions.main(["--runs", "0"])
+    assert "--runs must be a whole number from 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("num_runs", "published"), [(10_000, True), (7, False)])
+def test_solutions_saves_where_it_belongs(num_runs, published, monkeypatch, solutions_record):
+    saved = []
+    monkeypatch.setattr(solutions.bpjax, "use_all_cpu_cores", lambda: None, raising=False)
+    monkeypatch.setattr(solutions, "compute", lambda runs: saved.append(runs) or solutions_record)
+    monkeypatch.setattr(solutions, "save", lambda record, folder: saved.append(folder))
+    monkeypatch.setattr(solutions, "draw", lambda record, folder: saved.append(folder))
+    assert solutions.main(["--runs", str(num_runs)]) == 0
+    root = Path(solutions.__file__).parent.parent
+    path = "experiments/results/solutions" if published else f"results/solutions-{num_runs}"
+    assert saved == [num_runs, root / path, root / path]

@@ -11,6 +11,7 @@ from bpjax.analysis.convergence import success_rate
 from bpjax.analysis.solutions import (
     class_in_words,
     count_classes,
+    counted_inputs,
     distinct_sums,
     encoder_codes,
     hidden_truth_tables,
@@ -295,3 +296,35 @@ def test_wide_codes_are_told_apart_in_every_unit():
 def test_what_is_no_code_is_refused(hidden, options, words):
     with pytest.raises(SettingError, match=words):
         encoder_codes(hidden, **options)
+
+
+VECTORS = np.array(list(itertools.product((0, 1), repeat=4)))
+
+
+@pytest.mark.parametrize(
+    ("flips", "fewest"), [("0000", 0), ("0100", 1), ("1010", 2), ("0111", 1), ("1111", 0)]
+)
+def test_units_that_compare_a_count_with_a_threshold_count(flips, fewest):
+    seen = VECTORS ^ np.array(list(flips), int)
+    tables = np.array([seen.sum(axis=1) >= threshold for threshold in (1, 2, 3, 4)])
+    assert counted_inputs(tables) == fewest
+    assert counted_inputs(~tables) == fewest
+
+
+def test_the_printed_code_of_parity_counts():
+    by_count = ("1111", "1011", "1010", "0010", "0000")  # PDP ch. 8, Table 3
+    code = np.array([list(map(int, by_count[n])) for n in VECTORS.sum(axis=1)])
+    assert counted_inputs(code.T) == 0
+
+
+def test_one_unit_that_sees_a_single_input_or_a_single_vector_spoils_the_count():
+    counts = VECTORS.sum(axis=1) >= 2
+    copies = VECTORS[:, 2] == 1
+    single = np.arange(16) == 0b0100  # counts by itself, of 1011 off; not together with `counts`
+    nets = [[counts, copies], [counts, single], [single, single], [counts, counts]]
+    assert counted_inputs(nets).tolist() == [-1, -1, 1, 0]
+
+
+def test_counted_inputs_needs_all_binary_vectors():
+    with pytest.raises(SettingError, match=r"`tables` must have 2\*\*n cases"):
+        counted_inputs(np.zeros((3, 12)))

@@ -6,8 +6,15 @@ in `kaplan_meier`) and restarts; `activations` turns kept weights into what the 
 and `held_out` how they answer what they were not trained on.
 """
 
-from bpjax.analysis import activations, convergence, kaplan_meier, outcomes
-from bpjax.analysis import held_out, representations, solutions
+from bpjax.analysis import (
+    activations,
+    convergence,
+    held_out,
+    kaplan_meier,
+    outcomes,
+    representations,
+    solutions,
+)
 
 __all__ = [
     "activations",

@@ -306,6 +306,52 @@ def count_classes(
     }
 
 
+def counted_inputs(tables: ArrayLike) -> NDArray[np.int64]:
+    """Tell whether hidden units only count the inputs that are on, some perhaps as their opposites.
+
+    The hidden code of the printed solution of parity depends on nothing but the number of inputs
+    that are on. A net does the same with a complemented input if the weights of that input have
+    the other sign; parity, with one input complemented, is only its own opposite.
+
+    Args:
+      tables: booleans, shape (..., num_hidden, num_cases), from `hidden_truth_tables`; the cases
+        are all binary vectors in counting order.
+
+    Returns:
+      Per net the fewest inputs to complement so that its hidden truth tables depend only on the
+      number of inputs that are on: 0 for the printed solution; -1 if it does not count. To
+      complement all inputs changes nothing: the number off says as much as the number on.
+
+    Raises:
+      SettingError: for a number of cases that is no power of 2 from 2 to 4096.
+
+    Example:
+      OR and AND count two inputs. The detectors of either single input count x1 and "not x2". A
+      unit that copies x1 counts nothing.
+
+      >>> or_and = [[0, 1, 1, 1], [0, 0, 0, 1]]
+      >>> either = [[0, 0, 1, 0], [0, 1, 0, 0]]
+      >>> copies = [[0, 0, 1, 1], [0, 0, 0, 1]]
+      >>> counted_inputs([or_and, either, copies]).tolist()
+      [0, 1, -1]
+    """
+    on = np.asarray(tables, bool)
+    num_inputs = on.shape[-1].bit_length() - 1
+    if not 1 <= num_inputs <= 12 or on.shape[-1] != 2**num_inputs:
+        rule = "must have 2**n cases, all binary vectors of n = 1 to 12 inputs"
+        raise SettingError("tables", rule, on.shape[-1])
+    vectors = np.array(list(itertools.product((0, 1), repeat=num_inputs)))
+    found = np.full(on.shape[:-2], -1, np.int64)
+    for flips in sorted(vectors, key=sum, reverse=True):
+        if 2 * flips.sum() <= num_inputs:
+            _, first, count = np.unique(
+                (vectors ^ flips).sum(axis=1), return_index=True, return_inverse=True
+            )
+            same = (on == on[..., first[count]]).all(axis=(-1, -2))
+            found = np.where(same, flips.sum(), found)
+    return found
+
+
 def encoder_codes(hidden: ArrayLike, low: float = 0.25, high: float = 0.75) -> EncoderCodes:
     """Read the codes that encoder networks have given to their patterns.
 

@@ -8,9 +8,9 @@ from bpjax.errors import SettingError
 from bpjax.task import Task
 from bpjax.tasks.addition import addition
 from bpjax.tasks.encoder import encoder
+from bpjax.tasks.family_trees import family_trees
 from bpjax.tasks.graded_code import graded_code
 from bpjax.tasks.negation import negation
-from bpjax.tasks.family_trees import family_trees
 from bpjax.tasks.parity import parity
 from bpjax.tasks.sequence import sequence, timing
 from bpjax.tasks.shift_register import shift_register
