@@ -510,9 +510,9 @@ def init_params(
     if initializer.biases == "zero":
         bias = {name: jnp.zeros_like(entry) for name, entry in bias.items()}
     weight = dict(drawn.weight)
-    for key, c in network.weights.items():
+    for name, c in network.weights.items():
         if c.tie is None and c.mask is not None:
-            weight[key] = weight[key] * _mask(c, weight[key])
+            weight[name] = weight[name] * _mask(c, weight[name])
     return Params(weight, bias)
 
 

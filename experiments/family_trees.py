@@ -468,7 +468,7 @@ def measure_codes(codes: np.ndarray) -> dict[str, Any]:
             }
             for name, share in shares.items()
         },
-        "each_by_a_unit_of_its_own": _share(each.all(axis=2).any(axis=1)),
+        "each_by_a_unit_of_its_own": _share(np.any(each.all(axis=2), axis=1)),
         "twin_distance": _mean(apart),
         "twin_distance_without_nationality": _mean(rest),
         "twins_nearer": _share(rest < 1),

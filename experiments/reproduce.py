@@ -329,7 +329,7 @@ def _held_out(task: Task, result: Any) -> dict[str, Any] | None:
     answers = held_out_answers(
         task, trained_by(task, result["seed"][solved]), result["weights"][solved]
     )
-    right = answers.right
+    right = np.asarray(answers.right)
     all_right = right.all(axis=1)
     return {
         "runs": len(right),
@@ -459,8 +459,8 @@ def write_up(record: Mapping[str, Any]) -> str:
         f"Made by `python -m experiments.reproduce --runs {record['num_runs']}`; do not edit by "
         "hand.",
         "",
-        "| experiment | the paper says | runs | solved | epochs: median (quartiles) | held-out cases "
-        "| verdict |",
+        "| experiment | the paper says | runs | solved | epochs: median (quartiles) "
+        "| held-out cases | verdict |",
         "|---|---|---|---|---|---|---|",
     ]
     for row in record["rows"]:

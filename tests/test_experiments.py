@@ -244,7 +244,9 @@ def test_family_trees_vary_every_open_choice_from_the_printed_recipe():
     start, *others = family_trees.variations(family_trees.PRINTED)
     task = start.task()
     assert (start.words(), start.distance()) == ("as printed", (0, 1, 0))
-    assert task.recipe.learning_rate == tasks.family_trees(recipe="printed").recipe.learning_rate
+    assert (
+        task.recipe.learning_rate == bpjax.tasks.family_trees(recipe="printed").recipe.learning_rate
+    )
     assert task.num_held_out == 4
     assert [cell.words() for cell in others] == [
         *("rate x2", "rate x5", "momentum 0.95", "decay 0.0002", "no decay"),

@@ -73,4 +73,4 @@ def held_out_answers(
         answers = np.take_along_axis(outputs, case[some, :, None], axis=1)
         parts.append(np.abs(answers - wanted[some]) < tolerance)
     right = np.concatenate(parts)
-    return HeldOut(case, right.all(axis=2), right.sum(axis=2))
+    return HeldOut(case, np.all(right, axis=2), right.sum(axis=2))

@@ -20,7 +20,8 @@ from bpjax.task import Task
 from bpjax.units import UNITS
 
 LARGEST_PROGRAM = 2048
-"""Cases times weights, copies counted, of the largest net that is served; beyond it compiling takes too long."""
+"""Cases times weights, copies counted, of the largest net that is served; beyond it compiling takes
+too long."""
 LARGEST_FASTER = 256
 """Likewise, of the largest net for which it is faster than `matrix` (measured on two CPU cores)."""
 
