@@ -40,9 +40,11 @@ from bpjax.witness import all_activations, gradient, loss_value
 from bpjax.witness import outputs_of as joined_outputs
 
 DIFFERENCE_STEPS = (1e-2, 1e-3, 1e-4, 1e-5)
+MOVED_AT_ONCE = 128
+"""Parameters for which the differences are formed together: of thousands they would fill memory."""
 DIFFERENCE_TOLERANCE = 1e-8
 """Differences can do no better: rounding and curvature leave about 1e-9 even at the best step."""
-LARGE = 50_000
+LARGE, HUGE = 50_000, 300_000
 
 
 class ConnectionCheck(NamedTuple):
@@ -134,23 +136,34 @@ def check_task(
     and one point per seed at which every target is met: there every gradient must be exactly zero,
     unless the loss calls even such an answer wrong, as one measured from a margin does.
 
+    Of a task with more than `LARGE` parameters, copies counted, times cases, only one seed is taken
+    unless others are given; of one with more than `HUGE`, only some cases, at equal distances. The
+    witness goes through all of them in loops.
+
     Args:
       task: the task.
-      seeds: names of the runs whose initial weights are taken: 0 to 2, unless given; of a task with
-        more than `LARGE` parameters times cases only 0, for the witness goes through them in loops.
-      init_ranges: the task's own range, 10 and 30, unless given.
+      seeds: names of the runs whose initial weights are taken: 0 to 2, unless given.
+      init_ranges: the task's own range, 10 and 30, unless given; 3 and 10 for an iterated net,
+        whose every step multiplies them: at 30 its loss is too steep for central differences.
       tolerance: as in `check_gradients`.
     """
+    network = task.network
+    copies = network.num_parameters * network.iterations
     if seeds is None:
-        is_large = task.network.num_parameters * task.num_cases > LARGE
-        seeds = (0,) if is_large else (0, 1, 2)
-    init_ranges = (task.recipe.init_range, 10.0, 30.0) if init_ranges is None else init_ranges
+        seeds = (0,) if copies * task.num_cases > LARGE else (0, 1, 2)
+    wide = (10.0, 30.0) if network.iterated is None else (3.0, 10.0)
+    init_ranges = (task.recipe.init_range, *wide) if init_ranges is None else init_ranges
+    some = slice(None, None, -(-copies * task.num_cases // HUGE))
+
+    def problem_at(seed: int, init_range: float) -> Problem:
+        problem = initial_problem(task, seed, init_range)
+        return problem._replace(inputs=problem.inputs[some], targets=problem.targets[some])
+
     rounds = []
     for seed in seeds:
         for init_range in init_ranges:
-            problem = initial_problem(task, seed, init_range)
-            rounds.append(check_gradients(*problem, tolerance=tolerance))
-        solved = with_zero_error(initial_problem(task, seed, init_ranges[0]))
+            rounds.append(check_gradients(*problem_at(seed, init_range), tolerance=tolerance))
+        solved = with_zero_error(problem_at(seed, init_ranges[0]))
         checks = check_gradients(*solved, tolerance=tolerance)
         if has_no_error(solved):
             checks = [c._replace(ok=c.ok and c.largest_gradient == 0) for c in checks]
@@ -348,11 +361,12 @@ def _difference_quotients(
         return loss_of(params, inputs + shift[None, :])
 
     def quotients_at(step: Array) -> tuple[_Gradient, Array]:
-        shares = jnp.array([1.0, -1.0, 0.5, -0.5])
-        moves = step * shares[:, None, None] * jnp.eye(len(start))[None, :, :]
-        points = (start[None, None, :] + moves).reshape(-1, len(start))
-        losses = jax.vmap(loss_at)(points)
-        up, down, half_up, half_down = losses.reshape(len(shares), -1)
+        def losses_beside(place: Array) -> Array:
+            moves = step * jnp.array([1.0, -1.0, 0.5, -0.5])
+            return jax.vmap(lambda move: loss_at(start.at[place].add(move)))(moves)
+
+        losses = jax.lax.map(losses_beside, jnp.arange(len(start)), batch_size=MOVED_AT_ONCE)
+        up, down, half_up, half_down = losses.T
         quotients = (8 * (half_up - half_down) - (up - down)) / (6 * step)
         return _Gradient(*split(quotients)), jnp.max(losses)
 
