@@ -441,7 +441,7 @@ def _look_at(best: Cell, runs: int, folder: Path | None) -> dict[str, Any]:
         record["shown"] = {
             "seed": int(trained_on["seed"][right][typical]),
             "epochs": int(epochs[typical]),
-            **_in_order(codes[typical]),
+            **_in_order(codes[typical], record["code"]["features"]),
         }
         shown = weights[right][typical][: len(PEOPLE) * 6].reshape(len(PEOPLE), 6)
         arrays["shown_weights"] = shown[:, record["shown"]["units"]].T.astype(float)
@@ -483,7 +483,7 @@ def measure_codes(codes: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _in_order(code: np.ndarray) -> dict[str, Any]:
+def _in_order(code: np.ndarray, features: Mapping[str, Any]) -> dict[str, Any]:
     """Return the units of one net in the paper's order: nationality, generation, ..., branch."""
     explained = {n: variance_explained(code, labels) for n, labels in person_features().items()}
     ways = itertools.permutations(range(code.shape[1]), len(explained))
@@ -492,10 +492,12 @@ def _in_order(code: np.ndarray) -> dict[str, Any]:
     others = [unit for unit in range(code.shape[1]) if unit not in own]
     names = dict(zip(own, explained, strict=True))
     units = [nationality, generation, *others, branch]
-    titles = [
-        f"{names[u]}: {100 * explained[names[u]][u]:.0f} % of its variance" if u in names else ""
-        for u in units
-    ]
+    titles = []
+    for unit in units:
+        name = names.get(unit, "")
+        share = explained[name][unit] if name else 0.0
+        found = name and share > features[name]["threshold"]
+        titles.append(f"{name}: {100 * share:.0f} % of its variance" if found else "")
     return {"units": units, "titles": titles}
 
 
@@ -867,7 +869,7 @@ def draw_solved(record: Mapping[str, Any]) -> Axes:
     ]
     labels: list[str] = []
     num_rows = sum(len(words) + 1 for _, words, _ in parts)
-    ax = new_axes(size=(9.5, 1.2 + 0.21 * num_rows))
+    ax = new_axes(size=(12.5, 1.2 + 0.21 * num_rows))
     for title, names, color in parts:
         rows = [short[words] for words in names]
         if not rows:
@@ -886,8 +888,8 @@ def draw_solved(record: Mapping[str, Any]) -> Axes:
     ax.grid(visible=False, axis="y")
     ax.set_xlabel(f"runs solved within {record['cap']:,} epochs, %, with 95 % interval")
     ax.set_title("family trees: share of runs that learn all their pairs", loc="left", pad=26)
-    key: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.75, 0.997)}
-    ax.legend(**key, ncols=3, frameon=False, fontsize=8)
+    key: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.01, 0.997)}
+    ax.legend(**key, ncols=3, frameon=False, fontsize=8, columnspacing=1.0)
     return ax
 
 
