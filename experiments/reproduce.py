@@ -508,9 +508,9 @@ def write_up(record: Mapping[str, Any]) -> str:
     lines += ["| experiment | published | ours | criterion | cap |", "|---|---|---|---|---|"]
     for row in record["rows"]:
         ours = f"{row['our_recipe']}{'; differs: ' + row['differs'] if row['differs'] else ''}"
+        printed = row["printed_recipe"] or "none"
         lines.append(
-            f"| `{row['name']}` | {row['printed_recipe'] or 'none'} | {ours} | {row['criterion']} | "
-            f"{row['max_epochs']:,} |"
+            f"| `{row['name']}` | {printed} | {ours} | {row['criterion']} | {row['max_epochs']:,} |"
         )
     return "\n".join([*lines, ""])
 

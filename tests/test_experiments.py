@@ -412,3 +412,16 @@ def test_solutions_saves_where_it_belongs(num_runs, published, monkeypatch, solu
     root = Path(solutions.__file__).parent.parent
     path = "experiments/results/solutions" if published else f"results/solutions-{num_runs}"
     assert saved == [num_runs, root / path, root / path]
+
+
+def test_the_readme_shows_the_committed_table():
+    here = Path(reproduce.__file__).parent
+    record = json.loads((here / "results" / "reproduce" / "results.json").read_text())
+    assert record["num_runs"] == reproduce.PUBLISHED_RUNS
+    names = [experiment.name for experiment in reproduce.experiments()]
+    assert [row["name"] for row in record["rows"]] == names  # no row is missing
+    readme = (here.parent / "README.md").read_text()
+    committed = reproduce.write_up(record)
+    assert committed == (here / "results" / "reproduce" / "README.md").read_text()
+    table = committed[committed.index("| experiment |") : committed.index("\n\n![epochs]")]
+    assert table in readme
