@@ -887,7 +887,13 @@ def draw_solved(record: Mapping[str, Any]) -> Axes:
     ax.set_xlim(-2, 102)
     ax.grid(visible=False, axis="y")
     ax.set_xlabel(f"runs solved within {record['cap']:,} epochs, %, with 95 % interval")
-    ax.set_title("family trees: share of runs that learn all their pairs", loc="left", pad=26)
+    ax.set_title(
+        f"family trees: share of {record['num_runs']} runs per recipe that learn all their pairs, "
+        "criterion tolerance 0.5",
+        loc="left",
+        pad=26,
+        fontsize=11,
+    )
     key: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.01, 0.997)}
     ax.legend(**key, ncols=3, frameon=False, fontsize=8, columnspacing=1.0)
     return ax
@@ -936,7 +942,10 @@ def draw_features(record: Mapping[str, Any]) -> Axes:
     ax.set_ylim(0, 105)
     ax.set_ylabel("nets, %")
     ax.grid(visible=False, axis="x")
-    title = f"features found among the six person units after {record['cap']:,} epochs"
+    title = (
+        f"family trees: features found among the six person units after {record['cap']:,} epochs,\n"
+        "in nets that know all their trained pairs (criterion tolerance 0.5)"
+    )
     ax.set_title(title, loc="left", pad=26, fontsize=11)
     key: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.01, 0.995)}
     ax.legend(**key, ncols=3, frameon=False, fontsize=8)
@@ -947,6 +956,13 @@ def draw_person_units(weights: np.ndarray, shown: Mapping[str, Any]) -> Figure:
     """Draw the weights into six units as Fig. 4 does: English people above their Italian twins."""
     fig = Figure(figsize=(7.6, 8.4), layout="constrained")
     all_axes = fig.subplots(len(weights), 1)
+    fig.suptitle(
+        f"family trees, one run (seed {shown['seed']}), criterion tolerance 0.5: weights into the\n"
+        "six person units; white is positive, black negative, area is size",
+        fontsize=10,
+        x=0.02,
+        ha="left",
+    )
     half = len(PEOPLE) // 2
     largest = float(np.abs(weights).max())
     for number, (ax, row, title) in enumerate(

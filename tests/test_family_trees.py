@@ -263,3 +263,13 @@ def test_a_fault_of_an_option_is_named(options, words):
     with pytest.raises(SettingError) as fault:
         tasks.family_trees(**options)
     assert str(fault.value) == words
+
+
+def test_pairs_to_hold_out_can_be_named_or_counted():
+    task = tasks.family_trees(held_out="Colin-aunt Andrew-son")
+    shown = [PAIRS[row] for row in task.held_out]
+    assert shown == [("Colin", "aunt"), ("Andrew", "son")]
+    assert tasks.family_trees(held_out=4).held_out == 4
+    for wrong in ("Colin-wife", "chess", 104, -1):
+        with pytest.raises(SettingError, match="held_out"):
+            tasks.family_trees(held_out=wrong)

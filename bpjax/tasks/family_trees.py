@@ -244,7 +244,7 @@ def family_trees(
     measured_from: str = "margin",
     scope: str = "unit",
     margin: float = 0.2,
-    held_out: int = 0,
+    held_out: int | str = 0,
     off: float = 0.0,
     on: float = 1.0,
 ) -> Task:
@@ -260,8 +260,8 @@ def family_trees(
         its distance to the "target" (the usual reading) or to the "margin", with which nets learn.
       scope: what the margin forgives, each "unit" or only a whole "case".
       margin: an output is right above 1 - margin or below margin; the paper's is 0.2.
-      held_out: how many cases are not trained, drawn for each run from its seed; the paper's run
-        held out 4.
+      held_out: how many cases are not trained, drawn for each run from its seed, or which, as
+        "Colin-aunt Andrew-son"; the paper's run held out 4.
       off: target of an output that should be off.
       on: target of an output that should be on.
 
@@ -278,7 +278,7 @@ def family_trees(
     check_flag("bias", bias)
     off, on = check_off_on(off, on)
     rule = "must be at least 0 and below 0.5"
-    held_out = whole_number("held_out", held_out, 0, len(PAIRS) - 1)
+    held_out = str(held_out) if isinstance(held_out, str) else whole_number("held_out", held_out, 0)
     margin = real_number("margin", margin, rule, lambda x: 0 <= x < 0.5)
     loss, measured_from, scope = str(loss), str(measured_from), str(scope)
     inputs, answers = _cases()
@@ -301,7 +301,7 @@ def family_trees(
         targets=on_off_targets(answers, off, on),
         recipe=RECIPES[recipe],
         criterion=middle_criterion(off, on),
-        held_out=held_out,
+        held_out=_rows(held_out),
         loss=_loss(loss, measured_from, scope, margin),
         source="Rumelhart, Hinton & Williams, Nature 323 (1986), Figs 2-4, pp. 534-535",
         open_choices=(
@@ -329,6 +329,17 @@ def _cases() -> tuple[np.ndarray, np.ndarray]:
     for fact in FACTS:
         answers[PAIRS.index(fact[:2]), PEOPLE.index(fact.answer)] = 1
     return inputs, answers
+
+
+def _rows(held_out: int | str) -> int | tuple[int, ...]:
+    if not isinstance(held_out, str):
+        return held_out
+    names = ["-".join(pair) for pair in PAIRS]
+    for pair in held_out.split():
+        if pair not in names:
+            rule = "must be a number, or pairs that have an answer, like Colin-aunt"
+            raise SettingError("held_out", rule, pair)
+    return tuple(names.index(pair) for pair in held_out.split())
 
 
 def _network(bias: bool) -> Network:
