@@ -307,8 +307,8 @@ def which_are_trained(runs: int) -> np.ndarray:
     return trained_by(tasks.family_trees(held_out=HELD_OUT), np.arange(runs))
 
 
-def _train(variants: list[Task], runs: int, folder: Path | None, **settings: Any) -> Any:
-    plan = make_plan(variants, runs, keep_weights=True, **settings)
+def _train(variants: list[Task], runs: int, folder: Path | None) -> Any:
+    plan = make_plan(variants, runs, keep_weights=True)
     out = None if folder is None else folder / "sweeps" / fingerprint(plan.identity())[:12]
     return run_plan(plan, out)
 

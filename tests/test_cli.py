@@ -119,8 +119,8 @@ def test_the_list_of_tasks(capsys):
 # ---- what is refused ----------------------------------------------------------------------------
 
 BAD = {
-    "sweep nosuch": "TASK must be one of xor, ",
-    "train nosuch": "TASK must be one of xor, ",
+    "sweep nosuch": "TASK must be one of symmetry, ",
+    "train nosuch": "TASK must be one of symmetry, ",
     "sweep xor --learning-rate -0.1": "--learning-rate must be a positive finite number, got -0.1.",
     "sweep xor --learning-rate nan": "--learning-rate must be a positive finite number, got nan.",
     "sweep xor --learning-rate abc": "--learning-rate must be a number, got 'abc'.",
@@ -196,7 +196,7 @@ BAD = {
     "export /nope": "cannot read '/nope': No such file or directory.",
     "verify /nope": "cannot read '/nope': No such file or directory.",
     "verify /etc": "'/etc' is not a results folder: it has no sweep.json.",
-    "check nosuch": "TASK must be one of xor, ",
+    "check nosuch": "TASK must be one of symmetry, ",
     "check --networks -1": "--networks must be 0 or more, got -1.",
     "check --networks x": "--networks must be a whole number, got 'x'.",
 }

@@ -219,7 +219,12 @@ def test_family_trees_measures_what_runs_learn(family_result):
     assert still["held_out"] is None
     assert learns["words"] == "rate x5, momentum 0.95, error from the margin, weights in +-1.4"
     assert learns["words"] == record["best"] == record["nearest"]
-    assert learns["distance"] == {"numbers": 2, "factor": 10.0, "no_decay": False, "choices": 2}
+    assert learns["distance"] == {
+        "numbers": 2,
+        "factor": pytest.approx(10),
+        "no_decay": False,
+        "choices": 2,
+    }
     assert learns["solved"]["estimate"] >= 0.5
     assert learns["pairs_right"]["median"] == 100
     assert record["ladder"] == [still["words"], learns["words"]]
