@@ -9,7 +9,7 @@ import optax
 import pytest
 
 import bpjax
-from bpjax.backprop import forward_pass
+from bpjax.backprop import forward_pass, outputs_of
 from bpjax.epoch import Cases, program_of, settings_of, start, step
 from bpjax.errors import SettingError
 from bpjax.gradient_check import random_network
@@ -23,6 +23,7 @@ from bpjax.network import (
     layered,
     unflatten_params,
 )
+from bpjax.recurrent import unroll
 from bpjax.sweeps import matrix, scheduler, unrolled
 from bpjax.sweeps.lanes import EXP_OF_MINUS, logistic_float32
 from bpjax.sweeps.plan import make_plan
@@ -35,7 +36,6 @@ TASKS = {
     "encoder": bpjax.tasks.encoder(size=3, hidden=2),
     "symmetry": bpjax.tasks.symmetry(bits=3),
     "shift register": bpjax.tasks.shift_register(),
-    "sequence": bpjax.tasks.sequence(hidden=1),
 }
 RECIPES = {
     "the paper's rule": {},
@@ -66,6 +66,16 @@ def task_of(network, loss, seed):
         loss=loss,
     )
 
+
+def in_time():
+    """A net with a loop over three steps, shown something twice and asked twice."""
+    layers = [Layer("shown", 2), Layer("hidden", 2), Layer("answer", 1)]
+    pairs = [("shown", "hidden"), ("hidden", "hidden"), ("hidden", "answer")]
+    net = Network(layers, [Connection(*pair, delay=1) for pair in pairs])
+    return unroll(net, 3, wanted={"answer": [2, 3]}, shown={"shown": [0, 1]})
+
+
+TASKS["in time"] = task_of(in_time(), HalfSquaredError(), 5)
 
 LAYOUTS = list(scheduler.LAYOUTS)
 
@@ -170,14 +180,14 @@ def test_layers_too_large_for_sums_of_rows():
 @pytest.mark.parametrize("name", TASKS)
 @pytest.mark.parametrize("implementation", LAYOUTS)
 def test_one_epoch_without_momentum_is_the_gradient_of_jax(implementation, name):
-    task = TASKS[name].with_settings(momentum=0.0, learning_rate=1.0, tolerance=1e-9)
+    task = TASKS[name].with_settings(momentum=0.0, learning_rate=1.0, tolerance=1e-9, copies="sum")
     before = trained(task, implementation, max_epochs=1, learning_rate=1e-300)
     after = trained(task, implementation, max_epochs=1)
     with jax.enable_x64(True):
         inputs, targets = task.cases("float64")
 
         def loss(params):
-            outputs = forward_pass(task.network, params, inputs)[task.network.outputs[0]]
+            outputs = outputs_of(task.network, forward_pass(task.network, params, inputs))
             return task.loss.value(outputs, targets)
 
         gradient = jax.jit(jax.grad(loss))
@@ -209,7 +219,7 @@ def test_auto_takes_it_where_it_is_faster_for_every_run():
 @pytest.mark.parametrize(
     ("task", "reason"),
     [
-        (bpjax.tasks.encoder(16, 4), "cases times parameters must be at most 2048, not 2368"),
+        (bpjax.tasks.encoder(16, 4), "cases times weights must be at most 2048, not 2368"),
         (
             dataclasses.replace(bpjax.tasks.xor(), loss=MarginSquaredError(scope="case")),
             "the loss must be a sum over single outputs",
