@@ -273,6 +273,7 @@ def family_trees(
       >>> task.network.describe(), task.network.num_parameters, task.num_cases
       ('24+12-6+6-12-6-24', 630, 104)
     """
+    recipe = str(recipe)
     if recipe not in RECIPES:
         raise SettingError("recipe", "must be 'learns' or 'printed'", recipe)
     check_flag("bias", bias)
