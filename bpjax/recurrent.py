@@ -5,13 +5,12 @@ what a layered net does that has one copy of every layer per step, in which each
 from the copy before to the copy after and always has the same weights. So the derivation of
 `bpjax.backprop` holds as it stands, with the two provisos of the paper:
 
-- "it is necessary to store the history of output states of each unit": the activations of all
-  copies, which is what `forward_pass` returns of the layered net. `history` reads them in time.
-- "for a layered network to be equivalent to an iterative network, corresponding weights between
-  different layers must have the same value": they are one parameter with several copies. The
-  backward pass goes through the copies from the last step to the first; equation (6) gives every
-  copy its own dE/dw, and what is kept is their sum. The paper changes all corresponding weights "in
-  proportion to the average gradient": that is the learning rule's part, `Recipe.copies`.
+- The history of every unit's output is kept: the activations of all copies, which is what
+  `forward_pass` returns of the layered net. `history` reads them in time.
+- Corresponding weights of all steps are one: one parameter with several copies. The backward pass
+  goes through the copies from the last step to the first; equation (6) gives every copy its own
+  dE/dw, and what is kept is their sum. The paper changes all corresponding weights in proportion to
+  the average of their gradients: that is the learning rule's part, `Recipe.copies`.
 
 In symbols, for a delayed connection i -> j and a layer with copies at steps 1 to T:
 
@@ -20,7 +19,7 @@ In symbols, for a delayed connection i -> j and a layer with copies at steps 1 t
   dE/dw_ji = sum_t dE/dx_j(t) y_i(t-1)                                                      (6)
   dE/dy_i(t-1) = [what the loss adds at t-1] + sum_j dE/dx_j(t) w_ji                        (7)
 
-Source: Rumelhart, Hinton & Williams, Nature 323, 533-536 (1986), Fig. 5 and p. 536.
+Source: Rumelhart, Hinton & Williams, Nature 323, 533-536 (1986), Fig. 5.
 """
 
 import dataclasses
@@ -62,7 +61,7 @@ def unroll(
 
     Raises:
       SettingError: for a step that does not exist, a layer that is not there or cannot be shown or
-        wanted, or a network that has a case in no step.
+        wanted.
 
     Example:
       Two units, fully connected, run for three steps as in Fig. 5; wanted is the last.
