@@ -13,7 +13,6 @@ where weights change after every case, and of 5,000 epochs) and 1,000 of the bes
 quick look, kept in results/family_trees-20. Finished runs are kept under sweeps/ in that folder.
 """
 
-import argparse
 import dataclasses
 import functools
 import itertools
@@ -48,6 +47,7 @@ from bpjax.sweeps.run import environment, run_plan
 from bpjax.sweeps.store import fingerprint
 from bpjax.task import Task
 from bpjax.tasks.family_trees import PAIRS, PEOPLE, person_features
+from experiments.study import parser_for, percent, quartiles, results_folder
 
 PUBLISHED_RUNS = 200
 CAP = 1500
@@ -518,10 +518,7 @@ def _mean(values: np.ndarray) -> dict[str, float]:
 
 def default_folder(num_runs: int) -> Path:
     """Return where the results go: only the published number of runs may replace the published."""
-    here = Path(__file__).parent
-    if num_runs == PUBLISHED_RUNS:
-        return here / "results" / "family_trees"
-    return here.parent / "results" / f"family_trees-{num_runs}"
+    return results_folder("family_trees", num_runs, PUBLISHED_RUNS)
 
 
 def save(result: Mapping[str, Any], folder: Path) -> None:
@@ -575,7 +572,7 @@ def write_up(record: Mapping[str, Any]) -> str:
         d = row["distance"]
         lines.append(
             f"| {d['numbers']} | {_factor(d)} | {d['choices']} | {words} | "
-            f"{_percent(row['solved'])} |"
+            f"{percent(row['solved'])} |"
         )
     lines += ["", "## One choice at a time, from the printed recipe", ""]
     lines += _table([short[words] for words in record["one_at_a_time"]])
@@ -607,12 +604,12 @@ def _answer(
     if printed:
         longer_run = [row for row in long if row["words"] == "as printed"]
         later = (
-            f", and {_percent(longer_run[0]['solved'])} within {longer_run[0]['cap']:,}"
+            f", and {percent(longer_run[0]['solved'])} within {longer_run[0]['cap']:,}"
             if longer_run
             else ""
         )
         sentences.append(
-            f"As printed, in the usual reading, {_percent(printed['solved'])} of "
+            f"As printed, in the usual reading, {percent(printed['solved'])} of "
             f"{printed['runs']:,} runs learn their {len(PAIRS) - HELD_OUT} pairs within "
             f"{record['cap']:,} epochs (median: {printed['pairs_right']['median']:g} pairs right)"
             f"{later}."
@@ -620,20 +617,20 @@ def _answer(
     near = short.get(record["nearest"] or "")
     nearest_words = (
         f"; the nearest to the printed one that solves at least {100 * WORKS:.0f} % is "
-        f"*{record['nearest']}*, with {_changes(near)}: {_percent(near['solved'])}"
+        f"*{record['nearest']}*, with {_changes(near)}: {percent(near['solved'])}"
         if near and record["nearest"] != record["best"]
         else ""
     )
     kept = short[record["best_with_decay"]]
     kept_words = (
         f"; with the printed decay the best is *{record['best_with_decay']}*, with "
-        f"{_changes(kept)}: {_percent(looks[-1]['solved_by_printed'])}"
+        f"{_changes(kept)}: {percent(looks[-1]['solved_by_printed'])}"
         if len(looks) > 1
         else ""
     )
     sentences.append(
         f"The best recipe is *{record['best']}*, with {_changes(best)}: it solves "
-        f"{_percent(looks[0]['solved_by_printed'])} of {looks[0]['runs']:,} runs within "
+        f"{percent(looks[0]['solved_by_printed'])} of {looks[0]['runs']:,} runs within "
         f"{record['cap']:,} epochs{kept_words}{nearest_words}."
     )
     pieces = []
@@ -641,11 +638,11 @@ def _answer(
         if "code" in look:
             held_out = look["held_out_at_printed"]
             seen = ", ".join(
-                f"{name} in {_percent(f['found'])}" for name, f in look["code"]["features"].items()
+                f"{name} in {percent(f['found'])}" for name, f in look["code"]["features"].items()
             )
             pieces.append(
-                f"the best {look['why']} answers {_percent(held_out['right'])} of the held-out "
-                f"pairs and all four in {_percent(held_out['all_right'])} of nets, and among its "
+                f"the best {look['why']} answers {percent(held_out['right'])} of the held-out "
+                f"pairs and all four in {percent(held_out['all_right'])} of nets, and among its "
                 f"six person units one is found for {seen}"
             )
     if pieces:
@@ -702,13 +699,13 @@ def _table(
         right, held_out = row["pairs_right"], row["held_out"]
         name = f"**{row['words']}**" if row["words"] == against else row["words"]
         cells = [name, f"{row['runs']:,}"]
-        cells += [_percent(row["solved_by_printed"])] * by_printed
+        cells += [percent(row["solved_by_printed"])] * by_printed
         cells += [
-            _percent(row["solved"]),
+            percent(row["solved"]),
             f"{right['median']:g} ({right['q10']:g} to {right['q90']:g})",
-            _epochs(row),
-            _percent(held_out["right"]) if held_out and held_out["runs"] > 1 else "",
-            _percent(held_out["all_right"]) if held_out else "",
+            quartiles(row["epochs"], row["cap"]),
+            percent(held_out["right"]) if held_out and held_out["runs"] > 1 else "",
+            percent(held_out["all_right"]) if held_out else "",
             f"{row['weight_rms']:.2f}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
@@ -741,13 +738,13 @@ def _about_best(record: Mapping[str, Any]) -> list[str]:
         epochs = look["epochs"]
         lines += [
             f"**The best {look['why']}**, {look['words']}; {look['runs']:,} runs. "
-            f"{_percent(look['solved_by_500'])} are solved within 500 epochs, "
-            f"{_percent(look['solved_by_printed'])} within {record['cap']:,} (the percentile at "
-            f"which the printed number lies), {_percent(look['solved_by_long_cap'])} within "
+            f"{percent(look['solved_by_500'])} are solved within 500 epochs, "
+            f"{percent(look['solved_by_printed'])} within {record['cap']:,} (the percentile at "
+            f"which the printed number lies), {percent(look['solved_by_long_cap'])} within "
             f"{look['long_cap']:,}; median {_number(epochs['median'])}, quartiles "
             f"{_number(epochs['q25'])} and {_number(epochs['q75'])}. After exactly "
             f"{record['cap']:,} epochs, whether solved before or not, "
-            f"{_percent(look['right_at_printed'])} have all trained pairs right: these are its "
+            f"{percent(look['right_at_printed'])} have all trained pairs right: these are its "
             "nets below, unless said otherwise.",
             "",
         ]
@@ -765,7 +762,7 @@ def _about_best(record: Mapping[str, Any]) -> list[str]:
                 shares = (row[part] for part in ("right", "all_right", "at_most_one_wrong"))
                 lines.append(
                     f"| the best {look['why']}, {words} | {row['runs']:,} | "
-                    f"{' | '.join(map(_percent, shares))} |"
+                    f"{' | '.join(map(percent, shares))} |"
                 )
     lines += [
         f"| paper: one run of 1,500 epochs (verified) | 1 | 4 of {HELD_OUT} | yes | yes |",
@@ -796,8 +793,8 @@ def _about_code(looks: Sequence[Mapping[str, Any]]) -> list[str]:
             code, feature = look["code"], look["code"]["features"][name]
             lines.append(
                 f"| {name} | the best {look['why']} | {code['nets']:,} | "
-                f"{_percent(feature['found'])} | {feature['threshold']:.2f} | "
-                f"{_percent(feature['pure'])} | {feature['median']:.2f} | "
+                f"{percent(feature['found'])} | {feature['threshold']:.2f} | "
+                f"{percent(feature['pure'])} | {feature['median']:.2f} | "
                 f"{feature['chance']:.2f} |"
             )
     for look in looks:
@@ -805,11 +802,11 @@ def _about_code(looks: Sequence[Mapping[str, Any]]) -> list[str]:
         lines += [
             "",
             f"The best {look['why']}: all three features by different units in "
-            f"{_percent(code['each_by_a_unit_of_its_own'])} of nets. Distance between the codes "
+            f"{percent(code['each_by_a_unit_of_its_own'])} of nets. Distance between the codes "
             "of twins, as a share of that between others, mean over nets: "
             f"{_range(code['twin_distance'])}; without the unit that says most about nationality "
             f"{_range(code['twin_distance_without_nationality'])}, below 1 in "
-            f"{_percent(code['twins_nearer'])} of nets.",
+            f"{percent(code['twins_nearer'])} of nets.",
         ]
     shown = looks[-1]["shown"]
     lines += [
@@ -825,25 +822,12 @@ def _about_code(looks: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def _percent(share: Mapping[str, Any]) -> str:
-    low, high = 100 * share["low"], min(100.0, 100 * share["high"])
-    return f"{100 * share['estimate']:.1f} % ({low:.1f} to {high:.1f})"
-
-
 def _range(mean: Mapping[str, float]) -> str:
     return f"{mean['estimate']:.2f} ({mean['low']:.2f} to {mean['high']:.2f})"
 
 
 def _number(value: Any) -> str:
     return "not reached" if value is None else f"{value:,}"
-
-
-def _epochs(row: Mapping[str, Any]) -> str:
-    q25, middle, q75 = (
-        f"> {row['cap']:,}" if row["epochs"][q] is None else f"{row['epochs'][q]:,}"
-        for q in ("q25", "median", "q75")
-    )
-    return f"{middle} ({q25} to {q75})"
 
 
 # ---- figures -------------------------------------------------------------------------------------
@@ -980,19 +964,7 @@ def draw_person_units(weights: np.ndarray, shown: Mapping[str, Any]) -> Figure:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Compute, save and draw."""
-    parser = argparse.ArgumentParser(prog="experiments.family_trees", description=__doc__)
-    parser.add_argument(
-        "--runs",
-        type=int,
-        default=PUBLISHED_RUNS,
-        help="number of seeds per recipe (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        help="folder for the results (default: experiments/results/family_trees for "
-        f"{PUBLISHED_RUNS} runs, results/family_trees-RUNS for any other number)",
-    )
+    parser = parser_for("family_trees", PUBLISHED_RUNS, "number of seeds per recipe", __doc__)
     options = parser.parse_args(argv)
     use_all_cpu_cores()
     folder = options.out or default_folder(options.runs)

@@ -31,6 +31,7 @@ from bpjax.plots.style import BLUE, VERMILLION
 from bpjax.status import Status
 from bpjax.sweeps.run import environment
 from bpjax.task import Published, Task
+from experiments.study import QUARTILES, percent, quartiles, results_folder
 
 PUBLISHED_RUNS = 1000
 MIDDLE = 0.025, 0.975
@@ -395,7 +396,7 @@ def _judge_timing(row: Mapping[str, Any]) -> str:
     share = held_out["at_most_one_wrong"]
     match = "Matches" if share["high"] > 2 * MIDDLE[0] else _NO
     return (
-        f"{match}: learned in most runs; {_percent(share)} of them have at most one of 20 novel "
+        f"{match}: learned in most runs; {percent(share)} of them have at most one of 20 novel "
         "sequences wrong (unverified figure)."
     )
 
@@ -414,7 +415,7 @@ def _judge_family_trees(row: Mapping[str, Any]) -> str:
     claim, right = "all four", held_out["all_right"]
     if figure["epochs"] == 500:
         claim, right = "at least three of four", held_out["at_most_one_wrong"]
-    words = f"{learned}; {claim} held-out pairs are right in {_percent(right)} of nets that do"
+    words = f"{learned}; {claim} held-out pairs are right in {percent(right)} of nets that do"
     often = share["low"] >= 50 and right["estimate"] >= 2 * MIDDLE[0]
     return f"{'Matches, as a lucky run' if often else _NO}: {words}."
 
@@ -427,7 +428,7 @@ def _judge_local_minima(row: Mapping[str, Any]) -> str:
         "high": 1 - solved["low"],
     }
     return (
-        f"{_percent(stuck)} of runs are unsolved after {row['max_epochs']:,} epochs, where the "
+        f"{percent(stuck)} of runs are unsolved after {row['max_epochs']:,} epochs, where the "
         "chapter met two in hundreds of runs (of several nets): "
         + ("about as rare." if stuck["low"] < 0.02 else "rare, but not that rare.")
     )
@@ -440,25 +441,9 @@ def _judge_addition(row: Mapping[str, Any]) -> str:
     word = "Matches" if sticks == said_to_stick else _NO
     claim = "are met regularly" if said_to_stick else "are never met"
     return (
-        f"{word}: local minima {claim} (unverified), and {_percent(solved)} of our runs are "
+        f"{word}: local minima {claim} (unverified), and {percent(solved)} of our runs are "
         "solved. It depends on which connections that are not drawn existed."
     )
-
-
-def _percent(share: Mapping[str, Any]) -> str:
-    low, high = 100 * share["low"], 100 * share["high"]
-    return f"{100 * share['estimate']:.1f} % ({low:.1f} to {high:.1f})"
-
-
-def _epochs(row: Mapping[str, Any]) -> str:
-    epochs = row["epochs"]
-    words = [
-        f"> {row['max_epochs']:,}" if epochs[q] is None else f"{epochs[q]:,}" for q in _QUARTILES
-    ]
-    return f"{words[1]} ({words[0]} to {words[2]})"
-
-
-_QUARTILES = ("q25", "median", "q75")
 
 
 def _says(row: Mapping[str, Any]) -> str:
@@ -472,9 +457,9 @@ def _answers(held_out: Mapping[str, Any] | None) -> str:
     if not held_out["runs"]:
         return "no run converged"
     return (
-        f"{_percent(held_out['right'])} of answers right; all {held_out['cases']} right in "
-        f"{_percent(held_out['all_right'])} of runs, at most one wrong in "
-        f"{_percent(held_out['at_most_one_wrong'])}"
+        f"{percent(held_out['right'])} of answers right; all {held_out['cases']} right in "
+        f"{percent(held_out['all_right'])} of runs, at most one wrong in "
+        f"{percent(held_out['at_most_one_wrong'])}"
     )
 
 
@@ -499,8 +484,8 @@ def write_up(record: Mapping[str, Any]) -> str:
     for row in record["rows"]:
         lines.append(
             f"| {row['title']} (`{row['name']}`) | {_says(row)} | {row['num_runs']:,} | "
-            f"{_percent(row['success_rate'])} | {_epochs(row)} | {_answers(row['held_out'])} | "
-            f"{row['verdict']} |"
+            f"{percent(row['success_rate'])} | {quartiles(row['epochs'], row['max_epochs'])} | "
+            f"{_answers(row['held_out'])} | {row['verdict']} |"
         )
     if record["left_out"]:
         lines += ["", f"Left out below 100 runs, being slow: {', '.join(record['left_out'])}."]
@@ -534,7 +519,7 @@ def epochs_overview(rows: Iterable[Mapping[str, Any]], title: str, ax: Axes | No
     rows = list(rows)
     ax = new_axes(ax, size=(8.0, 0.8 + 0.27 * len(rows)))
     for place, row in enumerate(rows):
-        low, middle, high = (row["epochs"][q] for q in _QUARTILES)
+        low, middle, high = (row["epochs"][q] for q in QUARTILES)
         cap = row["max_epochs"]
         if low is not None:
             ax.plot([low, high or cap], [place, place], color=BLUE, lw=5, alpha=0.4)
@@ -561,10 +546,8 @@ def epochs_overview(rows: Iterable[Mapping[str, Any]], title: str, ax: Axes | No
 
 def default_folder(num_runs: int, only: Sequence[str] = ()) -> Path:
     """Return where the results go: only the whole table may replace the published one."""
-    here = Path(__file__).parent
-    if num_runs == PUBLISHED_RUNS and not only:
-        return here / "results" / "reproduce"
-    return here.parent / "results" / f"reproduce-{num_runs}"
+    published_runs = 0 if only else PUBLISHED_RUNS  # no number of runs makes a part the whole
+    return results_folder("reproduce", num_runs, published_runs)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -9,7 +9,6 @@ makes the published folder, experiments/results/solutions; `--runs 500` is a qui
 results/solutions-500.
 """
 
-import argparse
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -43,6 +42,7 @@ from bpjax.status import Status
 from bpjax.sweeps.run import environment
 from bpjax.task import Task
 from experiments.reproduce import recipe_in_words
+from experiments.study import parser_for, percent, results_folder
 
 PUBLISHED_RUNS = 10_000
 MAX_EPOCHS = 20_000
@@ -612,10 +612,7 @@ def _graded_code_words(part: Mapping[str, Any]) -> list[str]:
 
 
 def _percent(share: Mapping[str, Any] | None) -> str:
-    if share is None:
-        return "no runs"
-    low, high = 100 * share["low"], 100 * share["high"]
-    return f"{100 * share['estimate']:.1f} % ({low:.1f} to {high:.1f})"
+    return "no runs" if share is None else percent(share)
 
 
 def _spread(quantiles: Mapping[str, float] | None) -> str:
@@ -809,24 +806,12 @@ def _draw_graded_code(part: Mapping[str, Any]) -> Figure:
 
 def default_folder(num_runs: int) -> Path:
     """Return where the results go: only the published number of runs may replace the published."""
-    here = Path(__file__).parent
-    if num_runs == PUBLISHED_RUNS:
-        return here / "results" / "solutions"
-    return here.parent / "results" / f"solutions-{num_runs}"
+    return results_folder("solutions", num_runs, PUBLISHED_RUNS)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Compute, save and draw."""
-    parser = argparse.ArgumentParser(prog="experiments.solutions", description=__doc__)
-    parser.add_argument(
-        "--runs", type=int, default=PUBLISHED_RUNS, help="seeds per task (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        help="folder for the results (default: experiments/results/solutions for "
-        f"{PUBLISHED_RUNS} runs, results/solutions-RUNS for any other number)",
-    )
+    parser = parser_for("solutions", PUBLISHED_RUNS, "seeds per task", __doc__)
     options = parser.parse_args(argv)
     bpjax.use_all_cpu_cores()
     try:

@@ -11,7 +11,6 @@ makes the published folder, experiments/results/symmetry; `--runs 1000` is a qui
 results/symmetry-1000.
 """
 
-import argparse
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,6 +32,7 @@ from bpjax.plots import epochs_histogram, new_axes, save_figure, survival
 from bpjax.plots.style import BLUE, VERMILLION
 from bpjax.status import Status
 from bpjax.sweeps.run import environment
+from experiments.study import parser_for, percent, results_folder
 
 PUBLISHED_RUNS = 10_000
 TOLERANCES = (0.5, 0.2, 0.1)
@@ -137,10 +137,7 @@ def _measure_weights(solved: np.ndarray) -> dict[str, Any]:
 
 def default_folder(num_runs: int) -> Path:
     """Return where the results go: only the published number of runs may replace the published."""
-    here = Path(__file__).parent
-    if num_runs == PUBLISHED_RUNS:
-        return here / "results" / "symmetry"
-    return here.parent / "results" / f"symmetry-{num_runs}"
+    return results_folder("symmetry", num_runs, PUBLISHED_RUNS)
 
 
 def _quantiles(values: np.ndarray) -> dict[str, float]:
@@ -178,11 +175,11 @@ def write_up(record: Mapping[str, Any]) -> str:
     for row in record["tolerances"]:
         epochs = row["epochs"]
         lines.append(
-            f"| {row['criterion']} | {_percent(row['success_rate'])} | "
+            f"| {row['criterion']} | {percent(row['success_rate'])} | "
             f"{_number(epochs['median'])} "
             f"({_number(epochs['low'])} to {_number(epochs['high'])}) | "
             f"{_number(epochs['q25'])} and {_number(epochs['q75'])} | "
-            f"{_percent(row['share_by_printed_epochs'])} |"
+            f"{percent(row['share_by_printed_epochs'])} |"
         )
     lines += ["", _verdict(first, last), "", "![epochs](figures/epochs.png)", ""]
     lines += ["![survival](figures/survival.png)", "", "## What solved nets have learned", ""]
@@ -197,7 +194,7 @@ def write_up(record: Mapping[str, Any]) -> str:
     for row in record["tolerances"]:
         w = row["weights"]
         if w:
-            shares = " | ".join(_percent(w["solutions"][name]) for name in MIRROR_SOLUTIONS)
+            shares = " | ".join(percent(w["solutions"][name]) for name in MIRROR_SOLUTIONS)
             lines.append(
                 f"| {row['criterion']} | {row['converged']:,} | {_spread(w['second_size'], 2)} | "
                 f"{_spread(w['third_size'], 2)} | {shares} | {_spread(w['asymmetry'], 5)} | "
@@ -237,10 +234,10 @@ def _details(first: Mapping[str, Any], last: Mapping[str, Any]) -> list[str]:
     w = last["weights"]
     lines = [
         f"At {last['criterion']}: all eight half-patterns give different sums in "
-        f"{_percent(w['distinct_sums'])} of solved nets; both hidden biases are negative in "
-        f"{_percent(w['hidden_biases_negative'])}, the output bias is positive in "
-        f"{_percent(w['output_bias_positive'])}; both units order the three pairs alike in "
-        f"{_percent(w['same_order_in_both_units'])}, and the part of the weights in which the two "
+        f"{percent(w['distinct_sums'])} of solved nets; both hidden biases are negative in "
+        f"{percent(w['hidden_biases_negative'])}, the output bias is positive in "
+        f"{percent(w['output_bias_positive'])}; both units order the three pairs alike in "
+        f"{percent(w['same_order_in_both_units'])}, and the part of the weights in which the two "
         f"units are not each other's opposite is {_spread(w['units_not_opposite'], 4)}.",
     ]
     if w["solutions"]["2 : 3 : 4"]["estimate"]:
@@ -260,11 +257,6 @@ def _details(first: Mapping[str, Any], last: Mapping[str, Any]) -> list[str]:
 def _near_neither(row: Mapping[str, Any]) -> float:
     shares = row["weights"]["solutions"].values()
     return max(0.0, 1 - sum(share["estimate"] for share in shares))
-
-
-def _percent(share: Mapping[str, Any]) -> str:
-    low, high = 100 * share["low"], 100 * share["high"]
-    return f"{100 * share['estimate']:.1f} % ({low:.1f} to {high:.1f})"
 
 
 def _number(value: Any) -> str:
@@ -323,16 +315,7 @@ def _ratios(arrays: Mapping[str, np.ndarray], words: str, ax: Axes | None = None
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Compute, save and draw."""
-    parser = argparse.ArgumentParser(prog="experiments.symmetry", description=__doc__)
-    parser.add_argument(
-        "--runs", type=int, default=PUBLISHED_RUNS, help="number of seeds (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        help="folder for the results (default: experiments/results/symmetry for "
-        f"{PUBLISHED_RUNS} runs, results/symmetry-RUNS for any other number)",
-    )
+    parser = parser_for("symmetry", PUBLISHED_RUNS, "number of seeds", __doc__)
     options = parser.parse_args(argv)
     bpjax.use_all_cpu_cores()
     try:

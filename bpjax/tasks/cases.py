@@ -1,13 +1,14 @@
 """What several tasks share: lists of cases, and the rules for their options."""
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from bpjax.criteria import Criterion
 from bpjax.errors import SettingError
-from bpjax.numbers import as_float
+from bpjax.numbers import as_float, whole_number
 
 
 def all_binary_vectors(bits: int) -> np.ndarray:
@@ -66,6 +67,30 @@ def on_off_targets(bits: np.ndarray, off: float, on: float) -> np.ndarray:
       [[0.1], [0.9]]
     """
     return np.where(bits > 0.5, on, off)
+
+
+def held_out_rows(held_out: int | str, names: Sequence[str], what: str) -> int | tuple[int, ...]:
+    """Return `Task.held_out` from a number of cases, or from names of cases separated by spaces.
+
+    Args:
+      held_out: the option.
+      names: of all cases, in their order.
+      what: the names, in words.
+
+    Raises:
+      SettingError: for a number that is too large, or a name that no case has.
+
+    Example:
+      >>> held_out_rows("b a", ["a", "b", "c"], "letters"), held_out_rows(2, ["a", "b", "c"], "")
+      ((1, 0), 2)
+    """
+    if not isinstance(held_out, str):
+        return whole_number("held_out", held_out, 0, len(names) - 1)
+    chosen = held_out.split()
+    for name in chosen:
+        if name not in names:
+            raise SettingError("held_out", f"must be a number, or {what}", name)
+    return tuple(names.index(name) for name in chosen)
 
 
 def middle_criterion(off: float, on: float) -> Criterion:

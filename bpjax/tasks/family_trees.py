@@ -11,7 +11,13 @@ from bpjax.loss import HalfSquaredError, Loss, MarginSquaredError
 from bpjax.network import Connection, Layer, Network
 from bpjax.numbers import real_number, whole_number
 from bpjax.task import Published, Task
-from bpjax.tasks.cases import check_flag, check_off_on, middle_criterion, on_off_targets
+from bpjax.tasks.cases import (
+    check_flag,
+    check_off_on,
+    held_out_rows,
+    middle_criterion,
+    on_off_targets,
+)
 
 
 class Couple(NamedTuple):
@@ -302,7 +308,11 @@ def family_trees(
         targets=on_off_targets(answers, off, on),
         recipe=RECIPES[recipe],
         criterion=middle_criterion(off, on),
-        held_out=_rows(held_out),
+        held_out=held_out_rows(
+            held_out,
+            ["-".join(pair) for pair in PAIRS],
+            "pairs that have an answer, like Colin-aunt",
+        ),
         loss=_loss(loss, measured_from, scope, margin),
         source="Rumelhart, Hinton & Williams, Nature 323 (1986), Figs 2-4, pp. 534-535",
         open_choices=(
@@ -330,17 +340,6 @@ def _cases() -> tuple[np.ndarray, np.ndarray]:
     for fact in FACTS:
         answers[PAIRS.index(fact[:2]), PEOPLE.index(fact.answer)] = 1
     return inputs, answers
-
-
-def _rows(held_out: int | str) -> int | tuple[int, ...]:
-    if not isinstance(held_out, str):
-        return held_out
-    names = ["-".join(pair) for pair in PAIRS]
-    for pair in held_out.split():
-        if pair not in names:
-            rule = "must be a number, or pairs that have an answer, like Colin-aunt"
-            raise SettingError("held_out", rule, pair)
-    return tuple(names.index(pair) for pair in held_out.split())
 
 
 def _network(bias: bool) -> Network:

@@ -4,13 +4,12 @@ import itertools
 
 import numpy as np
 
-from bpjax.errors import SettingError
 from bpjax.learning import Recipe
 from bpjax.network import Connection, Layer, Network
 from bpjax.numbers import whole_number
 from bpjax.recurrent import unroll
 from bpjax.task import Published, Task
-from bpjax.tasks.cases import check_off_on, middle_criterion, on_off_targets
+from bpjax.tasks.cases import check_off_on, held_out_rows, middle_criterion, on_off_targets
 
 DIGITS = {"A": "12", "B": "23", "C": "31", "D": "21", "E": "13"}
 """What each letter stands for (Table 10)."""
@@ -56,7 +55,7 @@ def sequence(
         name="sequence",
         title=f"sequence completion, {hidden} hidden units",
         options={"hidden": hidden, "held_out": held_out, "off": off, "on": on},
-        held_out=_rows(held_out),
+        held_out=held_out_rows(held_out, PAIRS, f"pairs of the letters {''.join(DIGITS)}"),
         published=_PUBLISHED if hidden == 30 else (),
         source="Rumelhart, Hinton & Williams, PDP vol. 1 ch. 8 (1986), pp. 358-359, Tables 10-11",
         open_choices=(
@@ -160,17 +159,6 @@ def _cases(
         ),
         "criterion": middle_criterion(off, on),
     }
-
-
-def _rows(held_out: int | str) -> int | tuple[int, ...]:
-    if not isinstance(held_out, str):
-        return whole_number("held_out", held_out, 0, len(PAIRS) - 1)
-    pairs = held_out.split()
-    for pair in pairs:
-        if pair not in PAIRS:
-            rule = f"must be a number, or pairs of the letters {''.join(DIGITS)}"
-            raise SettingError("held_out", rule, pair)
-    return tuple(PAIRS.index(pair) for pair in pairs)
 
 
 _PUBLISHED = (
