@@ -836,11 +836,11 @@ def _number(value: Any) -> str:
 def draw(result: Mapping[str, Any], folder: Path) -> None:
     """Draw the share solved per recipe, the person units of a net and the features found."""
     record, arrays = result["record"], result["arrays"]
-    save_figure(draw_solved(record).figure, folder / "figures" / "solved.png")
+    save_figure(draw_solved(record).figure, folder / "figures" / "solved")
     if all("code" in look for look in record["looked_at"]):
-        save_figure(draw_features(record).figure, folder / "figures" / "features.png")
+        save_figure(draw_features(record).figure, folder / "figures" / "features")
         fig = draw_person_units(arrays["shown_weights"], record["looked_at"][-1]["shown"])
-        save_figure(fig, folder / "figures" / "person_units.png")
+        save_figure(fig, folder / "figures" / "person_units")
 
 
 def draw_solved(record: Mapping[str, Any]) -> Axes:

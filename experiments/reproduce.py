@@ -511,7 +511,7 @@ def draw(record: Mapping[str, Any], folder: Path) -> None:
     """Draw quartiles and median of every experiment, with the printed numbers."""
     axes = epochs_overview(record["rows"], title=f"{record['num_runs']:,} runs per experiment")
     (folder / "figures").mkdir(parents=True, exist_ok=True)
-    save_figure(axes.figure, folder / "figures" / "epochs.png")  # type: ignore[arg-type]
+    save_figure(axes.figure, folder / "figures" / "epochs")  # type: ignore[arg-type]
 
 
 def epochs_overview(rows: Iterable[Mapping[str, Any]], title: str, ax: Axes | None = None) -> Axes:

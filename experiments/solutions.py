@@ -641,7 +641,7 @@ def draw(record: Mapping[str, Any], folder: Path) -> None:
         "graded-code": lambda: _draw_graded_code(record["graded_code"]),
     }
     for name, make in figures.items():
-        save_figure(make(), folder / "figures" / f"{name}.png")
+        save_figure(make(), folder / "figures" / name)
 
 
 def _panels(num_rows: Sequence[int], width: float = 7.6) -> tuple[Figure, list[Axes]]:

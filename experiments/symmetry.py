@@ -284,14 +284,14 @@ def draw(result: Mapping[str, Any], folder: Path) -> None:
             num_not_converged=int((~converged).sum()),
             log_epochs=True,
         )
-        save_figure(ax.figure, folder / "figures" / "epochs.png")
-        save_figure(_ratios(arrays, words).figure, folder / "figures" / "ratios.png")
+        save_figure(ax.figure, folder / "figures" / "epochs")
+        save_figure(_ratios(arrays, words).figure, folder / "figures" / "ratios")
     curves = {
         f"tolerance {t}": survival_curve(arrays[f"status_{t}"], arrays[f"epochs_{t}"])
         for t in TOLERANCES
     }
     ax = survival(curves, title=f"{words} per criterion", log_epochs=True)
-    save_figure(ax.figure, folder / "figures" / "survival.png")
+    save_figure(ax.figure, folder / "figures" / "survival")
 
 
 def _ratios(arrays: Mapping[str, np.ndarray], words: str, ax: Axes | None = None) -> Axes:

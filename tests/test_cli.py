@@ -431,7 +431,8 @@ def test_figures_are_drawn_unless_unwanted(capsys):
     words = ["xor", "--seeds", "10", *FAST]
     sweep(capsys, *words, "--out", "with")
     sweep(capsys, *words, "--out", "without", "--no-figures")
-    assert [path.name for path in Path("with/figures").iterdir()] == ["survival.png"]
+    names = {path.name for path in Path("with/figures").iterdir()}
+    assert names == {"survival.png", "survival.svg"}
     assert not Path("without/figures").exists()
 
 
@@ -598,7 +599,9 @@ def test_train_shows_the_run_that_sweep_counts_as_seed_7(capsys):
     assert row[:3] == ["7", outcome["status"], str(outcome["epochs"])]
     assert sorted(str(p.relative_to("run")) for p in Path("run").rglob("*") if p.is_file()) == [
         "figures/gradient-size.png",
+        "figures/gradient-size.svg",
         "figures/loss.png",
+        "figures/loss.svg",
         "history.csv",
         "run.json",
         "weights.npz",

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import matplotlib
 import numpy as np
@@ -23,7 +24,7 @@ from bpjax.plots import (
     save_figure,
     survival,
 )
-from bpjax.plots.style import GROUP_COLORS, VERMILLION
+from bpjax.plots.style import GROUP_COLORS, VERMILLION, figure_svg
 from bpjax.status import Status
 
 EPOCH = np.arange(0, 101)
@@ -324,13 +325,20 @@ def test_narrow_axes_repeat_no_tick_label():
 # --- style --------------------------------------------------------------------------------------
 
 
-def test_save_figure_writes_a_png_of_150_dots_per_inch(tmp_path):
-    path = tmp_path / "figures" / "loss.png"
-    save_figure(loss_curve(EPOCH, LOSS, title="seed 7").figure, path)
-    content = path.read_bytes()
+def test_save_figure_writes_a_png_of_150_dots_per_inch_and_an_svg(tmp_path):
+    axes = loss_curve(EPOCH, LOSS, title="seed 7")
+    png, svg = save_figure(axes.figure, tmp_path / "figures" / "loss-0.1")
+    assert [png.name, svg.name] == ["loss-0.1.png", "loss-0.1.svg"]
+    content = png.read_bytes()
     assert content.startswith(b"\x89PNG")
     dots_per_metre = int.from_bytes(content[content.index(b"pHYs") + 4 :][:4], "big")
     assert dots_per_metre == pytest.approx(150 / 0.0254, abs=1)
+    assert ElementTree.fromstring(svg.read_bytes()).tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_the_same_figure_gives_the_same_svg():
+    first, second = (loss_curve(EPOCH, LOSS, title="seed 7").figure for _ in range(2))
+    assert figure_svg(first) == figure_svg(second)
 
 
 def test_new_axes_returns_what_it_is_given():

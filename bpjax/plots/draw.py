@@ -23,25 +23,33 @@ MOST_GROUPS = 7
 
 
 def draw_run(run: Run, folder: str | Path) -> list[Path]:
-    """Draw the loss curve and the gradient size per layer of one run.
+    """Save `run_figures` as PNG and SVG, and return the files."""
+    return _save(run_figures(run), folder)
+
+
+def draw_sweep(table: RunTable, folder: str | Path) -> list[Path]:
+    """Save `sweep_figures` as PNG and SVG, and return the files."""
+    return _save(sweep_figures(table), folder)
+
+
+def run_figures(run: Run) -> dict[str, Axes]:
+    """Draw one run: its loss, and the size of the gradient per layer.
 
     Args:
       run: from `bpjax.train`.
-      folder: where the PNG files go.
 
     Returns:
-      The files.
+      The figures' axes by file name.
     """
     task, history = run.task, run.history
     title = f"{task.title}: 1 run (seed {run.seed}), criterion {task.criterion}"
     if run.status != Status.CONVERGED:
         title += f", {run.status.name} at epoch {run.epochs:,}"
     converged_at = run.epochs if run.status == Status.CONVERGED else None
-    axes = {
+    return {
         "loss": loss_curve(history.epoch, history.loss, title=title, converged_at=converged_at),
         "gradient-size": _two_gradients(run, title),
     }
-    return _save(axes, folder)
 
 
 def _two_gradients(run: Run, title: str) -> Axes:
@@ -55,18 +63,17 @@ def _two_gradients(run: Run, title: str) -> Axes:
     return below
 
 
-def draw_sweep(table: RunTable, folder: str | Path, level: float = 0.95) -> list[Path]:
+def sweep_figures(table: RunTable, level: float = 0.95) -> dict[str, Axes]:
     """Draw the survival curve of a sweep: the share of runs not yet converged, with its band.
 
     A grid of up to seven cells is drawn as one curve per cell.
 
     Args:
       table: all runs.
-      folder: where the PNG files go.
       level: confidence level of the band.
 
     Returns:
-      The files.
+      The figures' axes by file name.
     """
     columns = table.columns
     num_rows = len(columns["status"])
@@ -85,7 +92,7 @@ def draw_sweep(table: RunTable, folder: str | Path, level: float = 0.95) -> list
     num_runs = sum(curve.num_runs for curve in curves.values())
     title = _sweep_title(table, num_runs, together=len(cells) // len(groups))
     shown: Any = curves if len(curves) > 1 else next(iter(curves.values()))
-    return _save({"survival": survival(shown, title=title, log_epochs=True)}, folder)
+    return {"survival": survival(shown, title=title, log_epochs=True)}
 
 
 def _sweep_title(table: RunTable, num_runs: int, together: int) -> str:
@@ -118,9 +125,7 @@ def _cells(table: RunTable) -> dict[str, np.ndarray]:
     return {label: np.array(numbers) for label, numbers in rows.items()}
 
 
-def _save(axes: Mapping[str, Any], folder: str | Path) -> list[Path]:
-    files = []
-    for name, ax in axes.items():
-        files.append(Path(folder) / f"{name}.png")
-        save_figure(ax.figure, files[-1])
-    return files
+def _save(axes: Mapping[str, Axes], folder: str | Path) -> list[Path]:
+    return [
+        file for name, ax in axes.items() for file in save_figure(ax.figure, Path(folder) / name)
+    ]

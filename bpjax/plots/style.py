@@ -41,18 +41,44 @@ def new_axes(ax: Axes | None = None, size: tuple[float, float] = (7.0, 4.2)) -> 
     return ax
 
 
-def save_figure(fig: Figure | SubFigure, path: str | Path) -> None:
-    """Write `fig` as a PNG of 150 dots per inch on white; folders are made as needed.
+def save_figure(fig: Figure | SubFigure, path: str | Path) -> list[Path]:
+    """Write `fig` as PNG and SVG, on white; folders are made as needed.
+
+    Args:
+      fig: the figure, for example `axes.figure`.
+      path: the file without its ending.
+
+    Returns:
+      The two files.
 
     Raises:
-      ResultsError: if the file cannot be written.
+      ResultsError: if a file cannot be written.
     """
-    path, png = Path(path), io.BytesIO()
-    root = fig.get_figure(root=True)
-    root.savefig(png, format="png", dpi=150, facecolor="white", bbox_inches="tight")
+    path = Path(path)
     with explained("create", path.parent):
         make_folders(path.parent)
-    publish(path, png.getvalue())
+    contents = {".png": figure_png(fig), ".svg": figure_svg(fig).encode()}
+    for ending, content in contents.items():
+        publish(path.with_name(path.name + ending), content)
+    return [path.with_name(path.name + ending) for ending in contents]
+
+
+def figure_png(fig: Figure | SubFigure) -> bytes:
+    """Return `fig` as a PNG of 150 dots per inch."""
+    png = io.BytesIO()
+    root = fig.get_figure(root=True)
+    root.savefig(png, format="png", dpi=150, facecolor="white", bbox_inches="tight")
+    return png.getvalue()
+
+
+def figure_svg(fig: Figure | SubFigure) -> str:
+    """Return `fig` as SVG, letters drawn as outlines; the same figure gives the same text."""
+    svg = io.StringIO()
+    root = fig.get_figure(root=True)
+    with matplotlib.rc_context({"svg.hashsalt": "bpjax"}):
+        plain: Any = {"metadata": {"Date": None}, "facecolor": "white", "bbox_inches": "tight"}
+        root.savefig(svg, format="svg", **plain)
+    return svg.getvalue()
 
 
 def ordered_colors(num_colors: int) -> list[tuple[float, ...]]:
