@@ -1,7 +1,7 @@
 """A task: everything the paper says about one experiment, as data."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -12,7 +12,7 @@ from bpjax.criteria import Criterion
 from bpjax.errors import SettingError
 from bpjax.learning import Recipe, Schedule
 from bpjax.loss import HalfSquaredError, Loss
-from bpjax.network import Network
+from bpjax.network import Layer, Network
 from bpjax.numbers import whole_number
 
 RECIPE_SETTINGS = (
@@ -64,6 +64,8 @@ class Task:
       held_out: cases that a run is not trained on: how many of them, drawn for each run from its
         seed, or which ones, by their rows. They count as answered right, so they neither teach nor
         keep a run from converging; `bpjax.analysis.held_out` says how they are answered.
+      unit_names: what the units of a layer stand for, by the layer's name, where people have words
+        for it. Only pictures and pages use them.
       source: the citation of the experiment.
       open_choices: what the source leaves open, and the default taken here.
       published: what was reported.
@@ -86,6 +88,7 @@ class Task:
     open_choices: str = ""
     published: tuple[Published, ...] = ()
     held_out: int | tuple[int, ...] = 0
+    unit_names: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for field in ("inputs", "targets"):
@@ -96,6 +99,11 @@ class Task:
             if shape != (num_cases, width):
                 raise SettingError(field, f"must have shape ({num_cases}, {width})", shape)
         object.__setattr__(self, "held_out", _held_out(self.held_out, num_cases))
+        for name, words in self.unit_names.items():
+            sizes = {layer.size for layer in self.network.layers if name in _names(layer)}
+            if sizes != {len(words)}:
+                rule = f"must have one word for each unit of the layer {name!r}"
+                raise SettingError("unit_names", rule, list(words))
 
     @property
     def num_cases(self) -> int:
@@ -106,6 +114,41 @@ class Task:
     def num_held_out(self) -> int:
         """Number of cases that a run is not trained on."""
         return self.held_out if isinstance(self.held_out, int) else len(self.held_out)
+
+    def names_of(self, layer: Layer) -> tuple[str, ...]:
+        """Return what the units of a layer stand for; nothing where there are no words for it.
+
+        Example:
+          >>> import bpjax
+          >>> task = bpjax.tasks.family_trees()
+          >>> task.names_of(task.network.layers[1])[:3], task.names_of(task.network.layers[2])
+          (('father', 'mother', 'husband'), ())
+        """
+        return next((tuple(self.unit_names[n]) for n in _names(layer) if n in self.unit_names), ())
+
+    def case_name(self, case: int) -> str:
+        """Return a case in words: the units that it shows where they have names, or its inputs.
+
+        Inputs that are the same for every case are left out.
+
+        Example:
+          >>> import bpjax
+          >>> bpjax.tasks.family_trees().case_name(0), bpjax.tasks.symmetry().case_name(33)
+          ('Christopher, wife', '100001')
+        """
+        parts, first = [], 0
+        for layer in self.network.input_layers:
+            columns = self.inputs[:, first : first + layer.size]
+            shown, names = columns[case], self.names_of(layer)
+            first += layer.size
+            if not np.ptp(columns, axis=0).any():
+                continue
+            if names:
+                parts += [name for name, value in zip(names, shown, strict=True) if value > 0.5]
+            else:
+                whole = all(value in (0, 1) for value in shown)
+                parts.append(("" if whole else " ").join(f"{value:g}" for value in shown))
+        return ", ".join(parts)
 
     def cases(self, dtype: Any = jnp.float32) -> tuple[jax.Array, jax.Array]:
         """Return (inputs, targets) as JAX arrays."""
@@ -168,6 +211,11 @@ def _held_out(given: Any, num_cases: int) -> int | tuple[int, ...]:
     if len(set(rows)) < len(rows) or len(rows) == num_cases:
         raise SettingError("held_out", "must name different cases and leave some", rows)
     return tuple(rows)
+
+
+def _names(layer: Layer) -> tuple[str, str]:
+    """The names by which a layer may be called: its own, and that of the layer it is a copy of."""
+    return layer.name, layer.bias_key
 
 
 def is_grid(value: Any) -> bool:

@@ -25,7 +25,7 @@ LAYERS = (  # lowest first: a module imports from its own layer or a lower one
     {"sweeps"},
     {"training"},
     {"run_folder"},
-    {"plots"},
+    {"explain", "plots"},
     {"bench"},
     {"cli"},
 )

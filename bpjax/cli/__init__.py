@@ -20,6 +20,7 @@ COMMANDS = {
     "check": "hold the hand-derived gradient against jax.grad, differences and NumPy",
     "train": "train one run and watch it",
     "sweep": "train many runs; resumes where an earlier sweep stopped",
+    "explain": "make a page of one run, to follow both passes step by step",
     "export": "write a sweep's per-run table as csv or parquet",
     "verify": "check that a results folder is whole: every chunk intact, every seed once",
     "bench": "time this machine, beside other ways of writing the same training",
@@ -66,8 +67,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SettingError as error:
         return _complain(f"{_option(error.setting)} {error.rule}, got {error.value!r}.")
     except ResultsError as error:
-        # `train` and `sweep` only fail on the folder they write to.
-        return _complain(f"--out: {error}" if command in ("train", "sweep") else str(error))
+        # These only fail on what they write to.
+        return _complain(
+            f"--out: {error}" if command in ("train", "sweep", "explain") else str(error)
+        )
     except Terminated:
         return TERMINATED
     except KeyboardInterrupt:

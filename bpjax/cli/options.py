@@ -317,6 +317,20 @@ def task_variants(name: str, settings: Settings) -> tuple[list[Any], dict[str, A
     return variants, others
 
 
+def single_task(name: str, settings: Settings) -> tuple[Any, dict[str, Any]]:
+    """Return the task of one run, and the settings to apply to it, as `task_variants` does.
+
+    Raises:
+      SettingError: for a list where one run needs one value.
+    """
+    variants, others = task_variants(name, settings)
+    if len(variants) > 1:
+        hidden = settings.hidden or ()
+        option, value = ("hidden", hidden) if len(hidden) > 1 else ("set", settings.set)
+        raise SettingError(option, "must be one value for one run", list(value))
+    return variants[0], others
+
+
 _THRESHOLDS = ("tolerance", "loss_below")
 _RECIPE_WORDS = ("updates", "decay_biases", "copies")
 _INITIALIZER_WORDS = ("distribution", "biases")

@@ -8,9 +8,8 @@ from typing import Annotated
 import tyro
 
 from bpjax.cli import stop_politely
-from bpjax.cli.options import Settings, arg, parse, task_variants, whole, with_config
+from bpjax.cli.options import Settings, arg, parse, single_task, whole, with_config
 from bpjax.cli.progress import ProgressLine
-from bpjax.errors import SettingError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,11 +42,7 @@ def main(words: Sequence[str]) -> int:
     """Train one run, showing its progress, and save it."""
     options = with_config(parse(Options, "train", words))
     seed = whole("seed", "0" if options.seed is None else options.seed)
-    variants, settings = task_variants(options.task, options.settings)
-    if len(variants) > 1:
-        hidden = options.settings.hidden or ()
-        option, value = ("hidden", hidden) if len(hidden) > 1 else ("set", options.settings.set)
-        raise SettingError(option, "must be one value for one run", list(value))
+    task, settings = single_task(options.task, options.settings)
     record_every = 1
     if options.record_every is not None:
         record_every = whole("record_every", options.record_every)
@@ -63,7 +58,7 @@ def main(words: Sequence[str]) -> int:
     keep_compiled_programs()
 
     check_recording(record_every, snapshot_every)
-    plan = plan_run(variants[0], seed, **settings)
+    plan = plan_run(task, seed, **settings)
     folder = claim(options.out or default_folder(plan), plan)
     with ProgressLine() as line, stop_politely() as check:
 

@@ -314,6 +314,7 @@ def family_trees(
             "pairs that have an answer, like Colin-aunt",
         ),
         loss=_loss(loss, measured_from, scope, margin),
+        unit_names={"person 1": PEOPLE, "relation": RELATIONS, "person 2": PEOPLE},
         source="Rumelhart, Hinton & Williams, Nature 323 (1986), Figs 2-4, pp. 534-535",
         open_choices=(
             "The paper does not state: the initial range (0.3 is printed for symmetry only), "

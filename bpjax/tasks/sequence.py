@@ -158,6 +158,7 @@ def _cases(
             learning_rate=learning_rate, momentum=0.9, init_range=0.3, max_epochs=2_000
         ),
         "criterion": middle_criterion(off, on),
+        "unit_names": {"letters": letters, "digits": ("1", "2", "3")},
     }
 
 

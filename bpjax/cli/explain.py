@@ -1,0 +1,61 @@
+"""`bpjax explain`: one run as a page on which the two passes can be followed step by step."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from bpjax.cli import stop_politely
+from bpjax.cli.options import Settings, arg, parse, single_task, whole, with_config
+from bpjax.cli.progress import ProgressLine
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Train one run and write one HTML page: choose an epoch and a case, and follow both passes.
+
+    The page opens from the disk in any current browser and loads nothing from the network. Its run
+    is that of `bpjax train` with the same settings, in float64 unless told otherwise.
+    """
+
+    task: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="TASK")]]
+    """One of `bpjax tasks`."""
+    settings: tyro.conf.OmitArgPrefixes[Settings]
+    seed: Annotated[str | None, arg("N", "0")] = None
+    """Which run: 0 to 2**32 - 1."""
+    out: Annotated[str | None, arg("FILE", "TASK-seed-N.html")] = None
+    """The page."""
+    config: Annotated[str | None, arg("FILE", "none")] = None
+    """TOML file that holds any of these options; the command line wins."""
+
+
+def main(words: Sequence[str]) -> int:
+    """Train one run, showing its progress, and write its page."""
+    options = with_config(parse(Options, "explain", words))
+    seed = whole("seed", "0" if options.seed is None else options.seed)
+    task, settings = single_task(options.task, options.settings)
+    out = Path(options.out or f"{task.name}-seed-{seed}.html")
+
+    from bpjax.explain import page
+    from bpjax.sweeps.devices import keep_compiled_programs, use_all_cpu_cores
+    from bpjax.sweeps.files import explained, make_folders, publish
+    from bpjax.training import Glance, plan_run, train_plan
+
+    use_all_cpu_cores()
+    keep_compiled_programs()
+    plan = plan_run(task, seed, **{"precision": "float64"} | settings)
+    with explained("create", out.parent):
+        make_folders(out.parent)
+    with ProgressLine() as line, stop_politely() as check:
+
+        def show(at: Glance) -> None:
+            check()
+            line.show(f"epoch {at.epoch:,} of at most {at.max_epochs:,} | loss {at.loss:.4g}")
+
+        run = train_plan(plan, snapshot_every=1, on_progress=show)
+    publish(out, page(run, ["bpjax", "explain", *words]).encode())
+    print(run.describe())
+    print(f"open in a browser: {out}")
+    return 0

@@ -1,0 +1,222 @@
+"""What the page knows of a run: the net, its cases, and its weights on the way.
+
+The page carries weights only, and works the passes out from them as `backprop.py` does, so that any
+case can be followed at any epoch.
+"""
+
+import base64
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bpjax.epoch import trained_by
+from bpjax.errors import SettingError
+from bpjax.learning import as_schedule
+from bpjax.loss import HalfSquaredError, Loss, MarginSquaredError
+from bpjax.network import Connection, Network, parameter_names
+from bpjax.training import History, Run
+
+MOST_NUMBERS = 40_000
+"""Weights that a page holds: small nets at every epoch, large ones at some, evenly spaced."""
+FEWEST_FRAMES = 30
+MOST_POINTS = 500
+"""Of a curve."""
+
+
+class Frames(NamedTuple):
+    """Moments of a run at which the page can stand.
+
+    Attributes:
+      epoch: weight changes made, shape (num_frames,).
+      weights: the weights then, shape (num_frames, num_parameters).
+      previous: the last weight change before that moment, by equation (9); zero at the start.
+      change: what was added to the weights next; zero at the end.
+    """
+
+    epoch: np.ndarray
+    weights: np.ndarray
+    previous: np.ndarray
+    change: np.ndarray
+
+
+def frames_of(run: Run) -> Frames:
+    """Return the moments of a run that the page shows, of which the last is its end.
+
+    Args:
+      run: with a snapshot of its weights after every epoch.
+
+    Raises:
+      SettingError: for a run without these.
+    """
+    weights = run.snapshots.weights.astype(float)
+    if len(weights) != run.epochs + 1:
+        raise SettingError("snapshot_every", "must be 1 for a page", run.snapshots.epoch.tolist())
+    most = max(FEWEST_FRAMES, MOST_NUMBERS // weights.shape[1])
+    epoch = np.unique(np.linspace(0, run.epochs, min(most, run.epochs + 1)).round().astype(int))
+    return Frames(
+        epoch=epoch,
+        weights=weights[epoch],
+        previous=_changes_without_decay(run, weights)[epoch],
+        change=np.append(np.diff(weights, axis=0), np.zeros_like(weights[:1]), axis=0)[epoch],
+    )
+
+
+def _changes_without_decay(run: Run, weights: np.ndarray) -> np.ndarray:
+    """Return the velocity of equation (9) before each epoch: undo what decay did after it."""
+    rate = as_schedule(run.task.recipe.weight_decay)
+    decay = np.array([rate.at(epoch) for epoch in range(len(weights) - 1)])[:, None]
+    decay = np.where(_decays(run), decay, 0.0)
+    velocity = weights[1:] / (1 - decay) - weights[:-1]
+    return np.append(np.zeros_like(weights[:1]), velocity, axis=0)
+
+
+def _decays(run: Run) -> np.ndarray:
+    """Return which parameters a decay would shrink."""
+    network = run.task.network
+    num_biases = sum(layer.size for layer in network.biases.values())
+    shrinks = np.ones(len(parameter_names(network)), bool)
+    shrinks[len(shrinks) - num_biases :] = run.task.recipe.decay_biases
+    return shrinks
+
+
+def lesson_of(run: Run) -> dict[str, Any]:
+    """Return all that the page needs, fit for JSON.
+
+    Args:
+      run: from `bpjax.train`, with `snapshot_every=1`.
+
+    Raises:
+      SettingError: for a loss that the page cannot work out.
+    """
+    task, recipe, frames = run.task, run.task.recipe, frames_of(run)
+    criterion = task.criterion
+    tolerance = criterion.threshold if criterion.kind == "tolerance" else 0.5
+    (trained,) = trained_by(task, [run.seed])
+    at = [int(epoch) for epoch in frames.epoch]
+    return {
+        "title": task.title,
+        "layers": _layers(run),
+        "bands": _bands(task.network),
+        "outputs": list(task.network.outputs),
+        "connections": _connections(task.network),
+        "numParameters": len(parameter_names(task.network)),
+        "cases": [
+            {
+                "name": task.case_name(case),
+                "inputs": task.inputs[case].tolist(),
+                "targets": task.targets[case].tolist(),
+                "trained": bool(trained[case]),
+            }
+            for case in range(task.num_cases)
+        ],
+        "loss": _loss(task.loss),
+        "tolerance": tolerance,
+        "learning": {
+            "paper": recipe.optimizer == "paper" and recipe.updates == "batch",
+            "byCase": recipe.updates == "case",
+            "optimizer": str(recipe.optimizer),
+            "copies": task.network.iterations if recipe.copies == "average" else 1,
+            "learningRate": [as_schedule(recipe.learning_rate).at(epoch) for epoch in at],
+            "momentum": [as_schedule(recipe.momentum).at(epoch) for epoch in at],
+            "decay": [as_schedule(recipe.weight_decay).at(epoch) for epoch in at],
+            "decays": _decays(run).tolist(),
+        },
+        "frames": {
+            "epoch": at,
+            **{name: _packed(getattr(frames, name)) for name in ("weights", "previous", "change")},
+        },
+        "curves": _curves(run.history),
+    }
+
+
+def _layers(run: Run) -> list[dict[str, Any]]:
+    network, task = run.task.network, run.task
+    number, first_bias = 0, {}
+    for c in network.weights.values():
+        number += int(np.prod(network.weight_shape(c)))
+    for name, layer in network.biases.items():
+        first_bias[name] = number
+        number += layer.size
+    computed = {layer.name for layer in network.computed_layers}
+    return [
+        {
+            "name": layer.name,
+            "size": layer.size,
+            "unit": layer.activation if layer.name in computed else "input",
+            "names": list(task.names_of(layer)),
+            "biases": [first_bias[layer.bias_key] + k for k in range(layer.size)]
+            if layer.name in computed and layer.bias
+            else None,
+        }
+        for layer in network.layers
+    ]
+
+
+def _bands(network: Network) -> list[list[str]]:
+    """Return the layers that the page draws side by side, from the inputs up."""
+    bands: dict[int, list[str]] = {}
+    for layer in network.layers:
+        bands.setdefault(network.levels[layer.name], []).append(layer.name)
+    return [bands[level] for level in sorted(bands)]
+
+
+def _connections(network: Network) -> list[dict[str, Any]]:
+    """Return each connection with the number of the parameter at every place; -1 where none is.
+
+    Masks, ties and copies need no more than that.
+    """
+    first, start = {}, 0
+    for key, c in network.weights.items():
+        first[key] = start
+        start += int(np.prod(network.weight_shape(c)))
+    return [
+        {
+            "source": c.source,
+            "target": c.target,
+            "parameter": (first[c.weight_key] + _places(network, c)).tolist()
+            if c.mask is None
+            else np.where(c.mask, first[c.weight_key] + _places(network, c), -1).tolist(),
+        }
+        for c in network.connections
+    ]
+
+
+def _places(network: Network, c: Connection) -> np.ndarray:
+    if c.tie is not None:
+        return np.array(c.tie)
+    shape = network.size(c.source), network.size(c.target)
+    return np.arange(shape[0] * shape[1]).reshape(shape)
+
+
+def _loss(loss: Loss) -> dict[str, Any]:
+    if isinstance(loss, HalfSquaredError):
+        return {"kind": "squared"}
+    if isinstance(loss, MarginSquaredError):
+        return {
+            "kind": "margin",
+            "on": loss.on,
+            "off": loss.off,
+            "fromMargin": loss.measured_from == "margin",
+            "byCase": loss.scope == "case",
+        }
+    raise SettingError("loss", "must be one that bpjax has, for a page", loss)
+
+
+def _curves(history: History) -> dict[str, Any]:
+    """Return loss, cases right and gradient per layer, thinned evenly."""
+    last = len(history.epoch) - 1
+    some = np.unique(np.linspace(0, last, min(MOST_POINTS, last + 1)).round().astype(int))
+
+    def thinned(values: np.ndarray) -> list[float | None]:
+        return [float(value) if np.isfinite(value) else None for value in values[some]]
+
+    return {
+        "epoch": history.epoch[some].tolist(),
+        "loss": thinned(history.loss),
+        "gradient": {name: thinned(size) for name, size in history.gradient_size.items()},
+    }
+
+
+def _packed(table: np.ndarray) -> str:
+    """Return numbers exactly and in little space: 64-bit little-endian, in base 64."""
+    return base64.b64encode(np.ascontiguousarray(table, "<f8").tobytes()).decode()

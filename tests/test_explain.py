@@ -1,0 +1,339 @@
+"""The page of `bpjax explain`, in a browser: every number on it is that of backprop.py."""
+
+import base64
+import dataclasses
+import functools
+import itertools
+import json
+import unicodedata
+
+import jax
+import numpy as np
+import pytest
+
+import bpjax
+from bpjax.backprop import at_outputs, backward_pass, forward_pass, outputs_of
+from bpjax.cli import main
+from bpjax.epoch import as_answered, trained_by
+from bpjax.errors import SettingError
+from bpjax.explain import page
+from bpjax.explain.lesson import MOST_NUMBERS, frames_of, lesson_of
+from bpjax.learning import as_schedule
+from bpjax.network import flatten_params, unflatten_params
+from bpjax.tasks import make_task
+
+COMMAND = ["bpjax", "explain", "xor"]
+
+# Skips, shared and tied weights, copies in time, a schedule, decay, a margin, cases held out.
+RUNS = {
+    "xor": ("xor", {}, {}),
+    "direct": ("xor", {"direct": True}, {"max_epochs": 60}),
+    "symmetry": ("symmetry", {}, {"max_epochs": 120}),
+    "encoder": ("encoder", {}, {"max_epochs": 120}),
+    "tied": ("t-c", {}, {"max_epochs": 20}),
+    "in time": ("shift-register", {}, {}),
+    "family": ("family-trees", {"held_out": 4}, {"max_epochs": 40, "decay_biases": False}),
+    "margin": ("family-trees", {"measured_from": "target", "scope": "case"}, {"max_epochs": 3}),
+    "sgd": ("xor", {}, {"max_epochs": 20, "optimizer": "sgd"}),
+    "by case": ("xor", {}, {"max_epochs": 20, "updates": "case"}),
+}
+
+
+@functools.cache
+def run_called(name):
+    task, options, settings = RUNS[name]
+    precision = {"snapshot_every": 1, "precision": "float64"}
+    return bpjax.train(make_task(task, **options), seed=7, **settings, **precision)
+
+
+# ---- what the page is given ----------------------------------------------------------------------
+
+
+def unpacked(text, run):
+    return np.frombuffer(base64.b64decode(text), "<f8").reshape(-1, run.snapshots.weights.shape[1])
+
+
+def test_frames_are_moments_of_the_run_from_its_start_to_its_end():
+    run = run_called("xor")
+    frames = frames_of(run)
+    assert frames.epoch.tolist() == list(range(run.epochs + 1))
+    np.testing.assert_array_equal(frames.weights, run.snapshots.weights)
+    np.testing.assert_array_equal(frames.change[-1], 0)
+    np.testing.assert_array_equal(frames.previous[0], 0)
+    np.testing.assert_array_equal(frames.previous[1:], frames.change[:-1])
+
+
+def test_what_decay_took_is_no_part_of_the_last_change():
+    run = run_called("family")
+    frames, recipe = frames_of(run), run.task.recipe
+    with jax.enable_x64(True):
+        for epoch in (1, 20, 39):
+            velocity = (
+                -as_schedule(recipe.learning_rate).at(epoch) * witness(run, epoch)["gradient"]
+            )
+            velocity += as_schedule(recipe.momentum).at(epoch) * frames.previous[epoch]
+            np.testing.assert_allclose(frames.previous[epoch + 1], velocity, rtol=0, atol=1e-14)
+
+
+def test_a_page_holds_few_numbers_of_a_large_net():
+    run = run_called("family")
+    weights = np.repeat(run.snapshots.weights, 10, axis=0)[: 400 + 1]
+    snapshots = run.snapshots._replace(epoch=np.arange(401), weights=weights)
+    frames = frames_of(run._replace(epochs=400, snapshots=snapshots))
+    assert MOST_NUMBERS - 630 <= frames.weights.size <= MOST_NUMBERS
+    assert frames.epoch[[0, -1]].tolist() == [0, 400]
+    assert np.ptp(np.diff(frames.epoch)) <= 1
+
+
+def test_the_weights_of_a_lesson_are_those_of_the_run():
+    run = run_called("encoder")
+    lesson = json.loads(json.dumps(lesson_of(run)))
+    np.testing.assert_array_equal(unpacked(lesson["frames"]["weights"], run), run.snapshots.weights)
+
+
+def test_a_run_without_its_snapshots_makes_no_page():
+    run = bpjax.train(bpjax.tasks.xor(), 7, max_epochs=5)
+    with pytest.raises(SettingError, match="must be 1 for a page"):
+        page(run, COMMAND)
+
+
+def test_a_loss_that_the_page_does_not_know_makes_no_page():
+    class Own:
+        def value(self, outputs, targets): ...
+
+        def derivative(self, outputs, targets): ...
+
+    run = run_called("xor")
+    run = run._replace(task=dataclasses.replace(run.task, loss=Own()))
+    with pytest.raises(SettingError, match="must be one that bpjax has"):
+        page(run, COMMAND)
+
+
+# ---- what the page shows -------------------------------------------------------------------------
+
+
+def witness(run, epoch, case=0):
+    """Return every number that the page may show, by the name that it gives it."""
+    task, network = run.task, run.task.network
+    weights = run.snapshots.weights[epoch]
+    params = unflatten_params(network, jax.numpy.asarray(weights))
+    inputs, targets = task.cases(np.float64)
+    (trained,) = trained_by(task, [run.seed])
+    activations = forward_pass(network, params, inputs)
+    outputs = as_answered(outputs_of(network, activations), targets, trained[:, None])
+    errors = task.loss.derivative(outputs, targets)
+    grads, _ = backward_pass(network, params, activations, at_outputs(network, errors))
+    copies = network.iterations if task.recipe.copies == "average" else 1
+    gradient = np.asarray(flatten_params(network, grads)) / copies
+
+    one = {name: entry[case : case + 1] for name, entry in activations.items()}
+    at = at_outputs(network, errors[case : case + 1])
+    _, d_activations = backward_pass(network, params, one, at)
+    numbers = {"loss": task.loss.value(outputs, targets), "gradient": gradient}
+    numbers["loss of case"] = task.loss.value(outputs[case][None], targets[case][None])
+    numbers |= {f"error {k}": error for k, error in enumerate(errors[case].tolist())}
+    numbers |= {f"w {k}": weight for k, weight in enumerate(weights)}
+    numbers |= {f"gradient {k}": value for k, value in enumerate(gradient)}
+    for layer in network.layers:
+        y, dy = np.asarray(one[layer.name][0]), np.asarray(d_activations[layer.name][0])
+        for j in range(layer.size):
+            unit = f"{layer.name} {j}"
+            numbers |= {
+                f"y {unit}": y[j],
+                f"dy {unit}": dy[j],
+                f"dx {unit}": dy[j] * y[j] * (1 - y[j]),
+            }
+            numbers[f"x {unit}"] = np.log(y[j]) - np.log1p(-y[j]) if 0 < y[j] < 1 else np.nan
+    if epoch < run.epochs:
+        recipe, change = task.recipe, run.snapshots.weights[epoch + 1] - weights
+        rate, alpha = (as_schedule(s).at(epoch) for s in (recipe.learning_rate, recipe.momentum))
+        previous = frames_of(run).previous[epoch]
+        paper = recipe.optimizer == "paper" and recipe.updates == "batch"
+        for k in range(len(weights)):
+            step, kept = -rate * gradient[k], alpha * previous[k]
+            numbers |= {f"step {k}": step, f"kept {k}": kept}
+            numbers[f"change {k}"] = step + kept if paper else change[k]
+            numbers[f"after {k}"] = run.snapshots.weights[epoch + 1][k]
+    return numbers
+
+
+def expected(name, numbers):
+    """Return the number called `name`; products are made of their factors."""
+    kind, _, rest = name.partition(" ")
+    if kind in ("yw", "share"):  # of a unit's activity, or its blame, and a weight
+        unit, _, k = rest.rpartition(" ")
+        return numbers[f"{'y' if kind == 'yw' else 'dx'} {unit}"] * numbers[f"w {k}"]
+    if kind == "dw":
+        source, target = rest.split(" > ")
+        return numbers[f"y {source}"] * numbers[f"dx {target}"]
+    return numbers[name]
+
+
+def agrees(text, value):
+    """Tell whether `value`, rounded as the page rounds, could read as `text`."""
+    text = text.lstrip("\N{BLACK UP-POINTING TRIANGLE}\N{BLACK DOWN-POINTING TRIANGLE} ")
+    if text == "\N{ALMOST EQUAL TO}0":
+        return abs(value) < 1e-4
+    text = text.replace("\N{MINUS SIGN}", "-")
+    mantissa, _, power = text.partition("\N{MULTIPLICATION SIGN}10\N{SUPERSCRIPT MINUS}")
+    scale = 10.0 ** -int("".join(str(unicodedata.digit(digit)) for digit in power) or 0)
+    last = 10.0 ** -len(mantissa.partition(".")[2])
+    return abs(float(mantissa) * scale - value) <= 0.5001 * last * scale
+
+
+SHOWN = """(places) => [...document.querySelectorAll(places)]
+    .map((place) => [place.dataset.name, place.textContent])"""
+EVERY_STEP = f"""() => {{
+  const found = [({SHOWN})("[data-name]")];
+  while (!document.getElementById("next").disabled) {{
+    document.getElementById("next").click();
+    found.push(({SHOWN})("#step [data-name], #net [data-name]"));
+  }}
+  return found;
+}}"""
+
+
+def opened(browser_page, run, tmp_path, place="", **window):
+    file = tmp_path / "page.html"
+    file.write_text(page(run, COMMAND), encoding="utf-8")
+    browser_page.open(file, **window)
+    if place:
+        browser_page.page.evaluate(f"location.hash = {place!r}")
+        browser_page.page.wait_for_function(f"location.hash === {'#' + place!r}")
+    return browser_page.page
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", RUNS)
+def test_every_number_on_the_page_is_that_of_backprop(name, browser_page, tmp_path, float64):
+    run = run_called(name)
+    shown = opened(browser_page, run, tmp_path)
+    moments = {0, min(20, run.epochs - 1), run.epochs}
+    cases = {0, run.task.num_cases // 2, run.task.num_cases - 1}
+    if run.task.num_held_out:
+        cases |= {int(np.flatnonzero(~trained_by(run.task, [run.seed])[0])[0])}
+    names = set()
+    for epoch, case in itertools.product(sorted(moments), sorted(cases)):
+        shown.evaluate(f"location.hash = 'epoch={epoch}&case={case + 1}&step=1'")
+        shown.wait_for_function("document.getElementById('back').disabled")
+        shown.wait_for_function(f"location.hash.includes('epoch={epoch}&case={case + 1}&')")
+        numbers = witness(run, epoch, case)
+        for step, pairs in enumerate(shown.evaluate(EVERY_STEP)):
+            for key, text in pairs:
+                value = expected(key, numbers)
+                assert agrees(text, float(value)), (epoch, case, step, key, text, float(value))
+            names |= {key.split()[0] for key, _ in pairs}
+    kinds = {"y", "x", "w", "yw", "error", "loss", "dx", "dy", "share", "dw", "gradient", "change"}
+    assert names >= kinds | {"after"}
+    assert browser_page.console == []
+    assert len(browser_page.requests) == 1
+
+
+@pytest.mark.browser
+def test_slider_list_buttons_and_keys_move_the_page(browser_page, tmp_path):
+    shown = opened(browser_page, run_called("xor"), tmp_path)
+    text, before = shown.text_content, shown.evaluate(SHOWN, "[data-name]")
+    assert text("#epoch-text") == "0 of 707"
+    shown.fill("#epoch", "650")
+    assert text("#epoch-text") == "650 of 707"
+    assert dict(shown.evaluate(SHOWN, "[data-name]")) != dict(before)
+    shown.select_option("#case", "2")
+    assert text("#case-text") == "3 of 4"
+    shown.click("#next")
+    assert "Hidden 1 adds up and answers" in text("#step")
+    shown.click("h1")
+    for key, place, words in [
+        ("ArrowRight", "#step", "Hidden 2 adds up and answers"),
+        ("ArrowLeft", "#step", "Hidden 1 adds up and answers"),
+        ("Shift+ArrowRight", "#step", "Output adds up and answers"),
+        ("Shift+ArrowLeft", "#step", "Hidden 1 adds up and answers"),
+        ("ArrowDown", "#case-text", "4 of 4"),
+        ("ArrowUp", "#case-text", "3 of 4"),
+        (".", "#epoch-text", "651 of 707"),
+        (",", "#epoch-text", "650 of 707"),
+    ]:
+        shown.keyboard.press(key)
+        assert words in text(place), key
+    shown.click("#phases >> text=Backward")
+    assert "Output gets its blame" in text("#step")
+    shown.click("[data-unit='hidden 1']")
+    assert "Hidden 2 gets its blame" in text("#step")
+    shown.click("#cases tbody tr:nth-child(1)")
+    assert text("#case-text") == "1 of 4"
+    shown.click("#loss-curve", position={"x": 60, "y": 100})
+    assert int(text("#epoch-text").split()[0]) < 30
+    assert browser_page.console == []
+
+
+@pytest.mark.browser
+def test_the_run_plays_to_its_end(browser_page, tmp_path):
+    shown = opened(browser_page, run_called("direct"), tmp_path, "epoch=40&case=1&step=1")
+    shown.click("#play")
+    shown.wait_for_function("document.getElementById('epoch-text').textContent === '60 of 60'")
+    shown.wait_for_function("document.getElementById('play').textContent === 'Play'")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("name", ["xor", "symmetry", "encoder", "family"])
+def test_the_page_fits_the_window(name, width, scheme, browser_page, tmp_path):
+    shown = opened(browser_page, run_called(name), tmp_path, width=width, scheme=scheme)
+    shown.evaluate(EVERY_STEP)
+    assert browser_page.overflow == 0
+    outside = """() => { const box = document.getElementById("net").getBoundingClientRect();
+      return [...document.querySelectorAll("#net text, #net circle")].filter((node) => {
+        const its = node.getBoundingClientRect();
+        return its.left < box.left - 1 || its.right > box.right + 1 || its.top < box.top - 1 ||
+          its.bottom > box.bottom + 1; }).map((node) => node.textContent); }"""
+    assert shown.evaluate(outside) == []
+    assert browser_page.console == []
+
+
+@pytest.mark.browser
+def test_hostile_words_show_as_text(browser_page, tmp_path):
+    evil = "</script><script>window.hit = 1</script><img src=x onerror='window.hit = 1'>\"'&"
+    run = run_called("direct")
+    task = dataclasses.replace(
+        run.task, title=evil, source=evil, unit_names={"input": (evil, "b"), "output": (evil,)}
+    )
+    file = tmp_path / "page.html"
+    file.write_text(page(run._replace(task=task), ["bpjax", evil]), encoding="utf-8")
+    browser_page.open(file)
+    shown = browser_page.page
+    shown.evaluate(EVERY_STEP)
+    assert shown.evaluate("window.hit") is None
+    assert shown.text_content("h1") == evil
+    assert evil in shown.text_content("#case")
+    assert shown.query_selector_all("img") == []
+    assert browser_page.console == []
+    assert len(browser_page.requests) == 1
+
+
+# ---- the command ---------------------------------------------------------------------------------
+
+
+def test_explain_writes_the_run_of_train(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["explain", "xor", "--seed", "3", "--max-epochs", "5", "--out", "a/b.html"]) == 0
+    said = capsys.readouterr().out
+    assert "seed 3: MAX_EPOCHS after 5 epochs" in said
+    assert "a/b.html" in said
+    text = (tmp_path / "a/b.html").read_text()
+    assert "bpjax explain xor --seed 3 --max-epochs 5 --out a/b.html" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["xor", "--seed", "-1"], "--seed must be"),
+        (["xor", "--learning-rate", "1", "2"], "--learning-rate must be one value for one run"),
+        (["xor", "--hidden", "2", "3"], "--hidden must be one value for one run"),
+        (["nothing"], "TASK must be one of"),
+        (["xor", "--out", "/dev/null/page.html"], "--out: "),
+        (["xor", "--out", "."], "--out"),
+    ],
+)
+def test_bad_words_get_a_sentence(words, sentence, capsys):
+    assert main(["explain", *words, *(["--max-epochs", "5"])]) == 2
+    assert sentence in capsys.readouterr().err
