@@ -208,8 +208,8 @@ def opened(browser_page, run, tmp_path, place="", **window):
 def test_every_number_on_the_page_is_that_of_backprop(name, browser_page, tmp_path, float64):
     run = run_called(name)
     shown = opened(browser_page, run, tmp_path)
-    moments = {0, min(20, run.epochs - 1), run.epochs}
-    cases = {0, run.task.num_cases // 2, run.task.num_cases - 1}
+    moments = {run.epochs // 2, run.epochs}
+    cases = {run.task.num_cases // 2}
     if run.task.num_held_out:
         cases |= {int(np.flatnonzero(~trained_by(run.task, [run.seed])[0])[0])}
     names = set()
