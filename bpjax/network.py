@@ -309,7 +309,7 @@ class Network:
         """One line for people: "2-2-1", layers side by side as "6+6", shortcuts and loops named."""
         if self.iterated is not None:
             return f"{self.iterated.describe()}, {self.iterations} steps"
-        level = self._levels
+        level = self.levels
         groups: dict[int, list[str]] = {}
         for layer in self.layers:
             groups.setdefault(level[layer.name], []).append(str(layer.size))
@@ -321,8 +321,8 @@ class Network:
         ]
         return f"{sizes} with {', '.join(extras)}" if extras else sizes
 
-    @property
-    def _levels(self) -> dict[str, int]:
+    @functools.cached_property
+    def levels(self) -> dict[str, int]:
         """The length of the longest way forward from an input layer to each layer."""
         level = {layer.name: 0 for layer in self.input_layers}
         for layer in self.computed_layers:

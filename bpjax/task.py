@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from bpjax.criteria import Criterion
+from bpjax.display import Display
 from bpjax.errors import SettingError
 from bpjax.learning import Recipe, Schedule
 from bpjax.loss import HalfSquaredError, Loss
@@ -67,6 +68,7 @@ class Task:
       source: the citation of the experiment.
       open_choices: what the source leaves open, and the default taken here.
       published: what was reported.
+      display: how pictures set the units out; no run depends on it.
 
     Raises:
       SettingError: if inputs or targets do not fit the network, or for held-out cases that do not
@@ -86,6 +88,7 @@ class Task:
     open_choices: str = ""
     published: tuple[Published, ...] = ()
     held_out: int | tuple[int, ...] = 0
+    display: Display = Display()  # noqa: RUF009  (frozen)
 
     def __post_init__(self) -> None:
         for field in ("inputs", "targets"):
