@@ -179,6 +179,8 @@ def _draw_lines(
     order = sorted(range(len(weights)), key=lambda k: _width(weights[k], largest))
     for sign, look in LOOKS.items():
         chosen = [k for k in order if _sign(weights[k]) == sign]
+        if not chosen:
+            continue
         widths = [factor * _width(weights[k], largest) for k in chosen]
         style: dict[str, Any] = {"colors": look.color, "linestyles": [look.style]}
         lines = LineCollection(

@@ -54,7 +54,7 @@ def activity_figure(run: Run, title: str) -> Axes | None:
         return None
     num_cases = min(cases_beside(task.network, display.rows), MOST_CASES, task.num_cases)
     spread = np.linspace(0, task.num_cases - 1, num_cases).astype(int).tolist()
-    cases = list(display.cases or spread)
+    cases = list(display.cases or spread)[:num_cases]
     weights = np.asarray(flatten_params(task.network, run.params))[None]
     with np.errstate(all="ignore"):  # a run that left the finite numbers shows where
         found = activations_of(task.network, weights, task.inputs[cases])

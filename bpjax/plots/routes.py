@@ -123,20 +123,28 @@ def number_places(
       The numbers; none covers another or a taken box unless its line has no free place.
     """
     taken, found = list(taken), []
+    dense = np.array([_along(line, np.linspace(0, 1, 100)) for line in lines])
     steps = np.linspace(0.1, 0.9, 81)
-    for line, text, share in zip(lines, texts, wanted, strict=True):
-        order = steps[np.argsort(np.abs(steps - share), kind="stable")]
-        along = np.linspace(0, 1, len(line))
-        places = [
-            Words(np.interp(t, along, line[:, 0]), np.interp(t, along, line[:, 1]), text)
-            for t in order
-        ]
-        crowd = [_overlaps(box_of(place, 1.0), taken) for place in places]
-        best = places[int(np.argmin(crowd))]
-        found.append(best)
-        taken.append(box_of(best, 1.0))
+    for k, (line, text, share) in enumerate(zip(lines, texts, wanted, strict=True)):
+        others = np.delete(dense, k, axis=0)
+        places = [Words(x, y, text) for x, y in _along(line, steps).tolist()]
+        boxes = [box_of(place) for place in places]
+        covered = [sum(box.overlaps(other) for other in taken) for box in boxes]
+        crossed = [_crossed(box, others) for box in boxes]
+        costs = 100 * np.array(covered) + np.array(crossed) + 5 * np.abs(steps - share)
+        best = int(np.argmin(costs))
+        found.append(places[best])
+        taken.append(boxes[best])
     return found
 
 
-def _overlaps(box: Box, taken: Sequence[Box]) -> int:
-    return sum(box.overlaps(other) for other in taken)
+def _along(line: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Return the points at some shares of a line's way, shape (num_shares, 2)."""
+    known = np.linspace(0, 1, len(line))
+    return np.column_stack([np.interp(shares, known, axis) for axis in line.T])
+
+
+def _crossed(box: Box, lines: np.ndarray) -> int:
+    """Count the lines, shape (num_lines, num_points, 2), that run through a box."""
+    inside = (lines > [box.left, box.bottom]) & (lines < [box.right, box.top])
+    return int(np.any(np.all(inside, axis=2), axis=1).sum())

@@ -118,5 +118,7 @@ def _sides(values: ArrayLike, largest: float) -> np.ndarray:
 
 
 def _polygons(ax: Axes, places: np.ndarray, sides: np.ndarray, **look: Any) -> None:
+    if not len(places):
+        return
     corners = places[:, None, :] + sides[:, None, None] * _CORNERS
     ax.add_collection(PolyCollection(list(corners), **{"linewidth": 0, **look}), autolim=False)
