@@ -321,7 +321,7 @@ class Network:
         ]
         return f"{sizes} with {', '.join(extras)}" if extras else sizes
 
-    @property
+    @functools.cached_property
     def levels(self) -> dict[str, int]:
         """The length of the longest way forward from an input layer to each layer."""
         level = {layer.name: 0 for layer in self.input_layers}

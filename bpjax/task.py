@@ -1,7 +1,7 @@
 """A task: everything the paper says about one experiment, as data."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from bpjax.criteria import Criterion
+from bpjax.display import Display
 from bpjax.errors import SettingError
 from bpjax.learning import Recipe, Schedule
 from bpjax.loss import HalfSquaredError, Loss
@@ -64,11 +65,10 @@ class Task:
       held_out: cases that a run is not trained on: how many of them, drawn for each run from its
         seed, or which ones, by their rows. They count as answered right, so they neither teach nor
         keep a run from converging; `bpjax.analysis.held_out` says how they are answered.
-      unit_names: what the units of a layer stand for, by the layer's name, where people have words
-        for it. Only pictures and pages use them.
       source: the citation of the experiment.
       open_choices: what the source leaves open, and the default taken here.
       published: what was reported.
+      display: how pictures set the units out; no run depends on it.
 
     Raises:
       SettingError: if inputs or targets do not fit the network, or for held-out cases that do not
@@ -88,7 +88,7 @@ class Task:
     open_choices: str = ""
     published: tuple[Published, ...] = ()
     held_out: int | tuple[int, ...] = 0
-    unit_names: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+    display: Display = Display()  # noqa: RUF009  (frozen)
 
     def __post_init__(self) -> None:
         for field in ("inputs", "targets"):
@@ -99,11 +99,6 @@ class Task:
             if shape != (num_cases, width):
                 raise SettingError(field, f"must have shape ({num_cases}, {width})", shape)
         object.__setattr__(self, "held_out", _held_out(self.held_out, num_cases))
-        for name, words in self.unit_names.items():
-            sizes = {layer.size for layer in self.network.layers if name in _names(layer)}
-            if sizes != {len(words)}:
-                rule = f"must have one word for each unit of the layer {name!r}"
-                raise SettingError("unit_names", rule, list(words))
 
     @property
     def num_cases(self) -> int:
@@ -124,7 +119,7 @@ class Task:
           >>> task.names_of(task.network.layers[1])[:3], task.names_of(task.network.layers[2])
           (('father', 'mother', 'husband'), ())
         """
-        return next((tuple(self.unit_names[n]) for n in _names(layer) if n in self.unit_names), ())
+        return tuple(self.display.names.get(layer.bias_key, ()))
 
     def case_name(self, case: int) -> str:
         """Return a case in words: the units that it shows where they have names, or its inputs.
@@ -211,11 +206,6 @@ def _held_out(given: Any, num_cases: int) -> int | tuple[int, ...]:
     if len(set(rows)) < len(rows) or len(rows) == num_cases:
         raise SettingError("held_out", "must name different cases and leave some", rows)
     return tuple(rows)
-
-
-def _names(layer: Layer) -> tuple[str, str]:
-    """The names by which a layer may be called: its own, and that of the layer it is a copy of."""
-    return layer.name, layer.bias_key
 
 
 def is_grid(value: Any) -> bool:

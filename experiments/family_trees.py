@@ -24,7 +24,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from bpjax import tasks, use_all_cpu_cores
 from bpjax.analysis.activations import activations_of
@@ -39,7 +38,7 @@ from bpjax.analysis.representations import (
 from bpjax.epoch import trained_by
 from bpjax.errors import SettingError
 from bpjax.learning import Schedule
-from bpjax.plots import hinton, new_axes, save_figure
+from bpjax.plots import new_axes, save_figure, unit_panels
 from bpjax.plots.style import BLUE, ORANGE, VERMILLION
 from bpjax.status import Status
 from bpjax.sweeps.plan import make_plan
@@ -839,8 +838,8 @@ def draw(result: Mapping[str, Any], folder: Path) -> None:
     save_figure(draw_solved(record).figure, folder / "figures" / "solved")
     if all("code" in look for look in record["looked_at"]):
         save_figure(draw_features(record).figure, folder / "figures" / "features")
-        fig = draw_person_units(arrays["shown_weights"], record["looked_at"][-1]["shown"])
-        save_figure(fig, folder / "figures" / "person_units")
+        ax = draw_person_units(arrays["shown_weights"], record["looked_at"][-1]["shown"])
+        save_figure(ax.figure, folder / "figures" / "person_units")
 
 
 def draw_solved(record: Mapping[str, Any]) -> Axes:
@@ -936,30 +935,16 @@ def draw_features(record: Mapping[str, Any]) -> Axes:
     return ax
 
 
-def draw_person_units(weights: np.ndarray, shown: Mapping[str, Any]) -> Figure:
+def draw_person_units(weights: np.ndarray, shown: Mapping[str, Any]) -> Axes:
     """Draw the weights into six units as Fig. 4 does: English people above their Italian twins."""
-    fig = Figure(figsize=(7.6, 8.4), layout="constrained")
-    all_axes = fig.subplots(len(weights), 1)
-    fig.suptitle(
+    title = (
         f"family trees, one run (seed {shown['seed']}), criterion tolerance 0.5: weights into the\n"
-        "six person units; white is positive, black negative, area is size",
-        fontsize=10,
-        x=0.02,
-        ha="left",
+        "six person units; white is positive, black negative, area is size"
     )
-    half = len(PEOPLE) // 2
-    largest = float(np.abs(weights).max())
-    for number, (ax, row, title) in enumerate(
-        zip(all_axes, weights, shown["titles"], strict=True), 1
-    ):
-        words = f"unit {number}" + (f", {title}" if title else "")
-        hinton(row.reshape(2, half), title=words, largest=largest, ax=ax)
-        ax.set_yticks([0, 1], ["English", "Italian"], fontsize=8)
-    look: dict[str, Any] = {"rotation": 40, "fontsize": 8}
-    all_axes[0].xaxis.tick_top()
-    all_axes[0].set_xticks(range(half), PEOPLE[:half], ha="left", **look)
-    all_axes[-1].set_xticks(range(half), PEOPLE[half:], ha="right", **look)
-    return fig
+    units = enumerate(shown["titles"], 1)
+    titles = [f"unit {number}" + (f", {words}" if words else "") for number, words in units]
+    nations = ("English", "Italian")
+    return unit_panels(weights, title=title, titles=titles, names=PEOPLE, row_names=nations)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -598,10 +598,14 @@ def test_train_shows_the_run_that_sweep_counts_as_seed_7(capsys):
     row = capsys.readouterr().out.splitlines()[8].split(",")
     assert row[:3] == ["7", outcome["status"], str(outcome["epochs"])]
     assert sorted(str(p.relative_to("run")) for p in Path("run").rglob("*") if p.is_file()) == [
+        "figures/activities.png",
+        "figures/activities.svg",
         "figures/gradient-size.png",
         "figures/gradient-size.svg",
         "figures/loss.png",
         "figures/loss.svg",
+        "figures/network.png",
+        "figures/network.svg",
         "history.csv",
         "run.json",
         "weights.npz",

@@ -14,6 +14,7 @@ import pytest
 import bpjax
 from bpjax.backprop import at_outputs, backward_pass, forward_pass, outputs_of
 from bpjax.cli import main
+from bpjax.display import Display
 from bpjax.epoch import as_answered, trained_by
 from bpjax.errors import SettingError
 from bpjax.explain import page
@@ -294,9 +295,8 @@ def test_the_page_fits_the_window(name, width, scheme, browser_page, tmp_path):
 def test_hostile_words_show_as_text(browser_page, tmp_path):
     evil = "</script><script>window.hit = 1</script><img src=x onerror='window.hit = 1'>\"'&"
     run = run_called("direct")
-    task = dataclasses.replace(
-        run.task, title=evil, source=evil, unit_names={"input": (evil, "b"), "output": (evil,)}
-    )
+    display = Display(names={"input": (evil, "b"), "output": (evil,)})
+    task = dataclasses.replace(run.task, title=evil, source=evil, display=display)
     file = tmp_path / "page.html"
     file.write_text(page(run._replace(task=task), ["bpjax", evil]), encoding="utf-8")
     browser_page.open(file)

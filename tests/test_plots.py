@@ -18,7 +18,6 @@ from bpjax.analysis.outcomes import outcomes_of
 from bpjax.plots import (
     epochs_histogram,
     gradient_size,
-    hinton,
     loss_curve,
     new_axes,
     save_figure,
@@ -351,25 +350,3 @@ def test_survival_takes_a_curve_for_a_curve_although_it_is_a_tuple():
     assert isinstance(CURVE, tuple)
     assert isinstance(CURVE, SurvivalCurve)
     assert len(survival(CURVE, title="4 seeds").collections) == 1
-
-
-# --- weights as squares -------------------------------------------------------------------------
-
-
-def test_a_weight_is_a_square_whose_area_is_its_size_and_whose_colour_its_sign():
-    ax = hinton([[4.0, -1.0, 0.0]], title="unit 1")
-    big, small, none = ax.patches
-    assert same_color(big.get_facecolor(), "white")
-    assert same_color(small.get_facecolor(), "black")
-    assert big.get_width() == 2 * small.get_width() > none.get_width() == 0
-    assert (small.get_x() + small.get_width() / 2, small.get_y() + small.get_height() / 2) == (1, 0)
-    assert ax.get_title(loc="left") == "unit 1"
-    drawn(ax)
-
-
-def test_drawings_of_weights_can_share_a_scale_and_all_may_be_zero():
-    (half,) = hinton([[1.0]], title="", largest=4.0).patches
-    (full,) = hinton([[1.0]], title="").patches
-    (zero,) = hinton([[0.0]], title="").patches
-    assert full.get_width() == pytest.approx(2 * half.get_width())
-    assert zero.get_width() == 0

@@ -14,7 +14,7 @@ from bpjax.cli.progress import ProgressLine
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Train one run and watch it; saves its history, weights and two figures.
+    """Train one run and watch it; saves its history, weights and figures.
 
     The run is the one that `bpjax sweep` counts under the same seed and settings.
     """

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from bpjax.analysis.convergence import survival_of_outcomes
 from bpjax.analysis.outcomes import outcomes_of
 from bpjax.plots.gradient import gradient_size
+from bpjax.plots.inside import activity_figure, network_figure
 from bpjax.plots.loss import loss_curve
 from bpjax.plots.style import save_figure
 from bpjax.plots.survival import survival
@@ -33,7 +34,10 @@ def draw_sweep(table: RunTable, folder: str | Path) -> list[Path]:
 
 
 def run_figures(run: Run) -> dict[str, Axes]:
-    """Draw one run: its loss, and the size of the gradient per layer.
+    """Draw one run: its loss, the size of the gradient per layer, its weights, what its units do.
+
+    Weights are drawn as lines of the net, or as squares where there are too many lines; a net too
+    large for that too has no such figure.
 
     Args:
       run: from `bpjax.train`.
@@ -41,15 +45,23 @@ def run_figures(run: Run) -> dict[str, Axes]:
     Returns:
       The figures' axes by file name.
     """
-    task, history = run.task, run.history
-    title = f"{task.title}: 1 run (seed {run.seed}), criterion {task.criterion}"
-    if run.status != Status.CONVERGED:
-        title += f", {run.status.name} at epoch {run.epochs:,}"
+    history, title = run.history, _run_title(run)
     converged_at = run.epochs if run.status == Status.CONVERGED else None
-    return {
+    figures = {
         "loss": loss_curve(history.epoch, history.loss, title=title, converged_at=converged_at),
         "gradient-size": _two_gradients(run, title),
+        "network": network_figure(run, title),
+        "activities": activity_figure(run, title),
     }
+    return {name: ax for name, ax in figures.items() if ax is not None}
+
+
+def _run_title(run: Run) -> str:
+    """Return what no figure of a run may be without: the task, the seed, criterion and outcome."""
+    ended = f"{run.status.name} at epoch {run.epochs:,}"
+    if run.status == Status.CONVERGED:
+        ended = f"converged after {run.epochs:,} epochs"
+    return f"{run.task.title}\n1 run (seed {run.seed}), criterion {run.task.criterion}, {ended}"
 
 
 def _two_gradients(run: Run, title: str) -> Axes:

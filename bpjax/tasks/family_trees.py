@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bpjax.display import Display
 from bpjax.errors import SettingError
 from bpjax.learning import Recipe, Schedule
 from bpjax.loss import HalfSquaredError, Loss, MarginSquaredError
@@ -314,7 +315,6 @@ def family_trees(
             "pairs that have an answer, like Colin-aunt",
         ),
         loss=_loss(loss, measured_from, scope, margin),
-        unit_names={"person 1": PEOPLE, "relation": RELATIONS, "person 2": PEOPLE},
         source="Rumelhart, Hinton & Williams, Nature 323 (1986), Figs 2-4, pp. 534-535",
         open_choices=(
             "The paper does not state: the initial range (0.3 is printed for symmetry only), "
@@ -328,6 +328,7 @@ def family_trees(
             "1.4 for 0.3, errors measured from the margin. See experiments/results/family_trees."
         ),
         published=_PUBLISHED,
+        display=_DISPLAY,
     )
 
 
@@ -371,6 +372,13 @@ def _loss(loss: Any, measured_from: Any, scope: Any, margin: float) -> Loss:
     forgiving = MarginSquaredError(1 - margin, margin, measured_from, scope)
     return forgiving if loss == "margin" else HalfSquaredError()
 
+
+_DISPLAY = Display(
+    names={"person 1": PEOPLE, "relation": RELATIONS, "person 2": PEOPLE},
+    rows={"person 1": 2, "person 2": 2},
+    cases=(PAIRS.index(("Colin", "aunt")),),
+)
+"""As in Fig. 3: English people above their Italian twins, and the case shown there."""
 
 _PUBLISHED = (
     Published(

@@ -1,5 +1,6 @@
 """Parity, where the most similar cases need different answers (PDP vol. 1, ch. 8)."""
 
+from bpjax.display import Display
 from bpjax.learning import Recipe
 from bpjax.network import layered
 from bpjax.numbers import whole_number
@@ -60,6 +61,7 @@ def parity(
             "momentum 0.9 (p. 330) are secondary."
         ),
         published=_PUBLISHED if (bits, hidden, hidden_layers) == (4, 4, 1) else (),
+        display=Display(cases=[2**num_on - 1 for num_on in range(bits + 1)]),
     )
 
 

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 
+from bpjax.display import Display
 from bpjax.learning import Recipe
 from bpjax.network import Connection, Layer, Network
 from bpjax.numbers import whole_number
@@ -158,7 +159,10 @@ def _cases(
             learning_rate=learning_rate, momentum=0.9, init_range=0.3, max_epochs=2_000
         ),
         "criterion": middle_criterion(off, on),
-        "unit_names": {"letters": letters, "digits": ("1", "2", "3")},
+        "display": Display(
+            names={"letters": letters, "digits": "123"},
+            cases=(PAIRS.index("EA") * len(timings),),
+        ),
     }
 
 

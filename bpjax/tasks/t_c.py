@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from bpjax.display import Display
 from bpjax.learning import Recipe
 from bpjax.network import Connection, Layer, Network
 from bpjax.numbers import whole_number
@@ -89,6 +90,9 @@ def t_c(
             "(p. 330), is secondary."
         ),
         published=_PUBLISHED,
+        display=Display(
+            rows={"retina": rows, "hidden": rows + WINDOW - 1, ("retina", "hidden"): WINDOW}
+        ),
     )
 
 
