@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from bpjax.network import init_params as init_params
     from bpjax.network import layered as layered
     from bpjax.network import run_key as run_key
+    from bpjax.plane import Plane as Plane
     from bpjax.recurrent import unroll as unroll
     from bpjax.status import Status as Status
     from bpjax.sweeps.devices import use_all_cpu_cores as use_all_cpu_cores
@@ -67,6 +68,7 @@ _HOME = {
     "init_params": "network",
     "layered": "network",
     "run_key": "network",
+    "Plane": "plane",
     "unroll": "recurrent",
     "Status": "status",
     "use_all_cpu_cores": "sweeps.devices",

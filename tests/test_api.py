@@ -15,6 +15,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (  # lowest first: a module imports from its own layer or a lower one
     {"errors", "numbers", "status", "units", "version"},
     {"network"},
+    {"plane"},
     {"criteria", "loss"},
     {"backprop", "learning", "recurrent"},
     {"task"},
