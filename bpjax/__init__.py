@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bpjax.errors import ResultsError as ResultsError
     from bpjax.errors import SettingError as SettingError
     from bpjax.gradient_check import check_gradients as check_gradients
+    from bpjax.histories import loss_histories as loss_histories
     from bpjax.learning import Recipe as Recipe
     from bpjax.learning import Schedule as Schedule
     from bpjax.learning import accelerated_descent as accelerated_descent
@@ -53,6 +54,7 @@ _HOME = {
     "ResultsError": "errors",
     "SettingError": "errors",
     "check_gradients": "gradient_check",
+    "loss_histories": "histories",
     "Recipe": "learning",
     "Schedule": "learning",
     "accelerated_descent": "learning",

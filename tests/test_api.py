@@ -24,7 +24,7 @@ LAYERS = (  # lowest first: a module imports from its own layer or a lower one
     {"epoch", "gradient_check", "witness"},
     {"analysis"},
     {"sweeps"},
-    {"training"},
+    {"training", "histories"},
     {"run_folder"},
     {"plots"},
     {"bench"},
