@@ -8,12 +8,13 @@ Every function draws what it is given, computes no statistics, takes `ax=None` a
 """
 
 from bpjax.plots.bars import class_bars
+from bpjax.plots.curve import setting_curve
 from bpjax.plots.fan import loss_fan
 from bpjax.plots.gradient import gradient_size
-from bpjax.plots.grid import setting_curve, setting_map
 from bpjax.plots.hinton import hinton
 from bpjax.plots.histogram import epochs_histogram
 from bpjax.plots.loss import loss_curve
+from bpjax.plots.map import setting_map
 from bpjax.plots.plane import plane
 from bpjax.plots.style import new_axes, save_figure
 from bpjax.plots.survival import survival

@@ -11,9 +11,11 @@ from bpjax.analysis.losses import loss_quantiles
 from bpjax.analysis.outcomes import outcomes_of
 from bpjax.errors import SettingError
 from bpjax.histories import LossHistories
+from bpjax.plots.cells import Quantity
+from bpjax.plots.curve import setting_curve
 from bpjax.plots.fan import loss_fan
-from bpjax.plots.grid import Quantity, setting_curve, setting_map
 from bpjax.plots.histogram import epochs_histogram
+from bpjax.plots.map import setting_map
 from bpjax.plots.survival import survival
 from bpjax.status import Status
 from bpjax.sweeps.identity import as_stored
@@ -60,7 +62,7 @@ def fan_of_histories(histories: LossHistories) -> Axes:
     return loss_fan(
         histories.epoch,
         loss_quantiles(histories.loss),
-        title=f"{about}, criterion {task.criterion}, cap {task.recipe.max_epochs:,}",
+        title=f"{about}\ncriterion {task.criterion}, cap {task.recipe.max_epochs:,}",
         not_converged=stuck[:MOST_LINES],
         num_not_converged=len(stuck),
     )
@@ -134,7 +136,7 @@ def _outcomes(table: RunTable, rows: Any = slice(None)) -> Any:
 def _title(table: RunTable, num_runs: int, of_what: str = "") -> str:
     """Return what no epoch count may be without: runs, criterion, cap and initial range."""
     grid, task = table.identity["grid"], _tasks(table)[0]
-    parts = [f"{task['name']}: {num_runs:,} runs{of_what}"]
+    parts = []
     if not {"tolerance", "loss_below"} & grid.keys():
         parts.append(f"criterion {task['criterion']}")
     elif of_what:
@@ -143,7 +145,7 @@ def _title(table: RunTable, num_runs: int, of_what: str = "") -> str:
         parts.append(f"cap {task['recipe']['max_epochs']:,}")
     if not {"init_range", "initializer"} & grid.keys():
         parts.append(_start_in_words(task["recipe"]))
-    return ", ".join(parts)
+    return f"{task['name']}: {num_runs:,} runs{of_what}\n{', '.join(parts)}"
 
 
 def _start_in_words(recipe: Mapping[str, Any]) -> str:
