@@ -1,9 +1,9 @@
 """How much depends on where a run starts: exclusive-or from every point of a plane.
 
 Kolen & Pollack, "Back propagation is sensitive to initial conditions" (Complex Systems 4, 1990,
-269-280), trained the 2-2-1 net from a grid of initial weights and drew how long it took. Here the
-same is done with the printed recipe: two weights are the coordinates of a picture in [-10, 10], all
-others those of one seed, and every pixel is a run of its own.
+269-280), started nets from a grid of initial weights and drew how long they took. Here the same is
+done with the printed recipe: two weights are the coordinates of a picture in [-10, 10], all others
+those of one seed, and every pixel is a run of its own.
 
     python -m experiments.initial_weights
 
@@ -32,7 +32,7 @@ from experiments.study import parser_for, results_folder
 
 PUBLISHED_RUNS = 256**2
 WIDE = bpjax.Plane("hidden[0] -> output[0]", "hidden[1] -> output[0]", base_seed=1)
-"""The two weights into the output unit; Kolen & Pollack's range."""
+"""The two weights into the output unit, in the range that Kolen & Pollack are said to have had."""
 PLANES = {
     "wide": WIDE,
     "zoom": dataclasses.replace(WIDE, x_range=(-3.0, 0.0), y_range=(-2.0, 1.0)),
@@ -140,17 +140,18 @@ def write_up(record: Mapping[str, Any]) -> str:
         "# Where a run starts: exclusive-or from every point of a plane",
         "",
         f"{record['task']}; {record['recipe']}; criterion {record['criterion']}, cap "
-        f"{record['cap']:,} epochs. Every pixel is a run: the weights {wide['plane']['x']} and "
-        f"{wide['plane']['y']} are its coordinates, all others those of {record['others']}. "
+        f"{record['cap']:,} epochs. Every pixel is a run: the weights `{wide['plane']['x']}` and "
+        f"`{wide['plane']['y']}` are its coordinates, all others those of {record['others']}. "
         f"{record['pixels']:,} runs a picture.",
         f"Made by `python -m experiments.initial_weights --runs {record['pixels']}`; do not edit "
         "by hand.",
         "",
-        "**Kolen & Pollack** (Complex Systems 4, 1990) drew such pictures of this net. The "
-        "boundary of the region that converges in a given time was not smooth but like a cliff: a "
-        "small difference of initial weights decides between 50 epochs and more than anybody waits "
-        "for (secondary: Kolen in the Connectionists mailing list, 18 March 1993). Their recipe is "
-        "another, so the pictures agree in kind and not in place.",
+        "**Kolen & Pollack** (Complex Systems 4, 1990; unverified, the paper was not read) drew "
+        "such pictures. In Kolen's own words of later, the boundary of the region that converges "
+        "in a given time is not smooth but cliffy, and small differences of initial weights decide "
+        "between 50 epochs and more than anybody waits for (secondary: Connectionists mailing "
+        "list, 18 March 1993). The recipe here is another, so pictures agree in kind, not in "
+        "place.",
         "",
         "| picture | width of a pixel | converged | epochs: fastest; quartiles; slowest | "
         "neighbours of which one never converges | of which one takes at least "

@@ -91,6 +91,9 @@ def test_a_fan_leaves_gaps_for_what_is_infinite_and_is_linear_at_zero():
     assert (ax.get_xscale(), ax.get_yscale()) == ("linear", "linear")
     drawn(ax)
     drawn(loss_fan([0], loss_quantiles([[1.0]]), title="1 seed"))
+    lost = loss_fan([0, 1], loss_quantiles([[1.0, np.nan]]), title="1 seed")
+    assert np.isnan(lost.lines[0].get_ydata()).tolist() == [False, True]
+    assert lost.get_yscale() == "log"
 
 
 def test_a_fan_of_histories_counts_all_runs_and_draws_ten_that_are_stuck():
