@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bpjax.errors import ResultsError as ResultsError
     from bpjax.errors import SettingError as SettingError
     from bpjax.gradient_check import check_gradients as check_gradients
+    from bpjax.histories import loss_histories as loss_histories
     from bpjax.learning import Recipe as Recipe
     from bpjax.learning import Schedule as Schedule
     from bpjax.learning import accelerated_descent as accelerated_descent
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from bpjax.network import init_params as init_params
     from bpjax.network import layered as layered
     from bpjax.network import run_key as run_key
+    from bpjax.plane import Plane as Plane
     from bpjax.recurrent import unroll as unroll
     from bpjax.status import Status as Status
     from bpjax.sweeps.devices import use_all_cpu_cores as use_all_cpu_cores
@@ -52,6 +54,7 @@ _HOME = {
     "ResultsError": "errors",
     "SettingError": "errors",
     "check_gradients": "gradient_check",
+    "loss_histories": "histories",
     "Recipe": "learning",
     "Schedule": "learning",
     "accelerated_descent": "learning",
@@ -67,6 +70,7 @@ _HOME = {
     "init_params": "network",
     "layered": "network",
     "run_key": "network",
+    "Plane": "plane",
     "unroll": "recurrent",
     "Status": "status",
     "use_all_cpu_cores": "sweeps.devices",

@@ -20,7 +20,8 @@ from bpjax.backprop import at_outputs, backward, backward_pass, forward_pass, ou
 from bpjax.criteria import Criterion
 from bpjax.learning import as_schedule, learning_rule, piecewise
 from bpjax.loss import Loss
-from bpjax.network import Initializer, Network, Params, init_params, run_key
+from bpjax.network import Initializer, Network, Params, run_key
+from bpjax.plane import Plane
 from bpjax.status import Status
 from bpjax.task import Task
 
@@ -96,7 +97,7 @@ class Program:
     decay_biases: bool
     copies: Literal["average", "sum"]
     held_out: int | tuple[int, ...]
-    initializer: Initializer
+    initializer: Initializer | Plane
     dtype: str
 
     @property
@@ -151,8 +152,8 @@ def settings_of(task: Task, dtype: str = "float32") -> Settings:
 
 def start(program: Program, num_cases: int, seed: UInt[Array, ""], settings: Settings) -> RunState:
     """Return the run named by `seed` before its first epoch."""
-    params = init_params(
-        program.network, run_key(seed), settings.init_range, program.initializer, program.dtype
+    params = program.initializer.params_of(
+        program.network, seed, settings.init_range, program.dtype
     )
     optimizer_state = rule_of(program, settings, num_cases).init(params)
     zero = jnp.zeros((), jnp.int32)

@@ -30,8 +30,6 @@ from bpjax.network import (
     Network,
     Params,
     flatten_params,
-    init_params,
-    run_key,
     unflatten_params,
 )
 from bpjax.task import Task
@@ -174,9 +172,9 @@ def check_task(
 def initial_problem(task: Task, seed: int, init_range: float) -> Problem:
     """Return a task at the initial weights of the run named by `seed`, in float64."""
     with jax.enable_x64(True):
-        recipe = task.recipe
-        key = run_key(np.uint32(seed))
-        params = init_params(task.network, key, init_range, recipe.initializer, jnp.float64)
+        params = task.recipe.initializer.params_of(
+            task.network, np.uint32(seed), init_range, jnp.float64
+        )
     return Problem(task.network, params, task.inputs, task.targets, task.loss)
 
 

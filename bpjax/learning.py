@@ -19,6 +19,7 @@ from jaxtyping import Array, Float, Int
 from bpjax.errors import SettingError
 from bpjax.network import Initializer, Params
 from bpjax.numbers import as_float, real_number, whole_number
+from bpjax.plane import Plane
 
 ScalarOrSchedule = Any
 """A number, or a function from the number of weight changes made so far to a number."""
@@ -228,7 +229,7 @@ class Recipe:
       weight_decay: share by which every weight shrinks after each change, 0 <= weight_decay < 1; a
         number or a `Schedule`.
       init_range: initial weights are drawn from [-init_range, init_range].
-      initializer: the distribution of the draws.
+      initializer: the distribution of the draws, or a `Plane` on which runs start instead.
       updates: "batch" adds the gradients of all cases before each change, as in all work that
         the paper reports; "case" changes the weights after every case, in the order of the cases.
       decay_biases: whether `weight_decay` shrinks biases too.
@@ -249,7 +250,7 @@ class Recipe:
     momentum: float | Schedule = 0.9
     weight_decay: float | Schedule = 0.0
     init_range: float = 0.3
-    initializer: Initializer = Initializer()  # noqa: RUF009  (frozen)
+    initializer: Initializer | Plane = Initializer()  # noqa: RUF009  (frozen)
     updates: Literal["batch", "case"] = "batch"
     decay_biases: bool = True
     copies: Literal["average", "sum"] = "average"
@@ -261,6 +262,8 @@ class Recipe:
         self._keep("momentum", _each(_momentum, self.momentum))
         self._keep("weight_decay", _each(_weight_decay, self.weight_decay))
         self._keep("init_range", _init_range(self.init_range))
+        if not isinstance(self.initializer, Initializer | Plane):
+            raise SettingError("initializer", "must be an Initializer or a Plane", self.initializer)
         if self.updates not in ("batch", "case"):
             raise SettingError("updates", "must be 'batch' or 'case'", self.updates)
         if not isinstance(self.decay_biases, bool):

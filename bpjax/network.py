@@ -23,6 +23,8 @@ from bpjax.errors import SettingError
 from bpjax.numbers import whole_number
 from bpjax.units import UNITS
 
+NUM_SEEDS_THERE_ARE = 2**32
+
 Key = tuple[str, str]
 """The name of a connection: (source layer, target layer)."""
 
@@ -444,6 +446,8 @@ def _mask(connection: Connection, weight: Array) -> Array:
 class Initializer:
     """How initial weights are drawn; the range itself is a setting of the recipe.
 
+    A recipe may have another strategy in its place that has these methods: `bpjax.Plane`.
+
     Args:
       distribution: "uniform" on [-init_range, init_range], as the paper states for the symmetry
         net, or "normal" with standard deviation init_range.
@@ -461,6 +465,20 @@ class Initializer:
             raise SettingError("distribution", "must be 'uniform' or 'normal'", self.distribution)
         if self.biases not in ("drawn", "zero"):
             raise SettingError("biases", "must be 'drawn' or 'zero'", self.biases)
+
+    @property
+    def num_seeds(self) -> int:
+        """Number of runs there are."""
+        return NUM_SEEDS_THERE_ARE
+
+    def check(self, network: Network) -> None:
+        """Any network will do."""
+
+    def params_of(
+        self, network: Network, seed: Any, init_range: Any, dtype: Any = jnp.float32
+    ) -> Params:
+        """Return the initial parameters of the run named by `seed`, which may be traced."""
+        return init_params(network, run_key(seed), init_range, self, dtype)
 
 
 def run_key(seed: Any) -> Array:

@@ -71,8 +71,8 @@ class Task:
       display: how pictures set the units out; no run depends on it.
 
     Raises:
-      SettingError: if inputs or targets do not fit the network, or for held-out cases that do not
-        exist, come twice or leave none to train on.
+      SettingError: if inputs or targets do not fit the network, for held-out cases that do not
+        exist, come twice or leave none to train on, or for a `Plane` of weights it does not have.
     """
 
     name: str
@@ -99,6 +99,7 @@ class Task:
             if shape != (num_cases, width):
                 raise SettingError(field, f"must have shape ({num_cases}, {width})", shape)
         object.__setattr__(self, "held_out", _held_out(self.held_out, num_cases))
+        self.recipe.initializer.check(self.network)
 
     @property
     def num_cases(self) -> int:

@@ -159,10 +159,11 @@ def train(
 
 def plan_run(task: Task, seed: int, **settings: Any) -> Plan:
     """Return the plan of one run: a sweep of one seed; arguments as for `train`."""
-    check_seed(seed)
     for name, value in settings.items():
         if is_grid(value):
             raise SettingError(name, "must be one value for one run", list(value))
+    initializer = settings.get("initializer", task.recipe.initializer)
+    check_seed(seed, task.with_settings(initializer=initializer))
     return make_plan(task, 1, first_seed=seed, **settings)
 
 

@@ -296,11 +296,13 @@ def measure(experiment: Experiment, num_runs: int, folder: Path | None) -> dict[
 
 def recipe_in_words(task: Task) -> str:
     """Return our recipe on one line."""
-    recipe = task.recipe
+    recipe, start = task.recipe, task.recipe.initializer
     words = [
         f"learning rate {as_schedule(recipe.learning_rate)}",
         f"momentum {as_schedule(recipe.momentum)}",
-        f"{recipe.initializer.distribution} +-{recipe.init_range:g}",
+        "weights on a plane"
+        if isinstance(start, bpjax.Plane)
+        else f"{start.distribution} +-{recipe.init_range:g}",
         recipe.updates,
     ]
     if recipe.decays:

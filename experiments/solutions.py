@@ -36,7 +36,8 @@ from bpjax.analysis.solutions import (
     truth_table_class,
 )
 from bpjax.errors import SettingError
-from bpjax.plots import new_axes, save_figure
+from bpjax.plots import class_bars, new_axes, save_figure
+from bpjax.plots.bars import bars_height
 from bpjax.plots.style import BLUE, ORANGE, SKY_BLUE, VERMILLION
 from bpjax.status import Status
 from bpjax.sweeps.run import environment
@@ -646,49 +647,19 @@ def draw(record: Mapping[str, Any], folder: Path) -> None:
 
 def _panels(num_rows: Sequence[int], width: float = 7.6) -> tuple[Figure, list[Axes]]:
     """Return a figure with one panel below the other, each as high as its bars need."""
-    heights = [0.95 + 0.33 * max(n, 1) for n in num_rows]
+    heights = [bars_height(n) for n in num_rows]
     fig = Figure(figsize=(width, sum(heights)), layout="constrained")
     ratios: dict[str, Any] = {"height_ratios": heights}
     axes = fig.subplots(len(heights), 1, squeeze=False, **ratios)[:, 0]
     return fig, [new_axes(ax) for ax in axes]
 
 
-def _bars(
-    ax: Axes, rows: Sequence[Mapping[str, Any]], title: str, mark: Iterable[str] = ()
-) -> None:
-    """Draw the share of each class as a bar with its interval; the printed ones in vermillion."""
-    ax.set_title(title, loc="left", fontsize=10)
-    ax.set_xlim(0, 1)
-    ax.xaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
-    if not rows:
-        ax.set_yticks([])
-        ax.text(0.5, 0.5, "no runs", ha="center", va="center", transform=ax.transAxes)
-        return
-    colors = [VERMILLION if row["class"] in mark else BLUE for row in rows]
-    places = range(len(rows))
-    ax.barh(places, [row["estimate"] for row in rows], color=colors, height=0.7)
-    _whiskers(ax, places, rows, across=True)
-    for place, row in zip(places, rows, strict=True):
-        offset: dict[str, Any] = {"xytext": (5, 0), "textcoords": "offset points", "va": "center"}
-        words = f"{row['num_runs']:,}" + (", as printed" if row["class"] in mark else "")
-        ax.annotate(words, (row["high"], place), fontsize=8.5, **offset)
-    ax.set_yticks(places, [row["class"] for row in rows], fontsize=9)
-    ax.invert_yaxis()
-    ax.grid(visible=False, axis="y")
-    ax.set_xlim(0, min(1.0, 1.35 * max(row["high"] for row in rows)))
-
-
-def _whiskers(
-    ax: Axes, places: Iterable[float], rows: Sequence[Mapping[str, Any]], across: bool = False
-) -> None:
-    """Draw 95 % intervals over bars."""
+def _whiskers(ax: Axes, places: Iterable[float], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Draw 95 % intervals over upright bars."""
     middle = np.array([row["estimate"] for row in rows])
     error = np.abs(np.array([[row["low"], row["high"]] for row in rows]).T - middle)
     style: dict[str, Any] = {"fmt": "none", "ecolor": "black", "capsize": 2.5, "elinewidth": 1}
-    if across:
-        ax.errorbar(middle, list(places), xerr=error, **style)
-    else:
-        ax.errorbar(list(places), middle, yerr=error, **style)
+    ax.errorbar(list(places), middle, yerr=error, **style)
 
 
 def _of(row: Mapping[str, Any], num: int, which: str) -> str:
@@ -702,12 +673,14 @@ def _draw_xor(row: Mapping[str, Any]) -> Figure:
     num_unsolved = sum(found["num_runs"] for found in row["unsolved"])
     unsolved = [found for found in row["unsolved"] if found["num_runs"] > 1] or row["unsolved"]
     fig, (above, below) = _panels([len(row["solved"]), len(unsolved)])
-    _bars(above, row["solved"], _of(row, row["converged"], "what hidden units detect, solved"))
+    title = _of(row, row["converged"], "what hidden units detect, solved")
+    class_bars(row["solved"], title=title, ax=above)
     left_out = len(row["unsolved"]) - len(unsolved)
     title = _of(row, num_unsolved, "not solved")
     title += f" ({left_out} classes of one run not drawn)" if left_out else ""
     net = row["printed"]
-    _bars(below, unsolved, title, (net["class"], net["inputs_exchanged"]))
+    printed_classes = (net["class"], net["inputs_exchanged"])
+    class_bars(unsolved, title=title, mark=printed_classes, ax=below)
     below.set_xlabel("share, with 95 % interval; the numbers are runs")
     return fig
 
@@ -715,7 +688,7 @@ def _draw_xor(row: Mapping[str, Any]) -> Figure:
 def _draw_xor_direct(row: Mapping[str, Any]) -> Figure:
     fig, (ax,) = _panels([len(row["solved"])])
     title = _of(row, row["converged"], "what the hidden unit detects, solved")
-    _bars(ax, row["solved"], title, (row["printed"]["class"],))
+    class_bars(row["solved"], title=title, mark=(row["printed"]["class"],), ax=ax)
     ax.set_xlabel("share, with 95 % interval; the numbers are runs")
     return fig
 
@@ -725,7 +698,7 @@ def _draw_parity(rows: Sequence[Mapping[str, Any]]) -> Figure:
     for ax, row in zip(axes, rows, strict=True):
         which = f"solved, {_range(row)}"
         by_name = sorted(row["classes"], key=lambda r: list(COUNTED.values()).index(r["class"]))
-        _bars(ax, by_name, _of(row, row["converged"], which), (COUNTED[0],))
+        class_bars(by_name, title=_of(row, row["converged"], which), mark=(COUNTED[0],), ax=ax)
     axes[-1].set_xlabel("share, with 95 % interval; the numbers are runs")
     return fig
 
@@ -773,12 +746,8 @@ def _draw_graded_code(part: Mapping[str, Any]) -> Figure:
     row = rows[-1]
     fig = Figure(figsize=(7.6, 5.6), layout="constrained")
     above, below = (new_axes(ax) for ax in fig.subplots(2))
-    _bars(
-        above,
-        row["orders"],
-        _of(row, row["converged"], "order of the single unit's values, or its reverse, solved"),
-        (net["order"],),
-    )
+    title = _of(row, row["converged"], "order of the single unit's values, or its reverse, solved")
+    class_bars(row["orders"], title=title, mark=(net["order"],), ax=above)
     above.set_xlabel("share, with 95 % interval; the numbers are runs")
     for number, (found, color) in enumerate(zip(rows, (ORANGE, BLUE), strict=True)):
         label = f"{found['criterion']}: median, quartiles, 5 to 95 %"

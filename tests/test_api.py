@@ -15,7 +15,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (  # lowest first: a module imports from its own layer or a lower one
     {"errors", "numbers", "status", "units", "version"},
     {"network"},
-    {"display"},
+    {"display", "plane"},
     {"criteria", "loss"},
     {"backprop", "learning", "recurrent"},
     {"task"},
@@ -24,7 +24,7 @@ LAYERS = (  # lowest first: a module imports from its own layer or a lower one
     {"epoch", "gradient_check", "witness"},
     {"analysis"},
     {"sweeps"},
-    {"training"},
+    {"training", "histories"},
     {"run_folder"},
     {"explain", "plots"},
     {"bench"},

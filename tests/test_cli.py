@@ -431,9 +431,36 @@ def test_figures_are_drawn_unless_unwanted(capsys):
     words = ["xor", "--seeds", "10", *FAST]
     sweep(capsys, *words, "--out", "with")
     sweep(capsys, *words, "--out", "without", "--no-figures")
-    names = {path.name for path in Path("with/figures").iterdir()}
-    assert names == {"survival.png", "survival.svg"}
+    assert figures_in("with") == ["epochs", "loss-fan", "survival"]
     assert not Path("without/figures").exists()
+
+
+def figures_in(folder):
+    names = sorted(path.name for path in Path(folder, "figures").iterdir())
+    figures = sorted({name.rpartition(".")[0] for name in names})
+    assert names == sorted(f"{name}.{ending}" for name in figures for ending in ("png", "svg"))
+    return figures
+
+
+def test_a_grid_is_drawn_over_its_settings(capsys):
+    words = ["xor", "--seeds", "4", "--learning-rate", "1", "4", "--momentum", "0.5", "0.9"]
+    sweep(capsys, *words, "--max-epochs", "300", "--out", "grid")
+    assert figures_in("grid") == ["median-epochs", "solved", "survival"]
+
+
+def test_counts_are_drawn_without_training_anything_again(capsys, monkeypatch):
+    monkeypatch.setattr("bpjax.histories.histories_of", None)
+    sweep(capsys, "xor", "--seeds", "10", "--summary-only", *FAST, "--out", "counts")
+    assert figures_in("counts") == ["epochs", "survival"]
+
+
+def test_losses_are_drawn_only_where_training_again_is_cheap(capsys, monkeypatch):
+    monkeypatch.setattr("bpjax.cli.sweep.FAN_WORK", 6 * 4 * 99)  # weights, cases, epochs
+    words = ["xor", "--seeds", "5", "--learning-rate", "1"]
+    sweep(capsys, *words, "--max-epochs", "99", "--out", "cheap")
+    sweep(capsys, *words, "--max-epochs", "100", "--out", "dear")
+    assert figures_in("cheap") == ["epochs", "loss-fan", "survival"]
+    assert figures_in("dear") == ["epochs", "survival"]
 
 
 def test_the_same_command_resumes_in_the_default_folder(capsys):

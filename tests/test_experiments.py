@@ -11,7 +11,7 @@ import pytest
 
 import bpjax
 from bpjax.analysis.convergence import summarize_runs
-from experiments import family_trees, reproduce, same_bits, solutions, symmetry
+from experiments import family_trees, initial_weights, reproduce, same_bits, solutions, symmetry
 
 
 def figures_in(folder):
@@ -420,6 +420,63 @@ def test_solutions_saves_where_it_belongs(num_runs, published, monkeypatch, solu
     root = Path(solutions.__file__).parent.parent
     path = "experiments/results/solutions" if published else f"results/solutions-{num_runs}"
     assert saved == [num_runs, root / path, root / path]
+
+
+# ---- where a run starts --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def initial_weights_result():
+    return initial_weights.compute(num_runs=36)
+
+
+def test_every_pixel_is_the_run_of_its_weights(initial_weights_result):
+    on, status, epochs = initial_weights_result["arrays"]["zoom"]
+    assert (on.width, on.height) == (6, 6)
+    for seed in (0, 17, 35):
+        run = bpjax.train(bpjax.tasks.xor(), seed, initializer=on, record_every=10**6)
+        assert (run.status, run.epochs) == (status[seed], epochs[seed])
+        weights = run.snapshots.weights[0]
+        assert weights[4] == on.columns()[seed % 6]
+        assert weights[5] == on.rows()[seed // 6]
+
+
+def test_neighbours_that_part_are_counted():
+    status = np.array([[1, 1, 2], [1, 1, 2]])
+    epochs = np.array([[10, 20, 99], [19, 70, 99]])
+    assert initial_weights.neighbours(status, epochs) == {
+        "pairs": 7,
+        "one_never_converged": 2,  # 20 and 70 beside the third column; its own pair never does
+        "factor": 2,
+        "far_apart": 3,  # 10-20 and 19-70 in a row, 20-70 in a column
+        "largest_ratio": 70 / 19,
+    }
+
+
+def test_initial_weights_saves_and_draws(initial_weights_result, tmp_path):
+    initial_weights.save(initial_weights_result, tmp_path)
+    initial_weights.draw(initial_weights_result, tmp_path)
+    record = json.loads((tmp_path / "results.json").read_text())
+    assert [row["name"] for row in record["planes"]] == ["wide", "zoom", "closer"]
+    assert "36 runs a picture" in (tmp_path / "README.md").read_text()
+    assert figures_in(tmp_path) == ["closer", "wide", "zoom"]
+
+
+@pytest.mark.parametrize("runs", ["0", "-4", "1", "35"])
+def test_a_picture_has_a_square_number_of_pixels(runs, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        initial_weights.main(["--runs", runs])
+    words = f"--runs must be a square number from 4, like 65536, got {runs}."
+    assert words in capsys.readouterr().err
+
+
+def test_the_committed_pictures_are_those_of_the_committed_record():
+    folder = initial_weights.default_folder(initial_weights.PUBLISHED_RUNS)
+    record = json.loads((folder / "results.json").read_text())
+    assert record["pixels"] == initial_weights.PUBLISHED_RUNS
+    assert initial_weights.write_up(record) == (folder / "README.md").read_text()
+    for row in record["planes"]:
+        assert (folder / "figures" / f"{row['name']}.png").stat().st_size > 10_000
 
 
 def test_the_readme_shows_the_committed_table():

@@ -593,9 +593,7 @@ def test_a_case_is_named_by_what_it_turns_on_and_whether_it_was_trained():
     assert title_of(tasks.family_trees(held_out="Colin-aunt")) == "Colin, aunt, not trained"
     assert title_of(tasks.sequence()) == "E, A"
     words = words_of(run_figures(run_of(tasks.parity()))["activities"])
-    assert [word for word in words if word.startswith("case")] == [
-        f"case {k} of 16" for k in (1, 2, 4, 8)
-    ]
+    assert {"0000", "0001", "0011", "0111"} <= set(words)
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -92,8 +92,33 @@ def main(words: Sequence[str]) -> int:
     if not options.no_figures:
         from bpjax.plots.draw import draw_sweep
 
-        draw_sweep(result.table, f"{folder}/figures")
+        draw_sweep(result.table, f"{folder}/figures", _histories(plan))
     return 0
+
+
+FAN_RUNS = 100
+"""Seeds whose loss is drawn over training."""
+FAN_WORK = 5e7
+"""Weights times cases times epochs of one run, up to which these seeds are trained once more.
+
+That is up to two seconds on two cores, and takes in all tasks but T-C, the sequences and the family
+trees. It is a limit of work and not of time, so that a command draws the same figures everywhere.
+"""
+
+
+def _histories(plan: Any) -> Any:
+    """Train the first seeds once more, watched; None where that is not cheap or there is a grid.
+
+    A sweep of rows has compiled the program for it; one of counts has not.
+    """
+    from bpjax.histories import first_runs, histories_of
+
+    task, network = plan.tasks[0], plan.tasks[0].network
+    weights = sum(network.size(c.source) * network.size(c.target) for c in network.connections)
+    work = weights * task.num_cases * task.recipe.max_epochs
+    if len(plan.cells) > 1 or plan.summary_only or work > FAN_WORK:
+        return None
+    return histories_of(first_runs(plan, FAN_RUNS))
 
 
 def _progress_text(at: Any) -> str:

@@ -5,15 +5,17 @@ trace in the caller's session and works without a display.
 """
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from bpjax.sweeps.files import explained, make_folders, publish
 
@@ -96,9 +98,11 @@ def epoch_scale(ax: Axes, first: float, last: float, log_epochs: bool) -> None:
         ax.set_xscale("log")
         margin = max((last / first) ** 0.03, 1.05)
         ax.set_xlim(first / margin, last * margin)
+        plain_log_numbers(ax.xaxis, "{:,.0f}")
     elif log_epochs:
         ax.set_xscale("symlog", linthresh=1)
         ax.set_xlim(-0.5, max(last, 1) * 1.2)
+        ax.xaxis.set_major_formatter("{x:,.0f}")
     else:
         margin = 0.03 * (last - first)
         ax.set_xlim(first - margin, last + margin)
@@ -112,13 +116,44 @@ def whole_numbers(axis: Axis) -> None:
     axis.set_major_formatter("{x:,.0f}")
 
 
-def title_and_key(ax: Axes, title: str) -> None:
-    """Write the title and, between it and the axes, one row that explains the labelled artists."""
-    handles, _ = ax.get_legend_handles_labels()
-    ax.set_title(title, loc="left", pad=26 if handles else 8)
-    if handles:
+class _PlainLogFormatter(LogFormatter):
+    """Labels the ticks that matplotlib would label, in plain numbers."""
+
+    def __init__(self, style: str):
+        super().__init__()
+        self.style = style
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return self.style.format(x) if super().__call__(x, pos) else ""
+
+
+def plain_log_numbers(axis: Axis, style: str = "{:g}") -> None:
+    """Write the ticks of a log axis as 300 rather than 3 x 10^2."""
+    axis.set_major_formatter(_PlainLogFormatter(style))
+    minor = _PlainLogFormatter(style)
+    minor.labelOnlyBase = False
+    axis.set_minor_formatter(minor)
+
+
+def share_axis(axis: Axis) -> None:
+    """Write the ticks of an axis of shares in per cent."""
+    axis.set_major_formatter(lambda share, _: f"{100 * share:.4g} %")
+
+
+def title_and_key(ax: Axes, title: str, handles: Sequence[Artist] = ()) -> None:
+    """Write the title and, between it and the axes, one row that explains the labelled artists.
+
+    Args:
+      ax: the axes.
+      title: the caller's words.
+      handles: what stands for artists without a label of their own, like the colours of an image.
+    """
+    entries = [*ax.get_legend_handles_labels()[0], *handles]
+    ax.set_title(title, loc="left", pad=26 if entries else 8)
+    if entries:
         key: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.01, 0.995)}
-        ax.legend(**key, ncols=len(handles), frameon=False, borderaxespad=0.2, fontsize=9)
+        look: dict[str, Any] = {"frameon": False, "borderaxespad": 0.2, "fontsize": 9}
+        ax.legend(handles=entries, ncols=len(entries), **key, **look)
 
 
 def key_on_the_right(ax: Axes, heading: str) -> None:

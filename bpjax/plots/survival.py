@@ -4,10 +4,16 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
 
 from bpjax.analysis.convergence import SurvivalCurve
-from bpjax.plots.style import GROUP_COLORS, epoch_scale, key_on_the_right, new_axes, percent
+from bpjax.plots.style import (
+    GROUP_COLORS,
+    epoch_scale,
+    key_on_the_right,
+    new_axes,
+    percent,
+    share_axis,
+)
 
 _LINE_STYLES = ("-", "--", "-.", ":")
 
@@ -63,7 +69,7 @@ def survival(
     first = min(_first_drop(curve) for curve in groups.values()) if log_epochs else 0
     epoch_scale(ax, first, max(last, 1), log_epochs)
     ax.set_ylim(-0.03, 1.03)
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+    share_axis(ax.yaxis)
     ax.set_xlabel("epochs")
     ax.set_ylabel("share of runs not yet converged")
     ax.set_title(title, loc="left", pad=8)

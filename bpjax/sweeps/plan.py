@@ -15,14 +15,13 @@ import optax
 
 from bpjax.epoch import Program, Settings, program_of, settings_of
 from bpjax.errors import SettingError
-from bpjax.network import parameter_names
+from bpjax.network import NUM_SEEDS_THERE_ARE, parameter_names
 from bpjax.numbers import whole_number
 from bpjax.sweeps import unrolled
 from bpjax.sweeps.devices import device_kind
 from bpjax.task import CRITERION_SETTINGS, Task, is_grid
 from bpjax.version import __version__
 
-NUM_SEEDS_THERE_ARE = 2**32
 BLOCK_SIZES = {"small": 128, "large": 64, "accelerator": 65_536}
 """Runs per device and block: what a CPU's nearest caches hold, or what keeps an accelerator busy.
 
@@ -227,9 +226,6 @@ def make_plan(
     """
     seeds = whole_number("seeds", seeds, 1, NUM_SEEDS_THERE_ARE)
     first_seed = whole_number("first_seed", first_seed, 0, NUM_SEEDS_THERE_ARE - 1)
-    if first_seed + seeds > NUM_SEEDS_THERE_ARE:
-        rule = f"must keep all seeds at or below 2**32 - 1 with first_seed {first_seed}"
-        raise SettingError("seeds", rule, seeds)
     _check_choice("precision", precision, PRECISIONS)
     _check_choice("implementation", implementation, IMPLEMENTATIONS)
     if block_size is not None:
@@ -244,6 +240,7 @@ def make_plan(
     cells = _cells(tasks, grid)
     for cell in cells:
         _check_precision(cell.task, precision)
+        _check_seeds(cell.task, first_seed, seeds)
     _check_summary_only(summary_only, keep_weights, cells)
     if keep_weights and len({cell.task.network for cell in cells}) > 1:
         raise SettingError("keep_weights", "needs one network for all runs", keep_weights)
@@ -318,9 +315,19 @@ def _check_precision(task: Task, precision: str) -> None:
             raise SettingError(setting, f"must be within the range of {precision}", value)
 
 
-def check_seed(seed: Any) -> None:
-    """Raise SettingError unless `seed` names a run: a whole number from 0 to 2**32 - 1."""
-    whole_number("seed", seed, 0, NUM_SEEDS_THERE_ARE - 1)
+def _check_seeds(task: Task, first_seed: int, seeds: int) -> None:
+    """Raise SettingError unless all seeds name runs of the task: on a plane, one per pixel."""
+    there_are = task.recipe.initializer.num_seeds
+    if first_seed + seeds > there_are:
+        last = "2**32 - 1" if there_are == NUM_SEEDS_THERE_ARE else f"{there_are - 1}"
+        rule = f"must keep all seeds at or below {last} with first_seed {first_seed}"
+        raise SettingError("seeds", rule, seeds)
+
+
+def check_seed(seed: Any, task: Task | None = None) -> None:
+    """Raise SettingError unless `seed` names a run (of a task): a whole number below 2**32."""
+    there_are = NUM_SEEDS_THERE_ARE if task is None else task.recipe.initializer.num_seeds
+    whole_number("seed", seed, 0, there_are - 1)
 
 
 def _check_choice(setting: str, value: Any, choices: Sequence[str]) -> None:
