@@ -7,6 +7,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import jax
 import jaxtyping
 import pytest
+from browser import browser_page, chromium  # noqa: F401  (fixtures)
 
 # Where the equations are, every array is held against the shape in its annotation. Not elsewhere:
 # losses and settings refuse a wrong argument themselves, and that refusal is what is tested.
