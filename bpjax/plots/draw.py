@@ -16,7 +16,7 @@ from bpjax.plots.style import save_figure
 from bpjax.plots.survival import survival
 from bpjax.status import Status
 from bpjax.sweeps.store import RunTable
-from bpjax.training import Run
+from bpjax.training import History, Run
 
 MOST_GROUPS = 7
 """More curves than this on one axis cannot be told apart; then all runs are drawn as one."""
@@ -41,23 +41,40 @@ def run_figures(run: Run) -> dict[str, Axes]:
     Returns:
       The figures' axes by file name.
     """
-    task, history = run.task, run.history
-    title = f"{task.title}: 1 run (seed {run.seed}), criterion {task.criterion}"
-    if run.status != Status.CONVERGED:
-        title += f", {run.status.name} at epoch {run.epochs:,}"
-    converged_at = run.epochs if run.status == Status.CONVERGED else None
+    task = run.task
+    words = task.title, run.seed, str(task.criterion), run.status, run.epochs
+    return history_figures(run.history, *words)
+
+
+def history_figures(
+    history: History, task: str, seed: int, criterion: str, status: Status, epochs: int
+) -> dict[str, Axes]:
+    """Draw the history of a run as `run_figures` does.
+
+    Args:
+      history: the run's.
+      task: what was trained, in words.
+      seed: the run's name.
+      criterion: when it would count as solved, in words.
+      status: how it ended.
+      epochs: when.
+    """
+    title = f"{task}: 1 run (seed {seed}), criterion {criterion}"
+    if status != Status.CONVERGED:
+        title += f", {status.name} at epoch {epochs:,}"
+    converged_at = epochs if status == Status.CONVERGED else None
     return {
         "loss": loss_curve(history.epoch, history.loss, title=title, converged_at=converged_at),
-        "gradient-size": _two_gradients(run, title),
+        "gradient-size": _two_gradients(history, title),
     }
 
 
-def _two_gradients(run: Run, title: str) -> Axes:
+def _two_gradients(history: History, title: str) -> Axes:
     """Draw above what comes back to the units of a layer, below what its weights get of it."""
     above, below = Figure(figsize=(7.0, 7.6), layout="constrained").subplots(2, sharex=True)
-    sizes = run.history.error_signal_size
-    gradient_size(run.history.epoch, sizes, title=title, quantity="error signal dE/dx", ax=above)
-    gradient_size(run.history.epoch, run.history.gradient_size, title="", ax=below)
+    sizes = history.error_signal_size
+    gradient_size(history.epoch, sizes, title=title, quantity="error signal dE/dx", ax=above)
+    gradient_size(history.epoch, history.gradient_size, title="", ax=below)
     above.set_xlabel("")
     below.get_legend().remove()
     return below

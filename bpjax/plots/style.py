@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.legend import Legend
 from matplotlib.ticker import MaxNLocator
 
 from bpjax.sweeps.files import explained, make_folders, publish
@@ -115,10 +116,12 @@ def whole_numbers(axis: Axis) -> None:
 def title_and_key(ax: Axes, title: str) -> None:
     """Write the title and, between it and the axes, one row that explains the labelled artists."""
     handles, _ = ax.get_legend_handles_labels()
-    ax.set_title(title, loc="left", pad=26 if handles else 8)
+    ax.set_title(title, loc="left", pad=26 if handles else 8, parse_math=False)
     if handles:
         key: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.01, 0.995)}
-        ax.legend(**key, ncols=len(handles), frameon=False, borderaxespad=0.2, fontsize=9)
+        _as_written(
+            ax.legend(**key, ncols=len(handles), frameon=False, borderaxespad=0.2, fontsize=9)
+        )
 
 
 def key_on_the_right(ax: Axes, heading: str) -> None:
@@ -135,6 +138,13 @@ def key_on_the_right(ax: Axes, heading: str) -> None:
         labelspacing=0.3 if many else 0.5,
     )
     legend.set_alignment("left")
+    _as_written(legend)
+
+
+def _as_written(legend: Legend) -> None:
+    """Show the words of a key as they are: they are settings, not formulas between dollar signs."""
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def percent(share: float) -> str:
