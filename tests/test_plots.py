@@ -260,7 +260,7 @@ def test_survival_with_many_steps_looks_the_same_and_stays_small(log_epochs):
 
 def test_words_are_not_formulas():
     curve = survival_curve([Status.CONVERGED] * 3, [1, 2, 3])
-    words = r"cost $\frac$, name_{x}$"
+    words = r"cost $\frac$"
     for ax in (
         survival({words: curve}, title=words),
         loss_curve([0, 1], [1.0, 0.5], title=words, converged_at=1),
