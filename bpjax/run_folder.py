@@ -178,7 +178,7 @@ def _read_history(file: Path) -> History:
         columns = dict(zip(header, np.array(rows, float).T, strict=True))
         fields: dict[str, Any] = {name: columns[name] for name in _CURVES}
         for name in ("epoch", "num_right", "num_held_out_right"):
-            if not np.isfinite(columns[name]).all():
+            if not np.all(np.abs(columns[name]) < 2**53):
                 raise ValueError
             fields[name] = columns[name].astype(int)
         for kind in _BY_PART:

@@ -26,7 +26,7 @@ LAYERS = (  # lowest first: a module imports from its own layer or a lower one
     {"training"},
     {"run_folder"},
     {"plots"},
-    {"bench"},
+    {"bench", "report"},
     {"cli"},
 )
 

@@ -20,6 +20,7 @@ COMMANDS = {
     "check": "hold the hand-derived gradient against jax.grad, differences and NumPy",
     "train": "train one run and watch it",
     "sweep": "train many runs; resumes where an earlier sweep stopped",
+    "report": "write one HTML page about sweeps and runs",
     "export": "write a sweep's per-run table as csv or parquet",
     "verify": "check that a results folder is whole: every chunk intact, every seed once",
     "bench": "time this machine, beside other ways of writing the same training",
