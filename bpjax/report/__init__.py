@@ -13,6 +13,7 @@ import jinja2
 from bpjax.errors import ResultsError
 from bpjax.report.comparison import comparison
 from bpjax.report.folders import Sweep, load
+from bpjax.report.parts import Part
 from bpjax.report.runs import run_part
 from bpjax.report.sweeps import summary_of, sweep_part
 from bpjax.sweeps.files import explained, publish
@@ -46,7 +47,21 @@ def report(folders: Sequence[str | PathLike[str]]) -> str:
         for part in found
     ]
     several = comparison(sweeps, list(summaries.values())) if len(sweeps) > 1 else None
-    return _template().render(parts=parts, comparison=several, version=__version__)
+    return _template().render(
+        heading=_heading(parts, len(sweeps)),
+        parts=parts,
+        comparison=several,
+        num_sweeps=len(sweeps),
+        version=__version__,
+    )
+
+
+def _heading(parts: Sequence[Part], num_sweeps: int) -> str:
+    if len(parts) == 1:
+        return parts[0].title
+    numbers = (num_sweeps, "sweep"), (len(parts) - num_sweeps, "run")
+    words = [f"{number} {word}{'s' * (number > 1)}" for number, word in numbers if number]
+    return f"{' and '.join(words)}: {', '.join(dict.fromkeys(part.task for part in parts))}"
 
 
 def write_report(

@@ -30,19 +30,21 @@ class Figure(NamedTuple):
     words: str
 
 
-def sweep_figure(sweep: Sweep, summary: Mapping) -> Figure:
-    """Draw the survival curves of a sweep."""
+_CAPTIONS = {
+    "survival": "The share of runs not yet converged, after Kaplan and Meier, with its pointwise "
+    "band.",
+}
+
+
+def figures_of_sweep(sweep: Sweep, summary: Mapping) -> list[Figure]:
+    """Draw what `bpjax sweep` draws."""
     columns = {name: _short_column(column) for name, column in sweep.table.columns.items()}
     table = RunTable(shortened(sweep.table.identity), columns)
-    (axes,) = sweep_figures(table).values()
-    cells = len(summary.get("cells", ()))
-    curves = f"one curve for each of {cells} settings" if 1 < cells <= MOST_GROUPS else "one curve"
-    return Figure(
-        _address(axes),
-        "The share of runs not yet converged, after Kaplan and Meier, with its pointwise band.",
-        f"Survival curve, {curves}: the share of runs not yet converged against epochs. "
-        f"{_course(summary)}",
-    )
+    figures = []
+    for name, axes in sweep_figures(table).items():
+        caption = _CAPTIONS.get(name, name.replace("-", " ").capitalize() + ".")
+        figures.append(Figure(_address(axes), caption, f"{caption} {_course(summary)}"))
+    return figures
 
 
 def comparison_figure(sweeps: Mapping[str, Outcomes]) -> Figure | None:
@@ -60,7 +62,7 @@ def comparison_figure(sweeps: Mapping[str, Outcomes]) -> Figure | None:
     )
 
 
-def run_figures(run: WatchedRun) -> list[Figure]:
+def figures_of_run(run: WatchedRun) -> list[Figure]:
     """Draw the loss and the gradients of a run."""
     saved = run.run
     outcome = shortened(saved.outcome)

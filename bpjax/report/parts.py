@@ -24,7 +24,8 @@ class Part(NamedTuple):
 
     Attributes:
       name: the folder.
-      title: what was trained, in words.
+      task: what was trained, by name.
+      title: likewise, in words.
       lead: the outcome in one sentence.
       numbers: the numbers to be seen first.
       notes: what a reader must know before believing them.
@@ -36,6 +37,7 @@ class Part(NamedTuple):
     """
 
     name: str
+    task: str
     title: str
     lead: str
     numbers: Sequence[Number]
@@ -54,6 +56,9 @@ NO_COMMAND = (
 
 
 _USUAL = {
+    "off": 0.0,
+    "on": 1.0,
+    "direct": False,
     "weight_decay": 0.0,
     "decay_biases": True,
     "updates": "batch",

@@ -2,7 +2,7 @@
 
 from bpjax.report import tables
 from bpjax.report.command import Repeat, repeat
-from bpjax.report.figures import run_figures
+from bpjax.report.figures import figures_of_run
 from bpjax.report.folders import WatchedRun
 from bpjax.report.parts import (
     NO_COMMAND,
@@ -29,8 +29,8 @@ def run_part(run: WatchedRun) -> Part:
     }[outcome["status"]]
     right = f"{outcome['num_right']} of {outcome['num_cases']}"
     lead = (
-        f"Seed {outcome['seed']} {ended} {count(outcome['epochs'])} epochs, by the criterion "
-        f"{outcome['criterion']}; loss {loss}, {right} cases right."
+        f"Seed {outcome['seed']} {ended} {count(outcome['epochs'])} epochs (criterion "
+        f"{outcome['criterion']}); loss {loss}, {right} cases right."
     )
     numbers = [
         Number("epochs", count(outcome["epochs"]), outcome["status"]),
@@ -48,12 +48,13 @@ def run_part(run: WatchedRun) -> Part:
     command = (before(again), _recorded(again, saved)) if again else (NO_COMMAND, "")
     return Part(
         name=run.name,
+        task=outcome["task"],
         title=again.task.title if again else outcome["task"],
         lead=lead,
         numbers=numbers,
         notes=[],
         tables=[weights] if weights else [],
-        figures=run_figures(run),
+        figures=figures_of_run(run),
         facts=[*facts, *machine_facts(run.source), *source_facts(again)],
         commands=[command],
         made=tables.sources([run.source]),

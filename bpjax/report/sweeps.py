@@ -6,7 +6,7 @@ from typing import Any
 
 from bpjax.report import tables
 from bpjax.report.command import Repeat, repeat
-from bpjax.report.figures import sweep_figure
+from bpjax.report.figures import figures_of_sweep
 from bpjax.report.folders import Sweep
 from bpjax.report.parts import (
     NO_COMMAND,
@@ -31,12 +31,13 @@ def sweep_part(sweep: Sweep, summary: Mapping[str, Any]) -> Part:
         found.append(tables.cells(summary))
     return Part(
         name=sweep.name,
+        task=summary["task"],
         title=_title(identity, repeats[0], summary),
         lead=_lead(summary),
         numbers=_numbers(summary),
         notes=_notes(sweep, summary),
         tables=found,
-        figures=[sweep_figure(sweep, summary)],
+        figures=figures_of_sweep(sweep, summary),
         facts=_facts(sweep, summary, repeats[0]),
         commands=_commands(sweep, repeats),
         made=tables.sources(sweep.sources),
@@ -59,16 +60,17 @@ def _lead(summary: Mapping[str, Any]) -> str:
     value, interval = rate(summary["success_rate"])
     together = "" if "cells" not in summary else f" in {len(summary['cells']):,} settings together"
     sentence = (
-        f"{count(summary['converged'])} of {count(summary['num_runs'])} runs{together} converged: "
-        f"{value} ({level(summary['success_rate']['level'])} interval {interval}), by the "
-        f"criterion {summary['criterion']} within {setting(summary['settings']['max_epochs'])} "
-        "epochs"
+        f"{count(summary['converged'])} of {count(summary['num_runs'])} runs{together} converged "
+        f"to {summary['criterion']} within {setting(summary['settings']['max_epochs'])} epochs: "
+        f"{value} ({level(summary['success_rate']['level'])} interval {interval})"
     )
     epochs = summary["epochs"]
     if epochs["median"] is None:
         return f"{sentence}. Fewer than half of all runs did, so there is no median."
     ends = span(epochs["low"], epochs["high"])
-    return f"{sentence}. Half of all runs had by epoch {count(epochs['median'])} ({ends})."
+    return (
+        f"{sentence}. Half of all runs had converged by epoch {count(epochs['median'])} ({ends})."
+    )
 
 
 def _numbers(summary: Mapping[str, Any]) -> list[Number]:

@@ -8,9 +8,10 @@ from bpjax.analysis.log_rank import LogRank, Pair
 from bpjax.report.folders import Source, Sweep
 from bpjax.report.words import (
     count,
+    decimal,
     duration,
     level,
-    moment,
+    moments,
     name,
     pvalue,
     rate,
@@ -19,6 +20,7 @@ from bpjax.report.words import (
     speed,
 )
 from bpjax.run_folder import SavedRun
+from bpjax.sweeps.summary import Timing
 
 MOST_ROWS = 50
 MOST_WEIGHTS = 60
@@ -41,7 +43,7 @@ def outcomes(summary: Mapping[str, Any]) -> Table:
     """Return how runs ended, each outcome with its share and interval."""
     words = (
         ("converged", "converged"),
-        ("not by the cap", "max_epochs_reached"),
+        ("at the cap", "max_epochs_reached"),
         ("non-finite", "nonfinite"),
     )
     share = level(summary["success_rate"]["level"])
@@ -67,8 +69,8 @@ def epochs(summary: Mapping[str, Any]) -> Table:
     if found["min"] is not None:
         rows.append(["first and last to converge", span(found["min"], found["max"]), ""])
     if restart := summary["restart"]:
-        expected = f"{count(restart['expected_epochs'])} expected per solution"
-        rows.append(["best moment to restart", count(restart["cutoff"]), expected])
+        rows.append(["best moment to give up and restart", count(restart["cutoff"]), ""])
+        rows.append(["expected then per solution", count(restart["expected_epochs"]), ""])
     return Table(
         "How many epochs it took", ["", "epochs", f"{level(found['level'])} interval"], rows
     )
@@ -98,7 +100,7 @@ def compared(
     differing = [key for key in keys if len({str(one.get(key)) for one in settings}) > 1]
     head = ["sweep", *map(name, differing), *_short_head(level(0.95))]
     if test:
-        head.append("converged / expected if alike")
+        head.append("ratio to expected")
     rows = []
     for k, (sweep, summary) in enumerate(zip(sweeps, summaries, strict=True)):
         row = [sweep.name, *(setting(settings[k].get(key, "–")) for key in differing)]
@@ -126,23 +128,30 @@ def pairs(found: Sequence[Pair]) -> Table:
 
 
 def sources(found: Sequence[Source]) -> Table:
-    """Return where and when each folder was made, and how long it took."""
-    head = ["folder", "device", "compiled in", "trained in", "seed-epochs per second", "written"]
+    """Return where and when each folder was made, and how long it took where that is recorded."""
+    timed = any(source.timing for source in found)
+    head = ["folder", "device", "written"]
+    if timed:
+        head += ["compiled in", "trained in", "runs in that time", "seed-epochs/s"]
     rows = []
-    for source in found:
-        timing, device = source.timing, source.environment
-        times = ["not recorded"] * 3
-        if timing:
-            times = [
-                duration(timing.compile_seconds),
-                f"{duration(timing.run_seconds)} for {count(timing.runs)} runs",
-                speed(timing.seed_epochs / timing.run_seconds) if timing.run_seconds > 0 else "–",
-            ]
-        began, ended = moment(source.began), moment(source.ended)
-        written = began if began == ended else f"{began} to {ended}"
+    for source in found[:MOST_ROWS]:
+        device = source.environment
         where = f"{device['num_devices']} × {device['device_kind']}"
-        rows.append([source.path, where, *times, written])
+        row = [source.path, where, moments(source.began, source.ended)]
+        rows.append(row + _times(source.timing) if timed else row)
     return Table("Where and when", head, rows, _more(len(found), "folders"))
+
+
+def _times(timing: Timing | None) -> list[str]:
+    if timing is None:
+        return ["not recorded"] * 4
+    seconds = timing.run_seconds
+    return [
+        duration(timing.compile_seconds),
+        duration(seconds),
+        count(timing.runs),
+        speed(timing.seed_epochs / seconds) if seconds > 0 else "–",
+    ]
 
 
 def weights(saved: SavedRun) -> Table | None:
@@ -151,7 +160,7 @@ def weights(saved: SavedRun) -> Table | None:
         return None
     start, end = saved.snapshots.weights[0], saved.snapshots.weights[-1]
     rows = [
-        [text, f"{first:.4f}", f"{last:.4f}"]
+        [text, decimal(first), decimal(last)]
         for text, first, last in zip(saved.weight_names, start, end, strict=True)
     ]
     return Table("Weights at the start and at the end", ["weight", "start", "end"], rows)

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 NOT_REACHED = "not reached"
+NO_BREAK = chr(0xA0)
+"""The space between a number and its sign."""
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
@@ -63,14 +65,16 @@ def rate(interval: Mapping[str, Any]) -> tuple[str, str]:
     """Return a share and its interval as percentages, with the digits that the interval merits.
 
     Example:
-      >>> rate({"estimate": 0.96925, "low": 0.9689, "high": 0.9696})
-      ('96.92 %', '96.89 to 96.96 %')
+      >>> for text in rate({"estimate": 0.96925, "low": 0.9689, "high": 0.9696}):
+      ...     print(text.replace(NO_BREAK, " "))
+      96.92 %
+      96.89 to 96.96 %
     """
     low, high = interval["low"], interval["high"]
     width = 100 * (high - low)
     digits = min(max(-math.floor(math.log10(width)), 1), 8) if width > 0 else 1
-    return f"{100 * interval['estimate']:.{digits}f} %", (
-        f"{100 * low:.{digits}f} to {100 * high:.{digits}f} %"
+    return f"{100 * interval['estimate']:.{digits}f}{NO_BREAK}%", (
+        f"{100 * low:.{digits}f} to {100 * high:.{digits}f}{NO_BREAK}%"
     )
 
 
@@ -78,10 +82,10 @@ def level(share: float) -> str:
     """Return a confidence level.
 
     Example:
-      >>> level(0.95)
-      '95 %'
+      >>> level(0.95).split(NO_BREAK)
+      ['95', '%']
     """
-    return f"{100 * share:g} %"
+    return f"{100 * share:g}{NO_BREAK}%"
 
 
 def pvalue(value: float) -> str:
@@ -103,15 +107,29 @@ def setting(value: Any) -> str:
     """Return the value of a setting, or the first and last of many.
 
     Example:
-      >>> setting([0.1, 0.30000000000000004]), setting(True), setting(list(range(20)))
-      ('0.1, 0.3', 'yes', '0, 1, 2, …, 18, 19')
+      >>> setting([0.1, 0.30000000000000004]), setting(True), setting(20_000)
+      ('0.1, 0.3', 'yes', '20,000')
+      >>> setting(list(range(20)))
+      '0, 1, 2, …, 18, 19'
     """
     if isinstance(value, list):
         few = value if len(value) <= 8 else [*value[:3], "…", *value[-2:]]
         return ", ".join(map(setting, few))
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
     return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def decimal(value: float) -> str:
+    """Return a weight.
+
+    Example:
+      >>> decimal(-2.97081) == chr(0x2212) + "2.9708"
+      True
+    """
+    return f"{value:.4f}".replace("-", chr(0x2212))
 
 
 def name(setting_name: str) -> str:
@@ -143,11 +161,18 @@ def speed(per_second: float) -> str:
     return f"{rounded:,.0f}" if rounded >= 100 else f"{rounded:g}"
 
 
-def moment(seconds: float) -> str:
-    """Return a moment, given in seconds since 1970.
+def moments(began: float, ended: float) -> str:
+    """Return from when to when, given in seconds since 1970.
 
     Example:
-      >>> moment(0)
-      '1970-01-01 00:00 UTC'
+      >>> moments(0, 1), moments(0, 60), moments(0, 86_400)[:26]
+      ('1970-01-01 00:00 UTC', '1970-01-01 00:00 to 00:01 UTC', '1970-01-01 00:00 to 1970-0')
     """
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    first, last = (
+        datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M").split()
+        for seconds in (began, ended)
+    )
+    if first == last:
+        return f"{' '.join(first)} UTC"
+    until = last[1] if first[0] == last[0] else " ".join(last)
+    return f"{' '.join(first)} to {until} UTC"
