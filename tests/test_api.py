@@ -26,8 +26,8 @@ LAYERS = (  # lowest first: a module imports from its own layer or a lower one
     {"sweeps"},
     {"training", "histories"},
     {"run_folder"},
-    {"explain", "plots"},
-    {"bench"},
+    {"plots"},
+    {"bench", "explain", "report"},
     {"cli"},
 )
 

@@ -238,6 +238,36 @@ def test_survival_of_one_run(status, epochs, log_epochs):
     drawn(survival(survival_curve([status], [epochs]), title="1 seed", log_epochs=log_epochs))
 
 
+@pytest.mark.parametrize("log_epochs", [False, True])
+def test_survival_with_many_steps_looks_the_same_and_stays_small(log_epochs):
+    dice = np.random.default_rng(0)
+    epochs = dice.geometric(0.0005, 200_000)
+    curve = survival_curve(np.full(epochs.size, Status.CONVERGED), epochs)
+    assert len(curve.epochs) > 9_000
+    ax = survival(curve, title="many steps", log_epochs=log_epochs)
+    assert len(figure_svg(ax.figure)) < 300_000
+    x, y = ax.lines[0].get_data()
+    drawn = y[np.searchsorted(x, curve.epochs, side="right") - 1]
+    at = ax.transAxes.inverted().transform(ax.transData.transform(np.c_[curve.epochs, drawn]))[:, 0]
+    early = ax.transData.inverted().transform(
+        ax.transAxes.transform(np.c_[at - 0.0025, np.zeros(at.size)])
+    )[:, 0]
+    before = np.searchsorted(curve.epochs, early, side="right") - 1
+    assert np.all(drawn >= curve.survival)  # never ahead of a step
+    assert np.all(drawn <= curve.survival[np.maximum(before, 0)])  # nor behind by what can be seen
+
+
+def test_words_are_not_formulas():
+    curve = survival_curve([Status.CONVERGED] * 3, [1, 2, 3])
+    words = r"cost $\frac$"
+    for ax in (
+        survival({words: curve}, title=words),
+        loss_curve([0, 1], [1.0, 0.5], title=words, converged_at=1),
+        gradient_size([0, 1], {words: [1.0, 0.5]}, title=words),
+    ):
+        figure_svg(ax.figure)  # raises where dollar signs open a formula that is none
+
+
 def test_survival_without_curves():
     with pytest.raises(ValueError, match="`curves` must hold at least one curve, got none"):
         survival({}, title="nothing")

@@ -1,10 +1,10 @@
 """Statistics of results.
 
 `outcomes` counts how runs ended; `convergence` has success rates, Kaplan-Meier survival (computed
-in `kaplan_meier`) and restarts; `losses` has quantiles of many runs over training; `activations`
-turns kept weights into what the units do, `solutions` says what trained nets have in common,
-`representations` what their hidden units code, and `held_out` how they answer what they were not
-trained on.
+in `kaplan_meier`) and restarts; `log_rank` compares groups of runs; `losses` has quantiles of many
+runs over training; `activations` turns kept weights into what the units do, `solutions` says what
+trained nets have in common, `representations` what their hidden units code, and `held_out` how they
+answer what they were not trained on.
 """
 
 from bpjax.analysis import (
@@ -12,6 +12,7 @@ from bpjax.analysis import (
     convergence,
     held_out,
     kaplan_meier,
+    log_rank,
     losses,
     outcomes,
     representations,
@@ -23,6 +24,7 @@ __all__ = [
     "convergence",
     "held_out",
     "kaplan_meier",
+    "log_rank",
     "losses",
     "outcomes",
     "representations",

@@ -14,7 +14,7 @@ from bpjax.plots.style import save_figure
 from bpjax.plots.sweep import fan_of_histories, sweep_figures
 from bpjax.status import Status
 from bpjax.sweeps.store import RunTable
-from bpjax.training import Run
+from bpjax.training import History, Run
 
 
 def draw_run(run: Run, folder: str | Path) -> list[Path]:
@@ -42,31 +42,51 @@ def run_figures(run: Run) -> dict[str, Axes]:
     Returns:
       The figures' axes by file name.
     """
-    history, title = run.history, _run_title(run)
-    converged_at = run.epochs if run.status == Status.CONVERGED else None
-    figures = {
-        "loss": loss_curve(history.epoch, history.loss, title=title, converged_at=converged_at),
-        "gradient-size": _two_gradients(run, title),
-        "network": network_figure(run, title),
-        "activities": activity_figure(run, title),
+    task = run.task
+    words = task.title, run.seed, str(task.criterion), run.status, run.epochs
+    inside = {
+        "network": network_figure(run, _run_title(*words)),
+        "activities": activity_figure(run, _run_title(*words)),
     }
-    return {name: ax for name, ax in figures.items() if ax is not None}
+    drawn = {name: ax for name, ax in inside.items() if ax is not None}
+    return history_figures(run.history, *words) | drawn
 
 
-def _run_title(run: Run) -> str:
+def history_figures(
+    history: History, task: str, seed: int, criterion: str, status: Status, epochs: int
+) -> dict[str, Axes]:
+    """Draw the history of a run: its loss, and the size of the gradient per layer.
+
+    Args:
+      history: the run's.
+      task: what was trained, in words.
+      seed: the run's name.
+      criterion: when it would count as solved, in words.
+      status: how it ended.
+      epochs: when.
+    """
+    title = _run_title(task, seed, criterion, status, epochs)
+    converged_at = epochs if status == Status.CONVERGED else None
+    return {
+        "loss": loss_curve(history.epoch, history.loss, title=title, converged_at=converged_at),
+        "gradient-size": _two_gradients(history, title),
+    }
+
+
+def _run_title(task: str, seed: int, criterion: str, status: Status, epochs: int) -> str:
     """Return what no figure of a run may be without: the task, the seed, criterion and outcome."""
-    ended = f"{run.status.name} at epoch {run.epochs:,}"
-    if run.status == Status.CONVERGED:
-        ended = f"converged after {run.epochs:,} epochs"
-    return f"{run.task.title}\n1 run (seed {run.seed}), criterion {run.task.criterion}, {ended}"
+    ended = f"{status.name} at epoch {epochs:,}"
+    if status == Status.CONVERGED:
+        ended = f"converged after {epochs:,} epochs"
+    return f"{task}\n1 run (seed {seed}), criterion {criterion}, {ended}"
 
 
-def _two_gradients(run: Run, title: str) -> Axes:
+def _two_gradients(history: History, title: str) -> Axes:
     """Draw above what comes back to the units of a layer, below what its weights get of it."""
     above, below = Figure(figsize=(7.0, 7.6), layout="constrained").subplots(2, sharex=True)
-    sizes = run.history.error_signal_size
-    gradient_size(run.history.epoch, sizes, title=title, quantity="error signal dE/dx", ax=above)
-    gradient_size(run.history.epoch, run.history.gradient_size, title="", ax=below)
+    sizes = history.error_signal_size
+    gradient_size(history.epoch, sizes, title=title, quantity="error signal dE/dx", ax=above)
+    gradient_size(history.epoch, history.gradient_size, title="", ax=below)
     above.set_xlabel("")
     below.get_legend().remove()
     return below

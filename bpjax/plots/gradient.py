@@ -46,6 +46,6 @@ def gradient_size(
     ax.set_xlabel("epoch")
     ax.set_ylabel(f"root-mean-square {quantity}")
     whole_numbers(ax.xaxis)
-    ax.set_title(title, loc="left", pad=8)
+    ax.set_title(title, loc="left", pad=8, parse_math=False)
     key_on_the_right(ax, "layer, early to late")
     return ax

@@ -15,6 +15,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.legend import Legend
 from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from bpjax.sweeps.files import explained, make_folders, publish
@@ -149,11 +150,11 @@ def title_and_key(ax: Axes, title: str, handles: Sequence[Artist] = ()) -> None:
       handles: what stands for artists without a label of their own, like the colours of an image.
     """
     entries = [*ax.get_legend_handles_labels()[0], *handles]
-    ax.set_title(title, loc="left", pad=26 if entries else 8)
+    ax.set_title(title, loc="left", pad=26 if entries else 8, parse_math=False)
     if entries:
         key: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.01, 0.995)}
         look: dict[str, Any] = {"frameon": False, "borderaxespad": 0.2, "fontsize": 9}
-        ax.legend(handles=entries, ncols=len(entries), **key, **look)
+        _as_written(ax.legend(handles=entries, ncols=len(entries), **key, **look))
 
 
 def key_on_the_right(ax: Axes, heading: str) -> None:
@@ -170,6 +171,13 @@ def key_on_the_right(ax: Axes, heading: str) -> None:
         labelspacing=0.3 if many else 0.5,
     )
     legend.set_alignment("left")
+    _as_written(legend)
+
+
+def _as_written(legend: Legend) -> None:
+    """Show the words of a key as they are: they are settings, not formulas between dollar signs."""
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def percent(share: float) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from bpjax.analysis.convergence import SurvivalCurve
 from bpjax.plots.style import (
@@ -16,6 +17,8 @@ from bpjax.plots.style import (
 )
 
 _LINE_STYLES = ("-", "--", "-.", ":")
+_SLICES = 1000
+"""Of the axis: steps nearer to each other are not told apart on paper, and make files large."""
 
 
 def survival(
@@ -51,8 +54,11 @@ def survival(
         color = GROUP_COLORS[i % len(GROUP_COLORS)]
         style = _LINE_STYLES[i // len(GROUP_COLORS) % len(_LINE_STYLES)]
         end = max(max_epochs or 0, int(curve.epochs[-1]))
-        epochs = np.append(curve.epochs, end)
-        share, low, high = (np.append(y, y[-1]) for y in (curve.survival, curve.low, curve.high))
+        seen = _told_apart(curve.epochs, log_epochs)
+        epochs = np.append(curve.epochs[seen], end)
+        share, low, high = (
+            np.append(y[seen], y[-1]) for y in (curve.survival, curve.low, curve.high)
+        )
         text = (
             f"{label}\n" * bool(label)
             + f"{curve.num_runs:,} runs\n{percent(share[-1])} not converged"
@@ -72,7 +78,7 @@ def survival(
     share_axis(ax.yaxis)
     ax.set_xlabel("epochs")
     ax.set_ylabel("share of runs not yet converged")
-    ax.set_title(title, loc="left", pad=8)
+    ax.set_title(title, loc="left", pad=8, parse_math=False)
     levels = {f"{100 * curve.level:g} %" for curve in groups.values()}
     key_on_the_right(ax, f"band: {', '.join(sorted(levels))} pointwise")
     return ax
@@ -82,3 +88,11 @@ def _first_drop(curve: SurvivalCurve) -> int:
     """Return the epoch at which the curve first leaves 1, or its last epoch."""
     dropped = np.flatnonzero(curve.survival < 1)
     return int(curve.epochs[dropped[0] if dropped.size else -1])
+
+
+def _told_apart(epochs: NDArray[np.int64], log_epochs: bool) -> NDArray[np.int64]:
+    """Return the places of the first and the last step in every slice of the axis."""
+    place = np.log1p(epochs) if log_epochs else epochs
+    slices = np.floor(place * (_SLICES / max(place[-1], 1)))
+    new = slices[1:] > slices[:-1]
+    return np.flatnonzero(np.append(True, new) | np.append(new, True))

@@ -13,6 +13,8 @@ from jax.sharding import Mesh
 SMALL_LOOP_OPTION = "xla_cpu_small_while_loop_byte_threshold"
 """XLA compiles a loop as one function if its state is smaller than this; else op by op, slowly."""
 
+SMALL_LOOP_FLAG = f"--xla_backend_extra_options={SMALL_LOOP_OPTION}={2**20}"
+"""What the command line asks of XLA."""
 
 SMALL_LOOP_MARK = "xla_cpu_small_call"
 """What such a loop is called in a compiled program."""
@@ -33,8 +35,7 @@ def use_all_cpu_cores() -> None:
     if not asked_for and "xla_force_host_platform_device_count" not in flags:
         jax.config.update("jax_num_cpu_devices", num_cores())
     if "xla_backend_extra_options" not in flags:
-        option = f"--xla_backend_extra_options={SMALL_LOOP_OPTION}={2**20}"
-        os.environ["XLA_FLAGS"] = f"{flags} {option}".strip()
+        os.environ["XLA_FLAGS"] = f"{flags} {SMALL_LOOP_FLAG}".strip()
 
 
 def keep_compiled_programs() -> None:

@@ -230,7 +230,10 @@ class SweepFolder:
             return ""
         if header.get("fingerprint") != self.fingerprint:
             return "it belongs to another sweep"
-        return f"it holds runs {header['start']} to {header['stop'] - 1}"
+        try:
+            return f"it holds runs {header['start']} to {header['stop'] - 1}"
+        except (KeyError, TypeError):
+            return "its header does not say which runs it holds"
 
     def _fault_of_columns(self, start: int, stop: int, columns: Mapping[str, np.ndarray]) -> str:
         """Return what keeps `columns` from being those of these runs, "" if nothing does."""
@@ -257,6 +260,8 @@ def _fault_of_counts(num_runs: int, columns: Mapping[str, np.ndarray]) -> str:
         return f"it must have the columns status, epochs and count, not {', '.join(columns)}"
     if len({column.shape for column in columns.values()}) > 1:
         return "its columns must have one length"
+    if columns["count"].dtype.kind not in "iu":
+        return "its column count must hold whole numbers"
     counted = int(np.sum(columns["count"], dtype=np.int64))
     return "" if counted == num_runs else f"it must count {num_runs} runs, and counts {counted}"
 

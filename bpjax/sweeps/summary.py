@@ -1,6 +1,7 @@
 """`summary.json`: what a sweep found, with intervals. Recomputable from the per-run table."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ import numpy as np
 
 from bpjax.analysis.convergence import summarize_outcomes
 from bpjax.analysis.outcomes import outcomes_of
+from bpjax.sweeps.shape import fault_of, nothing, number, whole
 from bpjax.sweeps.store import RunTable
 
 
@@ -30,17 +32,27 @@ class Timing(NamedTuple):
     occupancy: float | None = None
 
 
+_TIMING = {
+    "seconds": {"compile": number, "run": number, "runs": whole},
+    "seed_epochs_per_second": number,
+    "occupancy": (nothing, number),
+}
+
+
 def recorded_timing(folder: Path) -> Timing | None:
     """Return the timing that a results folder's `summary.json` holds, None if there is none."""
     try:
         summary = json.loads((folder / "summary.json").read_text())
-        seconds, rate = summary["seconds"], summary["seed_epochs_per_second"]
-        seed_epochs = round(rate * seconds["run"])
-        return Timing(
-            seconds["compile"], seconds["run"], seconds["runs"], seed_epochs, summary["occupancy"]
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, RecursionError):
         return None
+    if fault_of(summary, _TIMING, "summary"):
+        return None
+    seconds = summary["seconds"]
+    seed_epochs = summary["seed_epochs_per_second"] * seconds["run"]
+    if not math.isfinite(seed_epochs):
+        return None
+    times = seconds["compile"], seconds["run"], seconds["runs"]
+    return Timing(*times, round(seed_epochs), summary["occupancy"])
 
 
 def summarize(table: RunTable, timing: Timing | None, level: float = 0.95) -> dict[str, Any]:

@@ -1,0 +1,45 @@
+"""`bpjax report`: one page about results, to be read by people."""
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import tyro
+
+from bpjax.cli.options import arg, parse
+from bpjax.errors import SettingError
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Write one self-contained HTML page about sweeps and runs: outcomes, figures, how to repeat.
+
+    Several sweeps are compared with the log-rank test; the shards of one are merged. A sweep that
+    is not finished is reported as far as it is there.
+    """
+
+    folders: tyro.conf.Positional[
+        Annotated[tuple[str, ...], tyro.conf.arg(metavar="DIR [DIR ...]")]
+    ]
+    """Results folders of `bpjax sweep` or `bpjax train`."""
+    out: Annotated[str | None, arg("FILE", "report.html in the first DIR")] = None
+    """File to write; - for standard output."""
+
+
+def main(words: Sequence[str]) -> int:
+    """Write a report."""
+    options = parse(Options, "report", words)
+    if not options.folders:
+        raise SettingError("DIR", "must name at least one results folder", "none")
+
+    import jax
+
+    from bpjax.report import report, write_report
+
+    jax.config.update("jax_platforms", "cpu")  # nothing is trained: leave accelerators alone
+    if options.out == "-":
+        sys.stdout.write(report(options.folders))
+        return 0
+    print(f"report: {write_report(options.folders, options.out)}")
+    return 0

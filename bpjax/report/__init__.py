@@ -1,0 +1,106 @@
+"""One self-contained HTML page from results folders: no script, no request, nothing to install.
+
+`folders` reads and checks, `tables`, `figures` and `command` turn results into text and images,
+`sweeps`, `runs` and `comparison` say what there is to say, `report.html` lays it out.
+"""
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+
+import jinja2
+
+from bpjax.errors import ResultsError
+from bpjax.report.comparison import comparison
+from bpjax.report.folders import Sweep, load
+from bpjax.report.parts import Part
+from bpjax.report.runs import run_part
+from bpjax.report.sweeps import summary_of, sweep_part
+from bpjax.sweeps.files import explained, publish
+from bpjax.version import __version__
+
+_MARK = b'<meta name="generator" content="bpjax report'
+
+
+def report(folders: Sequence[str | PathLike[str]]) -> str:
+    """Return a page about results folders, those of `bpjax sweep` and those of `bpjax train`.
+
+    Shards of one sweep are merged; several sweeps are compared with the log-rank test. A sweep that
+    is not finished is reported as far as it is there.
+
+    Args:
+      folders: at least one.
+
+    Returns:
+      HTML. Whatever text the folders hold is shown as text.
+
+    Raises:
+      ResultsError: if a folder cannot be used, or a file in it is damaged.
+    """
+    if not folders:
+        raise ResultsError("a report needs at least one results folder.")
+    found = load(folders)
+    sweeps = [part for part in found if isinstance(part, Sweep)]
+    summaries = {id(sweep): summary_of(sweep) for sweep in sweeps}
+    parts = [
+        sweep_part(part, summaries[id(part)]) if isinstance(part, Sweep) else run_part(part)
+        for part in found
+    ]
+    several = comparison(sweeps, list(summaries.values())) if len(sweeps) > 1 else None
+    return _template().render(
+        heading=_heading(parts, len(sweeps)),
+        parts=parts,
+        comparison=several,
+        num_sweeps=len(sweeps),
+        version=__version__,
+    )
+
+
+def _heading(parts: Sequence[Part], num_sweeps: int) -> str:
+    if len(parts) == 1:
+        return parts[0].title
+    numbers = (num_sweeps, "sweep"), (len(parts) - num_sweeps, "run")
+    words = [f"{number} {word}{'s' * (number > 1)}" for number, word in numbers if number]
+    return f"{' and '.join(words)}: {', '.join(dict.fromkeys(part.task for part in parts))}"
+
+
+def write_report(
+    folders: Sequence[str | PathLike[str]], out: str | PathLike[str] | None = None
+) -> Path:
+    """Write `report` to a file, whole or not at all, and return the file.
+
+    Args:
+      folders: at least one.
+      out: the file; None stands for `report.html` in the first folder. An older report there is
+        replaced.
+
+    Raises:
+      ResultsError: as `report`; and if the file is there and no report, or cannot be written.
+    """
+    if not folders:
+        raise ResultsError("a report needs at least one results folder.")
+    file = Path(folders[0]) / "report.html" if out is None else Path(out)
+    _refuse_other_files(file)
+    publish(file, report(folders).encode())
+    return file
+
+
+def _refuse_other_files(file: Path) -> None:
+    with explained("write", file):
+        if not file.exists():
+            return
+        if not file.is_file() or _MARK not in file.read_bytes()[:2000]:
+            raise ResultsError(
+                f"{str(file)!r} is there and not a report of bpjax; choose another file."
+            )
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("bpjax.report", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html")

@@ -1,0 +1,258 @@
+"""From the identity of a sweep or run back to the command line that repeats it.
+
+What comes back is held against the identity: the words are turned into a plan again, and only if it
+has the same identity they are told. So a command is exact, or there is none.
+"""
+
+import itertools
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from bpjax.network import Initializer
+from bpjax.sweeps.devices import SMALL_LOOP_FLAG
+from bpjax.sweeps.identity import as_stored, fingerprint
+from bpjax.sweeps.plan import BLOCK_SIZES, LARGEST_SMALL, Plan, make_plan
+from bpjax.task import Task
+from bpjax.tasks import make_task
+
+_FLAGS = ("learning_rate", "momentum", "init_range", "weight_decay", "tolerance", "loss_below")
+_BY_SET = ("updates", "decay_biases", "copies")
+_OF_THE_MACHINE = ("xla_flags", "bpjax", "jax", "jaxlib", "optax", "device_kind")
+
+
+class Repeat(NamedTuple):
+    """How to repeat a sweep or a run.
+
+    Attributes:
+      line: the command, quoted for a shell.
+      task: the task that it trains, the first of its variants.
+      same_compiler: whether the command line sets the compiler as it was set then.
+    """
+
+    line: str
+    task: Task
+    same_compiler: bool
+
+
+class _NoWords(ValueError):
+    """The command line has no words for something that Python can ask for."""
+
+
+def repeat(identity: Mapping[str, Any], command: str = "sweep") -> Repeat | None:
+    """Return the command that makes this sweep or run again.
+
+    Args:
+      identity: from `sweep.json` or `run.json`, of the shape `bpjax.sweeps.shape.IDENTITY`.
+      command: "sweep" or "train".
+
+    Returns:
+      The command; None if there is none, because it was made from Python with a task, a schedule
+      or a shape of blocks that no option names, or by a version with other tasks.
+
+    Example:
+      >>> from bpjax.tasks import xor
+      >>> plan = make_plan(xor(hidden=3), 100, learning_rate=[0.25, 0.5], tolerance=0.4)
+      >>> repeat(as_stored(plan.identity())).line
+      'bpjax sweep xor --hidden 3 --tolerance 0.4 --learning-rate 0.25 0.5 --seeds 100'
+    """
+    try:
+        words, plan = _words_and_plan(identity, command)
+    except (TypeError, ValueError, LookupError, ArithmeticError):  # a SettingError is a ValueError
+        return None
+    then = {key: identity[key] for key in _OF_THE_MACHINE}
+    if fingerprint({**plan.identity(), **then}) != fingerprint(identity):
+        return None
+    flags = identity["xla_flags"]
+    own = flags.removesuffix(SMALL_LOOP_FLAG).strip()
+    line = shlex.join(["bpjax", command, *words])
+    if own:
+        line = f"XLA_FLAGS={shlex.quote(own)} {line}"
+    return Repeat(line, plan.tasks[0], "xla_backend_extra_options" in flags)
+
+
+def _words_and_plan(identity: Mapping[str, Any], command: str) -> tuple[list[str], Plan]:
+    tasks = identity["task"] if isinstance(identity["task"], list) else [identity["task"]]
+    fixed, axes = _options(tasks[0]["name"], [task["options"] for task in tasks])
+    points = itertools.product(*axes.values())
+    variants = [
+        make_task(tasks[0]["name"], **fixed, **dict(zip(axes, point, strict=True)))
+        for point in points
+    ]
+    settings = _settings(tasks, variants) | _grid(identity["grid"])
+    words = [tasks[0]["name"], *_option_words(fixed, axes), *_setting_words(settings)]
+    plan = _plan(identity, variants, settings)
+    return [*words, *_plan_words(identity, plan, command)], plan
+
+
+# ---- options of the task -------------------------------------------------------------------------
+
+
+def _options(
+    name: str, variants: Sequence[Mapping[str, Any]]
+) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """Return the options that must be said: those with one value, and those with several.
+
+    The options with several are in the order of their product: the slowest first.
+    """
+    first, last = variants[0], variants[-1]
+    varied = {
+        option: next(k for k, other in enumerate(variants) if other[option] != first[option])
+        for option in first
+        if any(other[option] != first[option] for other in variants)
+    }
+    slowest_first = sorted(varied, key=lambda option: -varied[option])
+    axes = {option: _distinct(other[option] for other in variants) for option in slowest_first}
+    fixed = {option: value for option, value in first.items() if option not in varied}
+    for option in list(fixed):
+        fewer = {key: value for key, value in fixed.items() if key != option}
+        if all(
+            _same(make_task(name, **fewer, **{key: end[key] for key in axes}).options, end)
+            for end in (first, last)
+        ):
+            fixed = fewer
+    return fixed, axes
+
+
+def _distinct(values: Any) -> list[Any]:
+    return list(dict.fromkeys(values))
+
+
+def _same(one: Any, other: Any) -> bool:
+    return json.dumps(as_stored({"": one})) == json.dumps(as_stored({"": other}))
+
+
+def _option_words(fixed: Mapping[str, Any], axes: Mapping[str, list[Any]]) -> list[str]:
+    values = {option: [value] for option, value in fixed.items()} | dict(axes)
+    words = []
+    if "hidden" in fixed or list(axes)[-1:] == ["hidden"]:  # the flag is the fastest axis
+        words = ["--hidden", *map(_set_word, values.pop("hidden"))]
+    for option, several in values.items():
+        words += ["--set", f"{option}={','.join(map(_set_word, several))}"]
+    return words
+
+
+def _set_word(value: Any) -> str:
+    """Return the right side of NAME=VALUE; `bpjax.cli.options.literal` reads it back."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if not isinstance(value, str) or "," in value or value.lower() in ("true", "false"):
+        raise _NoWords
+    try:
+        float(value)
+    except ValueError:
+        return value
+    raise _NoWords  # it would be read as a number
+
+
+# ---- settings ------------------------------------------------------------------------------------
+
+
+def _settings(stored: Sequence[Mapping[str, Any]], variants: Sequence[Task]) -> dict[str, Any]:
+    """Return the settings of recipe and criterion that differ from what the variants come with."""
+    own = [variant.describe() for variant in variants]
+    if len(own) != len(stored):
+        raise _NoWords
+    settings: dict[str, Any] = {}
+    for setting in own[0]["recipe"]:
+        values = [task["recipe"][setting] for task in stored]
+        if not _same(values, [task["recipe"][setting] for task in own]):
+            settings[setting] = _one_of(values)
+    if [task["criterion"] for task in stored] != [task["criterion"] for task in own]:
+        kind, _, threshold = _one_of([task["criterion"] for task in stored]).rpartition(" ")
+        settings[{"tolerance": "tolerance", "loss below": "loss_below"}[kind]] = float(threshold)
+    if "initializer" in settings:
+        settings["initializer"] = _initializer(settings["initializer"])
+    return settings
+
+
+def _one_of(values: Sequence[Any]) -> Any:
+    if len(_distinct(values)) > 1:
+        raise _NoWords
+    return values[0]
+
+
+def _initializer(text: str) -> Initializer:
+    kinds = itertools.product(("uniform", "normal"), ("drawn", "zero"))
+    for initializer in itertools.starmap(Initializer, kinds):  # type: ignore[arg-type]
+        if repr(initializer) == text:
+            return initializer
+    raise _NoWords
+
+
+def _grid(grid: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    """Return the grid in the order in which the command line lays it out, and with its numbers."""
+    if any(len(values) < 2 for values in grid.values()):
+        raise _NoWords
+    by_set = [name for name in grid if name in _BY_SET]
+    flags = [name for name in (*_FLAGS, "optimizer") if name in grid]
+    return {
+        name: [float(value) for value in grid[name]] if name in _FLAGS else grid[name]
+        for name in [*by_set, *flags]
+    }
+
+
+def _setting_words(settings: Mapping[str, Any]) -> list[str]:
+    words = []
+    for name, value in settings.items():
+        values = value if isinstance(value, list) else [value]
+        if isinstance(value, Initializer):
+            words += ["--set", f"distribution={value.distribution}"]
+            words += ["--set", f"biases={value.biases}"]
+        elif name in _BY_SET:
+            words += ["--set", f"{name}={','.join(map(_set_word, values))}"]
+        else:
+            words += [f"--{name.replace('_', '-')}", *map(str, values)]
+    return words
+
+
+# ---- the plan ------------------------------------------------------------------------------------
+
+
+def _plan(
+    identity: Mapping[str, Any], variants: Sequence[Task], settings: Mapping[str, Any]
+) -> Plan:
+    shard = identity["shard"]
+    plan = make_plan(
+        variants,
+        identity["seeds"]["count"],
+        first_seed=identity["seeds"]["first"],
+        precision=identity["precision"],
+        implementation=identity["implementation"],
+        block_size=identity["block_size"],
+        keep_weights=identity["weight_names"] is not None,
+        summary_only=identity["rows"] == "counts",
+        shard=None if shard is None else (shard["index"], shard["count"]),
+        **settings,
+    )
+    largest = max(cell.task.network.num_parameters for cell in plan.cells)
+    kind = "small" if largest <= LARGEST_SMALL else "large"
+    if plan.block_size != BLOCK_SIZES[kind if identity["device_kind"] == "cpu" else "accelerator"]:
+        raise _NoWords
+    return plan
+
+
+def _plan_words(identity: Mapping[str, Any], plan: Plan, command: str) -> list[str]:
+    words = []
+    if plan.precision != "float32":
+        words += ["--precision", plan.precision]
+    if plan.implementation != _automatic(plan):
+        words += ["--implementation", plan.implementation]
+    if command == "train":
+        return [*words, "--seed", str(plan.first_seed)]
+    words += ["--seeds", str(plan.num_seeds)]
+    if plan.first_seed:
+        words += ["--first-seed", str(plan.first_seed)]
+    if plan.shard is not None:
+        words += ["--shard", f"{plan.shard.index}/{plan.shard.count}"]
+    if plan.keep_weights:
+        words.append("--keep-weights")
+    return [*words, "--summary-only"] if plan.summary_only else words
+
+
+def _automatic(plan: Plan) -> str:
+    options: Any = {"precision": plan.precision, "block_size": plan.block_size, **plan.grid}
+    return make_plan(plan.tasks, plan.num_seeds, **options).implementation

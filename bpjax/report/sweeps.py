@@ -1,0 +1,143 @@
+"""What a report says of one sweep."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bpjax.report import tables
+from bpjax.report.command import Repeat, repeat
+from bpjax.report.figures import figures_of_sweep
+from bpjax.report.folders import Sweep
+from bpjax.report.parts import (
+    NO_COMMAND,
+    Number,
+    Part,
+    before,
+    machine_facts,
+    setting_facts,
+    source_facts,
+)
+from bpjax.report.words import count, level, rate, setting, span
+from bpjax.sweeps.chunks import runs_text
+from bpjax.sweeps.summary import summarize
+
+
+def sweep_part(sweep: Sweep, summary: Mapping[str, Any]) -> Part:
+    """Return what is said of one sweep."""
+    identity = sweep.table.identity
+    repeats = [repeat(source.identity) for source in sweep.sources]
+    found = [tables.outcomes(summary), tables.epochs(summary)]
+    if "cells" in summary:
+        found.append(tables.cells(summary))
+    return Part(
+        name=sweep.name,
+        task=summary["task"],
+        title=_title(identity, repeats[0], summary),
+        lead=_lead(summary),
+        numbers=_numbers(summary),
+        notes=_notes(sweep, summary),
+        tables=found,
+        figures=figures_of_sweep(sweep, summary),
+        facts=_facts(sweep, summary, repeats[0]),
+        commands=_commands(sweep, repeats),
+        made=tables.sources(sweep.sources),
+    )
+
+
+def summary_of(sweep: Sweep) -> dict[str, Any]:
+    """Return the summary of a sweep, as `summary.json` holds it."""
+    timing = sweep.sources[0].timing if len(sweep.sources) == 1 else None
+    return summarize(sweep.table, timing)
+
+
+def _title(identity: Mapping[str, Any], again: Repeat | None, summary: Mapping[str, Any]) -> str:
+    if again and not isinstance(identity["task"], list):
+        return again.task.title
+    return summary["task"]
+
+
+def _lead(summary: Mapping[str, Any]) -> str:
+    value, interval = rate(summary["success_rate"])
+    together = "" if "cells" not in summary else f" in {len(summary['cells']):,} settings together"
+    sentence = (
+        f"{count(summary['converged'])} of {count(summary['num_runs'])} runs{together} converged "
+        f"to {summary['criterion']} within {setting(summary['settings']['max_epochs'])} epochs: "
+        f"{value} ({level(summary['success_rate']['level'])} interval {interval})"
+    )
+    epochs = summary["epochs"]
+    if epochs["median"] is None:
+        return f"{sentence}. Fewer than half of all runs did, so there is no median."
+    ends = span(epochs["low"], epochs["high"])
+    return (
+        f"{sentence}. Half of all runs had converged by epoch {count(epochs['median'])} ({ends})."
+    )
+
+
+def _numbers(summary: Mapping[str, Any]) -> list[Number]:
+    value, interval = rate(summary["success_rate"])
+    epochs, restart = summary["epochs"], summary["restart"]
+    numbers = [
+        Number("runs", count(summary["num_runs"]), f"criterion {summary['criterion']}"),
+        Number("converged", value, interval),
+        Number("median epochs", count(epochs["median"]), span(epochs["low"], epochs["high"])),
+    ]
+    if restart:
+        expected = f"if given up after {count(restart['cutoff'])}"
+        numbers.append(Number("epochs per solution", count(restart["expected_epochs"]), expected))
+    return numbers
+
+
+def _notes(sweep: Sweep, summary: Mapping[str, Any]) -> list[str]:
+    notes = []
+    if sweep.missing:
+        missing = sum(stop - start for start, stop in sweep.missing)
+        notes.append(
+            f"Not finished: {count(missing)} of {count(missing + summary['num_runs'])} runs are "
+            f"missing ({runs_text(sweep.missing)}). All that follows is about the runs that "
+            "are there."
+        )
+    shard = sweep.table.identity["shard"]
+    if shard:
+        notes.append(f"This is shard {shard['index']} of {shard['count']} of a sweep.")
+    if summary["nonfinite"]:
+        notes.append(
+            f"{count(summary['nonfinite'])} runs left the finite numbers. They count as runs that "
+            "never converge."
+        )
+    if len({source.environment["device_kind"] for source in sweep.sources}) > 1:
+        notes.append("Its shards were made on different kinds of devices.")
+    return notes
+
+
+def _facts(sweep: Sweep, summary: Mapping[str, Any], again: Repeat | None) -> list[tuple[str, str]]:
+    seeds, identity = summary["seeds"], sweep.table.identity
+    facts = [("task", summary["task"]), ("network", _networks(identity))]
+    facts += setting_facts(summary["settings"])
+    facts.append(("criterion", summary["criterion"]))
+    last = seeds["first"] + seeds["count"] - 1
+    each = " for each point of the grid" if "cells" in summary else ""
+    facts.append(("seeds", f"{seeds['first']} to {last}{each}"))
+    if identity["rows"] == "counts":
+        facts.append(("kept", "counts of outcomes, no row per run"))
+    if summary["occupancy"]:
+        facts.append(("lanes", f"{summary['occupancy']:.1%} of their epochs needed by a run"))
+    return [*facts, *machine_facts(sweep.sources[0]), *source_facts(again)]
+
+
+def _networks(identity: Mapping[str, Any]) -> str:
+    tasks = identity["task"] if isinstance(identity["task"], list) else [identity["task"]]
+    sizes = ["-".join(str(layer["size"]) for layer in t["network"]["layers"]) for t in tasks]
+    return setting(list(dict.fromkeys(sizes)))
+
+
+def _commands(sweep: Sweep, repeats: Sequence[Repeat | None]) -> list[tuple[str, str]]:
+    if None in repeats:
+        return [(NO_COMMAND, "")]
+    commands = []
+    for again in repeats:
+        assert again is not None
+        commands.append((before(again), again.line))
+    if sweep.missing and len(sweep.sources) == 1:
+        line = f"{commands[0][1]} --out {shlex.quote(sweep.sources[0].path)}"
+        commands.append(("To finish it, in the same folder:", line))
+    return commands

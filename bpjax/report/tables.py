@@ -1,0 +1,194 @@
+"""The tables of a report, as text: outcomes, grids, comparisons, where and when."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from bpjax.analysis.convergence import success_rate
+from bpjax.analysis.log_rank import LogRank, Pair
+from bpjax.report.folders import Source, Sweep
+from bpjax.report.words import (
+    count,
+    decimal,
+    duration,
+    level,
+    moments,
+    name,
+    pvalue,
+    rate,
+    setting,
+    span,
+    speed,
+)
+from bpjax.run_folder import SavedRun
+from bpjax.sweeps.summary import Timing
+
+MOST_ROWS = 50
+MOST_WEIGHTS = 60
+"""Parameters of the largest net whose weights are listed."""
+
+
+class Table(NamedTuple):
+    """A table: what it shows, its columns, its rows; the first cell of a row says what it is about.
+
+    `more` says what was left out.
+    """
+
+    caption: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    more: str = ""
+
+
+def outcomes(summary: Mapping[str, Any]) -> Table:
+    """Return how runs ended, each outcome with its share and interval."""
+    words = (
+        ("converged", "converged"),
+        ("at the cap", "max_epochs_reached"),
+        ("non-finite", "nonfinite"),
+    )
+    share = level(summary["success_rate"]["level"])
+    rows = []
+    for text, key in words:
+        found = success_rate(summary[key], summary["num_runs"], summary["success_rate"]["level"])
+        rows.append([text, count(summary[key]), *rate(found._asdict())])
+    return Table("How the runs ended", ["outcome", "runs", "share", f"{share} interval"], rows)
+
+
+def epochs(summary: Mapping[str, Any]) -> Table:
+    """Return how long runs took, in quantiles of all of them."""
+    found = summary["epochs"]
+    words = (
+        ("first quarter", "q25", "q25_"),
+        ("half", "median", ""),
+        ("three quarters", "q75", "q75_"),
+    )
+    rows = [
+        [f"{text} converged", count(found[key]), span(found[f"{ends}low"], found[f"{ends}high"])]
+        for text, key, ends in words
+    ]
+    if found["min"] is not None:
+        rows.append(["first and last to converge", span(found["min"], found["max"]), ""])
+    if restart := summary["restart"]:
+        rows.append(["best moment to give up and restart", count(restart["cutoff"]), ""])
+        rows.append(["expected then per solution", count(restart["expected_epochs"]), ""])
+    return Table(
+        "How many epochs it took", ["", "epochs", f"{level(found['level'])} interval"], rows
+    )
+
+
+def cells(summary: Mapping[str, Any]) -> Table:
+    """Return one row per point of a grid, the first ones of many."""
+    points = summary["cells"]
+    names = list(points[0]["settings"])
+    rows = [
+        [*(setting(point["settings"][key]) for key in names), *_short_outcome(point)]
+        for point in points[:MOST_ROWS]
+    ]
+    share = level(points[0]["success_rate"]["level"])
+    head = [*map(name, names), *_short_head(share)]
+    return Table("Each point of the grid", head, rows, _more(len(points), "points of the grid"))
+
+
+def compared(
+    sweeps: Sequence[Sweep],
+    summaries: Sequence[Mapping[str, Any]],
+    test: LogRank | None,
+) -> Table:
+    """Return one row per sweep, with the settings in which they differ."""
+    settings = [_all_settings(summary) for summary in summaries]
+    keys = dict.fromkeys(key for one in settings for key in one)
+    differing = [key for key in keys if len({str(one.get(key)) for one in settings}) > 1]
+    head = ["sweep", *map(name, differing), *_short_head(level(0.95))]
+    if test:
+        head.append("ratio to expected")
+    rows = []
+    for k, (sweep, summary) in enumerate(zip(sweeps, summaries, strict=True)):
+        row = [sweep.name, *(setting(settings[k].get(key, "–")) for key in differing)]
+        row += _short_outcome(summary)
+        if test:
+            ratio = test.observed[k] / test.expected[k] if test.expected[k] else float("nan")
+            row.append(f"{ratio:.2f}")
+        rows.append(row)
+    return Table("The sweeps side by side", head, rows)
+
+
+def pairs(found: Sequence[Pair]) -> Table:
+    """Return one row per pair of sweeps, the first ones of many."""
+    rows = [
+        [
+            f"{pair.first} and {pair.second}",
+            f"{pair.test.statistic:,.2f}",
+            pvalue(pair.test.pvalue),
+            pvalue(pair.adjusted),
+        ]
+        for pair in found[:MOST_ROWS]
+    ]
+    head = ["pair", "chi-square", "p", "p after Holm"]
+    return Table("Every two sweeps by themselves", head, rows, _more(len(found), "pairs"))
+
+
+def sources(found: Sequence[Source]) -> Table:
+    """Return where and when each folder was made, and how long it took where that is recorded."""
+    timed = any(source.timing for source in found)
+    head = ["folder", "device", "written"]
+    if timed:
+        head += ["compiled in", "trained in", "runs in that time", "seed-epochs/s"]
+    rows = []
+    for source in found[:MOST_ROWS]:
+        device = source.environment
+        where = f"{device['num_devices']} × {device['device_kind']}"
+        row = [source.path, where, moments(source.began, source.ended)]
+        rows.append(row + _times(source.timing) if timed else row)
+    return Table("Where and when", head, rows, _more(len(found), "folders"))
+
+
+def _times(timing: Timing | None) -> list[str]:
+    if timing is None:
+        return ["not recorded"] * 4
+    seconds = timing.run_seconds
+    return [
+        duration(timing.compile_seconds),
+        duration(seconds),
+        count(timing.runs),
+        speed(timing.seed_epochs / seconds) if seconds > 0 else "–",
+    ]
+
+
+def weights(saved: SavedRun) -> Table | None:
+    """Return the first and the last weights of a run; None if they are too many to be read."""
+    if len(saved.weight_names) > MOST_WEIGHTS:
+        return None
+    start, end = saved.snapshots.weights[0], saved.snapshots.weights[-1]
+    rows = [
+        [text, decimal(first), decimal(last)]
+        for text, first, last in zip(saved.weight_names, start, end, strict=True)
+    ]
+    return Table("Weights at the start and at the end", ["weight", "start", "end"], rows)
+
+
+def _short_head(share: str) -> list[str]:
+    return ["runs", "converged", f"{share} interval", "median epochs", f"{share} interval"]
+
+
+def _short_outcome(summary: Mapping[str, Any]) -> list[str]:
+    found = summary["epochs"]
+    return [
+        count(summary["num_runs"]),
+        *rate(summary["success_rate"]),
+        count(found["median"]),
+        span(found["low"], found["high"]),
+    ]
+
+
+def _all_settings(summary: Mapping[str, Any]) -> dict[str, Any]:
+    seeds = summary["seeds"]
+    return {
+        "task": summary["task"],
+        "criterion": summary["criterion"],
+        **summary["settings"],
+        "first seed": seeds["first"],
+    }
+
+
+def _more(total: int, what: str) -> str:
+    return f"and {total - MOST_ROWS:,} more {what}" if total > MOST_ROWS else ""

@@ -1,0 +1,178 @@
+"""Numbers and settings as a report writes them, and text that cannot disturb a page."""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+NOT_REACHED = "not reached"
+NO_BREAK = chr(0xA0)
+"""The space between a number and its sign."""
+_SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+
+
+def printable(value: Any) -> Any:
+    r"""Return a value from JSON with all its text free of characters that do not print.
+
+    Control characters, halves of surrogate pairs and marks that turn the direction of writing are
+    shown as they would be typed. What is markup in HTML is the template's to escape.
+
+    Example:
+      >>> printable({"a": ["<b>", chr(7), chr(0x202E)]})
+      {'a': ['<b>', '\\x07', '\\u202e']}
+    """
+    if isinstance(value, str):
+        return value if value.isprintable() else "".join(map(_typed, value))
+    if isinstance(value, Mapping):
+        return {printable(key): printable(entry) for key, entry in value.items()}
+    return [printable(entry) for entry in value] if isinstance(value, list) else value
+
+
+def _typed(character: str) -> str:
+    return character if character.isprintable() else repr(character)[1:-1]
+
+
+def shortened(value: Any, most: int = 60) -> Any:
+    """Return a value from JSON with all its text cut to what fits into a figure."""
+    if isinstance(value, str):
+        return value if len(value) <= most else f"{value[: most - 1]}…"
+    if isinstance(value, Mapping):
+        return {key: shortened(entry, most) for key, entry in value.items()}
+    return [shortened(entry, most) for entry in value] if isinstance(value, list) else value
+
+
+def count(value: float | None) -> str:
+    """Return a number of runs or epochs.
+
+    Example:
+      >>> count(12345), count(None)
+      ('12,345', 'not reached')
+    """
+    return NOT_REACHED if value is None else f"{value:,.0f}"
+
+
+def span(low: float | None, high: float | None) -> str:
+    """Return the ends of an interval of epochs.
+
+    Example:
+      >>> span(10, None)
+      '10 to not reached'
+    """
+    return f"{count(low)} to {count(high)}"
+
+
+def rate(interval: Mapping[str, Any]) -> tuple[str, str]:
+    """Return a share and its interval as percentages, with the digits that the interval merits.
+
+    Example:
+      >>> for text in rate({"estimate": 0.96925, "low": 0.9689, "high": 0.9696}):
+      ...     print(text.replace(NO_BREAK, " "))
+      96.92 %
+      96.89 to 96.96 %
+    """
+    low, high = interval["low"], interval["high"]
+    width = 100 * (high - low)
+    digits = min(max(-math.floor(math.log10(width)), 1), 8) if width > 0 else 1
+    return f"{100 * interval['estimate']:.{digits}f}{NO_BREAK}%", (
+        f"{100 * low:.{digits}f} to {100 * high:.{digits}f}{NO_BREAK}%"
+    )
+
+
+def level(share: float) -> str:
+    """Return a confidence level.
+
+    Example:
+      >>> level(0.95).split(NO_BREAK)
+      ['95', '%']
+    """
+    return f"{100 * share:g}{NO_BREAK}%"
+
+
+def pvalue(value: float) -> str:
+    """Return a p value with two digits.
+
+    Example:
+      >>> [pvalue(value) for value in (0.5, 0.0231, 0.00021, 3.14e-12, 0.0)]
+      ['0.50', '0.023', '2.1 × 10⁻⁴', '3.1 × 10⁻¹²', 'below 10⁻³⁰⁰']
+    """
+    if value < 1e-300:
+        return f"below 10{'-300'.translate(_SUPERSCRIPTS)}"
+    if value < 0.001:
+        digits, power = f"{value:.1e}".split("e")
+        return f"{digits} × 10{str(int(power)).translate(_SUPERSCRIPTS)}"
+    return f"{value:.{1 - math.floor(math.log10(value))}f}" if value < 0.1 else f"{value:.2f}"
+
+
+def setting(value: Any) -> str:
+    """Return the value of a setting, or the first and last of many.
+
+    Example:
+      >>> setting([0.1, 0.30000000000000004]), setting(True), setting(20_000)
+      ('0.1, 0.3', 'yes', '20,000')
+      >>> setting(list(range(20)))
+      '0, 1, 2, …, 18, 19'
+    """
+    if isinstance(value, list):
+        few = value if len(value) <= 8 else [*value[:3], "…", *value[-2:]]
+        return ", ".join(map(setting, few))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def decimal(value: float) -> str:
+    """Return a weight.
+
+    Example:
+      >>> decimal(-2.97081) == chr(0x2212) + "2.9708"
+      True
+    """
+    return f"{value:.4f}".replace("-", chr(0x2212))
+
+
+def name(setting_name: str) -> str:
+    """Return the name of a setting for people: without underscores."""
+    return setting_name.replace("_", " ")
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words.
+
+    Example:
+      >>> duration(0.42), duration(62.8), duration(7384)
+      ('0.4 s', '1 min 3 s', '2 h 3 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60:,} h {minutes % 60} min"
+
+
+def speed(per_second: float) -> str:
+    """Return a speed with three digits.
+
+    Example:
+      >>> speed(24_812_345.6), speed(0.5)
+      ('24,800,000', '0.5')
+    """
+    rounded = float(f"{per_second:.3g}")
+    return f"{rounded:,.0f}" if rounded >= 100 else f"{rounded:g}"
+
+
+def moments(began: float, ended: float) -> str:
+    """Return from when to when, given in seconds since 1970.
+
+    Example:
+      >>> moments(0, 1), moments(0, 60), moments(0, 86_400)[:26]
+      ('1970-01-01 00:00 UTC', '1970-01-01 00:00 to 00:01 UTC', '1970-01-01 00:00 to 1970-0')
+    """
+    first, last = (
+        datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M").split()
+        for seconds in (began, ended)
+    )
+    if first == last:
+        return f"{' '.join(first)} UTC"
+    until = last[1] if first[0] == last[0] else " ".join(last)
+    return f"{' '.join(first)} to {until} UTC"
