@@ -96,23 +96,22 @@ def _options(
 
     The options with several are in the order of their product: the slowest first.
     """
-    first, last = variants[0], variants[-1]
+    first = variants[0]
     varied = {
         option: next(k for k, other in enumerate(variants) if other[option] != first[option])
         for option in first
         if any(other[option] != first[option] for other in variants)
     }
-    slowest_first = sorted(varied, key=lambda option: -varied[option])
+    telling = [first, variants[-1], *(variants[k] for k in varied.values())]
+    said = list(first)
+    for option in first:
+        fewer = [other for other in said if other != option]
+        follows = (make_task(name, **{key: point[key] for key in fewer}) for point in telling)
+        if all(_same(task.options, point) for task, point in zip(follows, telling, strict=True)):
+            said = fewer
+    slowest_first = sorted(varied.keys() & said, key=lambda option: -varied[option])
     axes = {option: _distinct(other[option] for other in variants) for option in slowest_first}
-    fixed = {option: value for option, value in first.items() if option not in varied}
-    for option in list(fixed):
-        fewer = {key: value for key, value in fixed.items() if key != option}
-        if all(
-            _same(make_task(name, **fewer, **{key: end[key] for key in axes}).options, end)
-            for end in (first, last)
-        ):
-            fixed = fewer
-    return fixed, axes
+    return {option: first[option] for option in said if option not in varied}, axes
 
 
 def _distinct(values: Any) -> list[Any]:

@@ -38,7 +38,7 @@ _CAPTIONS = {
 
 def figures_of_sweep(sweep: Sweep, summary: Mapping) -> list[Figure]:
     """Draw what `bpjax sweep` draws."""
-    columns = {name: _short_column(column) for name, column in sweep.table.columns.items()}
+    columns = {shortened(key): _short_column(c) for key, c in sweep.table.columns.items()}
     table = RunTable(shortened(sweep.table.identity), columns)
     figures = []
     for name, axes in sweep_figures(table).items():
@@ -118,8 +118,9 @@ def _converged(outcomes: Outcomes) -> float:
 def _address(axes: Axes) -> str:
     """Return the drawing as a data address: an image whose inner names clash with no other's."""
     with warnings.catch_warnings():
-        # A letter that the font lacks is drawn as a box; that is no reason to stop.
+        # Letters that the font lacks, and words that leave little room: no reason to complain.
         warnings.filterwarnings("ignore", "Glyph .* missing from")
+        warnings.filterwarnings("ignore", "constrained_layout not applied")
         drawing, kind = figure_svg(axes.figure).encode(), "svg+xml"
         if len(drawing) > LARGEST_SVG:
             drawing, kind = figure_png(axes.figure), "png"

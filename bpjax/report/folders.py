@@ -164,7 +164,7 @@ def _sweep(parts: Sequence[tuple[str, SweepFolder]]) -> Sweep:
     table = read_runs(*(folder.path for folder in folders), allow_partial=True)
     _check_columns(first, table)
     bounds = first.bounds if len(folders) == 1 else (0, _num_runs(first.identity))
-    columns = {key: _printable_column(column) for key, column in table.columns.items()}
+    columns = {printable(key): _printable_column(c) for key, c in table.columns.items()}
     return Sweep(
         name=", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else ""),
         sources=tuple(_source(folder) for folder in folders),
@@ -190,7 +190,7 @@ def _check_columns(folder: SweepFolder, table: RunTable) -> None:
     columns, identity = table.columns, table.identity
     names = {"status", "epochs", *identity["columns"]}
     if not all(name in columns and columns[name].ndim == 1 for name in names):
-        needed = ", ".join(sorted(names))
+        needed = ", ".join(map(repr, sorted(names)))
         raise ResultsError(f"{str(folder.path)!r} has chunks without the columns {needed}.")
     for name in identity["columns"]:
         options = [task["options"].get(name) for task in _tasks(identity)]

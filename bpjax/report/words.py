@@ -32,7 +32,7 @@ def _typed(character: str) -> str:
     return character if character.isprintable() else repr(character)[1:-1]
 
 
-def shortened(value: Any, most: int = 60) -> Any:
+def shortened(value: Any, most: int = 28) -> Any:
     """Return a value from JSON with all its text cut to what fits into a figure."""
     if isinstance(value, str):
         return value if len(value) <= most else f"{value[: most - 1]}…"

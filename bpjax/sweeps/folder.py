@@ -257,7 +257,8 @@ class SweepFolder:
 def _fault_of_counts(num_runs: int, columns: Mapping[str, np.ndarray]) -> str:
     """Return what keeps `columns` from counting the outcomes of so many runs."""
     if not {"status", "epochs", "count"} <= set(columns):
-        return f"it must have the columns status, epochs and count, not {', '.join(columns)}"
+        names = ", ".join(map(repr, columns))
+        return f"it must have the columns status, epochs and count, not {names}"
     if len({column.shape for column in columns.values()}) > 1:
         return "its columns must have one length"
     if columns["count"].dtype.kind not in "iu":
