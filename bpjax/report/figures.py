@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 
 from bpjax.analysis.convergence import survival_of_outcomes
 from bpjax.analysis.outcomes import Outcomes
-from bpjax.plots.draw import MOST_GROUPS, history_figures, sweep_figures
+from bpjax.plots.draw import history_figures
 from bpjax.plots.style import figure_png, figure_svg
 from bpjax.plots.survival import survival
+from bpjax.plots.sweep import MOST_GROUPS, sweep_figures
 from bpjax.report.folders import Sweep, WatchedRun
 from bpjax.report.words import count, rate, shortened
 from bpjax.status import Status

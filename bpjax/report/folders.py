@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bpjax import run_folder
 from bpjax.analysis.outcomes import Outcomes, outcomes_of
 from bpjax.errors import ResultsError, SettingError
 from bpjax.report.words import printable
+from bpjax.run_folder import SavedRun, load
 from bpjax.sweeps.chunks import missing_ranges, runs_text
 from bpjax.sweeps.files import explained, listing
 from bpjax.sweeps.folder import SweepFolder
@@ -61,7 +61,7 @@ class WatchedRun(NamedTuple):
 
     name: str
     source: Source
-    run: run_folder.SavedRun
+    run: SavedRun
 
 
 def load(paths: Sequence[str | PathLike[str]]) -> list[Sweep | WatchedRun]:
@@ -231,7 +231,7 @@ def _source(folder: SweepFolder) -> Source:
 
 
 def _run(place: Path, name: str) -> WatchedRun:
-    run = run_folder.load(place)
+    run = load(place)
     run = run._replace(
         identity=printable(run.identity),
         environment=printable(run.environment),
