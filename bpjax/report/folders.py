@@ -15,7 +15,8 @@ import numpy as np
 from bpjax.analysis.outcomes import Outcomes, outcomes_of
 from bpjax.errors import ResultsError, SettingError
 from bpjax.report.words import printable
-from bpjax.run_folder import SavedRun, load
+from bpjax.run_folder import SavedRun
+from bpjax.run_folder import load as load_run
 from bpjax.sweeps.chunks import missing_ranges, runs_text
 from bpjax.sweeps.files import explained, listing
 from bpjax.sweeps.folder import SweepFolder
@@ -231,7 +232,7 @@ def _source(folder: SweepFolder) -> Source:
 
 
 def _run(place: Path, name: str) -> WatchedRun:
-    run = load(place)
+    run = load_run(place)
     run = run._replace(
         identity=printable(run.identity),
         environment=printable(run.environment),
