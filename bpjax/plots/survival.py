@@ -79,6 +79,6 @@ def survival(
 
 
 def _first_drop(curve: SurvivalCurve) -> int:
-    """Return the epoch at which the curve first leaves 1, or its last epoch."""
+    """Return the epoch at which the curve first leaves 1; if never, a decade before its end."""
     dropped = np.flatnonzero(curve.survival < 1)
-    return int(curve.epochs[dropped[0] if dropped.size else -1])
+    return int(curve.epochs[dropped[0]] if dropped.size else curve.epochs[-1] // 10)
