@@ -268,6 +268,19 @@ def test_words_are_not_formulas():
         figure_svg(ax.figure)  # raises where dollar signs open a formula that is none
 
 
+@pytest.mark.parametrize("epochs", [[30, 30], [29, 30]])
+@pytest.mark.parametrize("status", [Status.CONVERGED, Status.MAX_EPOCHS])
+def test_survival_over_few_epochs_has_whole_numbers_for_ticks(status, epochs):
+    ax = survival(survival_curve([status] * 2, epochs), title="2 seeds", log_epochs=True)
+    drawn(ax)
+    low, high = ax.get_xlim()
+    ticks = [*ax.xaxis.get_major_ticks(), *ax.xaxis.get_minor_ticks()]
+    shown = [t.label1.get_text() for t in ticks if low <= t.get_loc() <= high]
+    shown = [text for text in shown if text]
+    assert shown
+    assert len(set(shown)) == len(shown)
+
+
 def test_survival_without_curves():
     with pytest.raises(ValueError, match="`curves` must hold at least one curve, got none"):
         survival({}, title="nothing")

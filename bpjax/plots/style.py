@@ -93,19 +93,20 @@ def ordered_colors(num_colors: int) -> list[tuple[float, ...]]:
 def epoch_scale(ax: Axes, first: float, last: float, log_epochs: bool) -> None:
     """Set the x axis to span `first` to `last` epochs, logarithmic on demand.
 
-    A logarithmic axis that has to show epoch 0 is linear up to epoch 1.
+    A logarithmic axis that has to show epoch 0 is linear up to epoch 1. So is all of one that would
+    span less than a third more than its start: its ticks could not be whole numbers.
     """
-    if log_epochs and first > 0:
+    if log_epochs and first > 0 and last > first * 4 / 3:
         ax.set_xscale("log")
         margin = max((last / first) ** 0.03, 1.05)
         ax.set_xlim(first / margin, last * margin)
         plain_log_numbers(ax.xaxis, "{:,.0f}")
-    elif log_epochs:
+    elif log_epochs and first <= 0:
         ax.set_xscale("symlog", linthresh=1)
         ax.set_xlim(-0.5, max(last, 1) * 1.2)
         ax.xaxis.set_major_formatter("{x:,.0f}")
     else:
-        margin = 0.03 * (last - first)
+        margin = 0.03 * (last - first) or 0.5
         ax.set_xlim(first - margin, last + margin)
         whole_numbers(ax.xaxis)
 

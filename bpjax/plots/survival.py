@@ -85,9 +85,9 @@ def survival(
 
 
 def _first_drop(curve: SurvivalCurve) -> int:
-    """Return the epoch at which the curve first leaves 1, or its last epoch."""
+    """Return the epoch at which the curve first leaves 1; if never, a decade before its end."""
     dropped = np.flatnonzero(curve.survival < 1)
-    return int(curve.epochs[dropped[0] if dropped.size else -1])
+    return int(curve.epochs[dropped[0]] if dropped.size else curve.epochs[-1] // 10)
 
 
 def _told_apart(epochs: NDArray[np.int64], log_epochs: bool) -> NDArray[np.int64]:
