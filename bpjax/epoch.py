@@ -17,7 +17,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, UInt
 
 from bpjax.backprop import at_outputs, backward, backward_pass, forward_pass, outputs_of
-from bpjax.criteria import Criterion
+from bpjax.criteria import Criterion, cases_right
 from bpjax.learning import as_schedule, learning_rule, piecewise
 from bpjax.loss import Loss
 from bpjax.network import Initializer, Network, Params, run_key
@@ -222,6 +222,29 @@ def as_answered(outputs: Any, targets: Any, trained: Any) -> Any:
       trained: which cases count, of a shape that broadcasts to it; None for all.
     """
     return outputs if trained is None else jnp.where(trained, outputs, targets)
+
+
+def held_out_right(
+    program: Program,
+    cases: Cases,
+    threshold: Float[Array, ""],
+    params: Params,
+    trained: Any,
+) -> Int[Array, ""]:
+    """Return how many of the cases that a run was not trained on its weights answer right.
+
+    Args:
+      program: what is static; some of its cases are held out.
+      cases: all cases.
+      threshold: of the criterion; where that is no tolerance, 0.5 is.
+      params: weights and biases.
+      trained: which cases the run was trained on.
+    """
+    held_out = program.held_out
+    (rows,) = jnp.nonzero(~trained, size=held_out if isinstance(held_out, int) else len(held_out))
+    outputs = outputs_of(program.network, forward_pass(program.network, params, cases.inputs[rows]))
+    tolerance = threshold if program.criterion_kind == "tolerance" else 0.5
+    return jnp.sum(cases_right(outputs, cases.targets[rows], tolerance), dtype=jnp.int32)
 
 
 class Evaluation(NamedTuple):

@@ -64,7 +64,7 @@ class Task:
       loss: what descent makes small.
       held_out: cases that a run is not trained on: how many of them, drawn for each run from its
         seed, or which ones, by their rows. They count as answered right, so they neither teach nor
-        keep a run from converging; `bpjax.analysis.held_out` says how they are answered.
+        keep a run from converging; a sweep counts in `held_out_right` how many a run has right.
       source: the citation of the experiment.
       open_choices: what the source leaves open, and the default taken here.
       published: what was reported.

@@ -13,7 +13,6 @@ pixels, a square number.
 """
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,8 +26,7 @@ from bpjax.errors import SettingError
 from bpjax.plots import plane, save_figure
 from bpjax.status import Status
 from bpjax.sweeps.run import environment
-from experiments.reproduce import recipe_in_words
-from experiments.study import parser_for, results_folder
+from experiments.study import parser_for, recipe_in_words, results_folder, save_record
 
 PUBLISHED_RUNS = 256**2
 WIDE = bpjax.Plane("hidden[0] -> output[0]", "hidden[1] -> output[0]", base_seed=1)
@@ -128,9 +126,7 @@ def default_folder(num_runs: int) -> Path:
 
 def save(result: Mapping[str, Any], folder: Path) -> None:
     """Write `results.json` and the text of `README.md`; the pictures hold the runs."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "results.json").write_text(json.dumps(result["record"], indent=2) + "\n")
-    (folder / "README.md").write_text(write_up(result["record"]))
+    save_record(result["record"], write_up(result["record"]), folder)
 
 
 def write_up(record: Mapping[str, Any]) -> str:

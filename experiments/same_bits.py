@@ -11,12 +11,10 @@ makes the published folder, experiments/results/same_bits; `--runs 100` is a qui
 results/same_bits-100.
 """
 
-import argparse
 import contextlib
 import functools
 import hashlib
 import itertools
-import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -35,6 +33,7 @@ from bpjax.sweeps import run
 from bpjax.sweeps.devices import lane_mesh
 from bpjax.sweeps.plan import make_plan
 from bpjax.sweeps.run import environment, run_plan
+from experiments.study import parser_for, results_folder, save_record
 
 PUBLISHED_RUNS = 1_000
 MAX_EPOCHS = 400
@@ -230,24 +229,18 @@ def write_up(record: dict[str, Any]) -> str:
 
 
 def default_folder(num_runs: int) -> Path:
-    """Return where results go: the published folder for the published number of runs."""
-    if num_runs == PUBLISHED_RUNS:
-        return Path("experiments/results/same_bits")
-    return Path(f"results/same_bits-{num_runs}")
+    """Return where the results go: only the published number of runs may replace the published."""
+    return results_folder("same_bits", num_runs, PUBLISHED_RUNS)
 
 
 def save(record: dict[str, Any], folder: Path) -> None:
     """Write `results.json` and `README.md`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "results.json").write_text(json.dumps(record, indent=2) + "\n")
-    (folder / "README.md").write_text(write_up(record))
+    save_record(record, write_up(record), folder)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Compute, save and print; exit code 1 if any combination gave other bits."""
-    parser = argparse.ArgumentParser(prog="experiments.same_bits", description=__doc__)
-    parser.add_argument("--runs", type=int, default=PUBLISHED_RUNS, help="number of seeds")
-    parser.add_argument("--out", type=Path, help="folder for the results")
+    parser = parser_for("same_bits", PUBLISHED_RUNS, "number of seeds", __doc__)
     options = parser.parse_args(argv)
     jax.config.update("jax_num_cpu_devices", max(NUM_DEVICES))
     bpjax.use_all_cpu_cores()

@@ -1,9 +1,18 @@
-"""What the studies share: their command line, where results go, and how numbers are written."""
+"""What the studies share: their command line, where results go, statistics, numbers in words."""
 
 import argparse
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bpjax.analysis.convergence import success_rate
+from bpjax.learning import as_schedule
+from bpjax.plane import Plane
+from bpjax.task import Task
 
 HERE = Path(__file__).parent
 
@@ -42,6 +51,75 @@ def parser_for(name: str, published_runs: int, runs: str, words: str | None) -> 
     return parser
 
 
+def save_record(record: Mapping[str, Any], text: str, folder: Path, indent: int = 2) -> None:
+    """Write a study's numbers as `results.json` and its findings as `README.md`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results.json").write_text(json.dumps(record, indent=indent) + "\n")
+    (folder / "README.md").write_text(text)
+
+
+def share_of(holds: ArrayLike) -> dict[str, Any]:
+    """Return the share of runs of which something holds, with its Wilson interval.
+
+    Example:
+      >>> share_of([True, False])["estimate"]
+      0.5
+    """
+    found = np.asarray(holds, bool)
+    return success_rate(int(found.sum()), len(found))._asdict()
+
+
+def mean_over_runs(values: ArrayLike, most: float = np.inf) -> dict[str, float]:
+    """Return a mean over runs and its 95 % interval: runs are the unit, not what is in them.
+
+    Args:
+      values: one per run, none below 0; a value that is not there, NaN, is left out.
+      most: the largest mean that there can be.
+
+    Example:
+      >>> mean_over_runs([0.25, 0.5, 0.75])["estimate"]
+      0.5
+    """
+    found = np.asarray(values)
+    found = found[np.isfinite(found)]
+    middle = float(found.mean())
+    several = len(found) > 1
+    half = 1.96 * float(found.std(ddof=1)) / len(found) ** 0.5 if several else float("inf")
+    return {"estimate": middle, "low": max(0.0, middle - half), "high": min(most, middle + half)}
+
+
+def quantiles(values: np.ndarray, which: Sequence[int] = (5, 25, 50, 75, 95)) -> dict[str, float]:
+    """Return percentiles by name.
+
+    Example:
+      >>> quantiles(np.arange(11.0), [50])
+      {'q50': 5.0}
+    """
+    return {f"q{q:02d}": float(np.percentile(values, q)) for q in which}
+
+
+def recipe_in_words(task: Task) -> str:
+    """Return a task's recipe on one line.
+
+    Example:
+      >>> import bpjax
+      >>> recipe_in_words(bpjax.tasks.symmetry())
+      'learning rate 0.1, momentum 0.9, uniform +-0.3, batch'
+    """
+    recipe, start = task.recipe, task.recipe.initializer
+    words = [
+        f"learning rate {as_schedule(recipe.learning_rate)}",
+        f"momentum {as_schedule(recipe.momentum)}",
+        "weights on a plane"
+        if isinstance(start, Plane)
+        else f"{start.distribution} +-{recipe.init_range:g}",
+        recipe.updates,
+    ]
+    if recipe.decays:
+        words.append(f"decay {as_schedule(recipe.weight_decay)}")
+    return ", ".join(words)
+
+
 def percent(share: Mapping[str, Any]) -> str:
     """Return a share with its interval, in per cent.
 
@@ -62,6 +140,16 @@ def quartiles(epochs: Mapping[str, Any], cap: int) -> str:
     """
     low, middle, high = (f"> {cap:,}" if epochs[q] is None else f"{epochs[q]:,}" for q in QUARTILES)
     return f"{middle} ({low} to {high})"
+
+
+def number(value: Any) -> str:
+    """Return a number of epochs; None was not reached.
+
+    Example:
+      >>> number(1425), number(None)
+      ('1,425', 'not reached')
+    """
+    return "not reached" if value is None else f"{value:,}"
 
 
 QUARTILES: Sequence[str] = ("q25", "median", "q75")

@@ -11,7 +11,6 @@ makes the published folder, experiments/results/symmetry; `--runs 1000` is a qui
 results/symmetry-1000.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,15 @@ from bpjax.plots import epochs_histogram, new_axes, save_figure, survival
 from bpjax.plots.style import BLUE, VERMILLION
 from bpjax.status import Status
 from bpjax.sweeps.run import environment
-from experiments.study import parser_for, percent, results_folder
+from experiments.study import (
+    number,
+    parser_for,
+    percent,
+    quantiles,
+    results_folder,
+    save_record,
+    share_of,
+)
 
 PUBLISHED_RUNS = 10_000
 TOLERANCES = (0.5, 0.2, 0.1)
@@ -123,15 +130,15 @@ def _measure_weights(solved: np.ndarray) -> dict[str, Any]:
     opposite = np.abs(hidden.sum(axis=1)).sum(axis=1) / np.abs(hidden).sum(axis=(1, 2))
     same_order = np.all(mirror.order[:, 0] == mirror.order[:, 1], axis=1)
     return {
-        "asymmetry": {**_quantiles(mirror.asymmetry), "largest": float(mirror.asymmetry.max())},
-        "second_size": _quantiles(sizes[:, 1]),
-        "third_size": _quantiles(sizes[:, 2]),
-        "solutions": {name: _share(names == name) for name in MIRROR_SOLUTIONS},
-        "distinct_sums": _share(distinct_sums(hidden, 0.1).all(axis=1)),
-        "units_not_opposite": _quantiles(opposite),
-        "same_order_in_both_units": _share(same_order),
-        "hidden_biases_negative": _share((solved[:, 14:16] < 0).all(axis=1)),
-        "output_bias_positive": _share(solved[:, 16] > 0),
+        "asymmetry": {**quantiles(mirror.asymmetry), "largest": float(mirror.asymmetry.max())},
+        "second_size": quantiles(sizes[:, 1]),
+        "third_size": quantiles(sizes[:, 2]),
+        "solutions": {name: share_of(names == name) for name in MIRROR_SOLUTIONS},
+        "distinct_sums": share_of(distinct_sums(hidden, 0.1).all(axis=1)),
+        "units_not_opposite": quantiles(opposite),
+        "same_order_in_both_units": share_of(same_order),
+        "hidden_biases_negative": share_of((solved[:, 14:16] < 0).all(axis=1)),
+        "output_bias_positive": share_of(solved[:, 16] > 0),
     }
 
 
@@ -140,20 +147,10 @@ def default_folder(num_runs: int) -> Path:
     return results_folder("symmetry", num_runs, PUBLISHED_RUNS)
 
 
-def _quantiles(values: np.ndarray) -> dict[str, float]:
-    return {f"q{q:02d}": float(np.percentile(values, q)) for q in (5, 25, 50, 75, 95)}
-
-
-def _share(holds: Any) -> dict[str, Any]:
-    return success_rate(int(holds.sum()), len(holds))._asdict()
-
-
 def save(result: Mapping[str, Any], folder: Path) -> None:
     """Write `results.json`, `runs.npz` and the text of `README.md`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "results.json").write_text(json.dumps(result["record"], indent=2) + "\n")
+    save_record(result["record"], write_up(result["record"]), folder)
     np.savez_compressed(folder / "runs.npz", **result["arrays"])
-    (folder / "README.md").write_text(write_up(result["record"]))
 
 
 def write_up(record: Mapping[str, Any]) -> str:
@@ -176,9 +173,9 @@ def write_up(record: Mapping[str, Any]) -> str:
         epochs = row["epochs"]
         lines.append(
             f"| {row['criterion']} | {percent(row['success_rate'])} | "
-            f"{_number(epochs['median'])} "
-            f"({_number(epochs['low'])} to {_number(epochs['high'])}) | "
-            f"{_number(epochs['q25'])} and {_number(epochs['q75'])} | "
+            f"{number(epochs['median'])} "
+            f"({number(epochs['low'])} to {number(epochs['high'])}) | "
+            f"{number(epochs['q25'])} and {number(epochs['q75'])} | "
             f"{percent(row['share_by_printed_epochs'])} |"
         )
     lines += ["", _verdict(first, last), "", "![epochs](figures/epochs.png)", ""]
@@ -257,10 +254,6 @@ def _details(first: Mapping[str, Any], last: Mapping[str, Any]) -> list[str]:
 def _near_neither(row: Mapping[str, Any]) -> float:
     shares = row["weights"]["solutions"].values()
     return max(0.0, 1 - sum(share["estimate"] for share in shares))
-
-
-def _number(value: Any) -> str:
-    return "not reached" if value is None else f"{value:,}"
 
 
 def _spread(quantiles: Mapping[str, float], digits: int) -> str:

@@ -12,6 +12,11 @@ import pytest
 import bpjax
 from bpjax.analysis.convergence import summarize_runs
 from experiments import family_trees, initial_weights, reproduce, same_bits, solutions, symmetry
+from experiments.family_trees import codes, recipes
+from experiments.reproduce import rows, training
+from experiments.reproduce.verdicts import verdict
+from experiments.solutions import chapter, measures
+from experiments.study import mean_over_runs
 
 
 def figures_in(folder):
@@ -136,7 +141,7 @@ def test_same_bits_saves_its_table(same_bits_record, tmp_path):
 def test_the_table_names_every_experiment():
     from bpjax.tasks import TASKS
 
-    found = reproduce.experiments()
+    found = rows.experiments()
     assert {experiment.task.name for experiment in found} == set(TASKS)
     names = [experiment.name for experiment in found]
     assert len(set(names)) == len(names)
@@ -163,9 +168,9 @@ def test_a_small_table_is_computed_saved_and_drawn(tmp_path):
 
 
 def test_slow_experiments_are_left_out_of_a_quick_look(monkeypatch):
-    quick = [e for e in reproduce.experiments() if e.name == "shift-register-3"]
+    quick = [e for e in rows.experiments() if e.name == "shift-register-3"]
     slow = [dataclasses.replace(quick[0], name="slow", slow=True)]
-    monkeypatch.setattr(reproduce, "experiments", lambda: quick + slow)
+    monkeypatch.setattr(training, "experiments", lambda: quick + slow)
     record = reproduce.compute(20, tell=lambda words: None)
     assert record["left_out"] == ["slow"]
     assert "Left out below 100 runs, being slow: slow." in reproduce.write_up(record)
@@ -193,12 +198,12 @@ def row_with(percentile, low, high, bound=False):
     ],
 )
 def test_a_verdict_says_where_the_printed_number_lies(row, words):
-    assert reproduce.verdict(row).startswith(words)
+    assert verdict(row).startswith(words)
 
 
 def test_answers_of_one_run_are_not_counted_as_independent():
     shares = np.array([0.0, 1.0] * 50)
-    interval = reproduce._clustered(shares)
+    interval = mean_over_runs(shares)
     assert interval["estimate"] == 0.5
     assert interval["high"] - 0.5 == pytest.approx(1.96 * 0.5025 / 10, rel=1e-3)
 
@@ -211,10 +216,10 @@ def test_an_unknown_experiment_is_refused():
 
 @pytest.fixture(scope="module")
 def family_result():
-    learns = family_trees.Cell(rate=5, momentum=0.95, measured_from="margin", init_range=1.4)
+    learns = recipes.Cell(rate=5, momentum=0.95, measured_from="margin", init_range=1.4)
     still = dataclasses.replace(learns, momentum=0.9, init_range=0.0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(family_trees, "LONG_CAP", family_trees.CAP)
+        patch.setattr(codes, "LONG_CAP", recipes.CAP)
         return family_trees.compute(num_runs=6, cells=[still, learns], best_runs=6)
 
 
@@ -251,7 +256,7 @@ def test_family_trees_saves_and_draws(family_result, tmp_path):
 
 
 def test_family_trees_vary_every_open_choice_from_the_printed_recipe():
-    start, *others = family_trees.variations(family_trees.PRINTED)
+    start, *others = recipes.variations(recipes.PRINTED)
     task = start.task()
     assert (start.words(), start.distance()) == ("as printed", (0, 1, 0))
     assert (
@@ -270,19 +275,19 @@ def test_family_trees_vary_every_open_choice_from_the_printed_recipe():
 
 def test_family_trees_the_best_recipe_is_the_nearest_of_the_equally_good():
     share = {"low": 0.8, "estimate": 0.85, "high": 0.9}
-    far, near, bad = (family_trees.Cell(rate=rate) for rate in (5, 2, 1))
+    far, near, bad = (recipes.Cell(rate=rate) for rate in (5, 2, 1))
     rows = {
         far: {"solved": share},
         near: {"solved": share | {"estimate": 0.84, "high": 0.89}},
         bad: {"solved": share | {"estimate": 0.1, "high": 0.2}},
     }
-    assert family_trees.choose_best(rows) == near
-    assert family_trees.nearest(rows) == near.words()
-    assert family_trees.ladder(rows) == ["as printed", "rate x5"]
+    assert recipes.choose_best(rows) == near
+    assert recipes.nearest(rows) == near.words()
+    assert recipes.ladder(rows) == ["as printed", "rate x5"]
 
 
 def test_family_trees_only_the_published_number_of_runs_goes_to_the_published_folder():
-    root = Path(family_trees.__file__).parent.parent
+    root = Path(symmetry.__file__).parent.parent
     assert family_trees.default_folder(200) == root / "experiments" / "results" / "family_trees"
     assert family_trees.default_folder(20) == root / "results" / "family_trees-20"
 
@@ -297,7 +302,7 @@ def hand_made_weights(task):
         return np.concatenate([into_hidden.ravel(), [10, -10, 10, -10], thresholds, [-5]])
     if task.name == "graded-code":
         weights = np.zeros(task.network.num_parameters)
-        weights[:2] = solutions.FIG_8[:2]
+        weights[:2] = chapter.FIG_8[:2]
         return weights
     nets = {"symmetry": bpjax.printed.symmetry_detector, "xor": bpjax.printed.xor_direct}
     return nets[task.name]().vector()
@@ -324,7 +329,7 @@ def solutions_record():
         return HandMade(status=status, epochs=np.full(num_runs, 9), weights=weights)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(solutions.bpjax, "sweep", sweep)
+        patch.setattr(bpjax, "sweep", sweep)
         return solutions.compute(num_runs=12, first_seed=120)
 
 
@@ -370,7 +375,7 @@ def test_solutions_knows_the_printed_nets(solutions_record):
 
 def test_solutions_calls_an_order_and_its_reverse_one():
     values = np.array([[0.6, 1.0, 0.0, 0.2], [0.4, 0.0, 1.0, 0.8], [0.0, 0.3, 0.6, 1.0]])
-    names = solutions._orders(values).tolist()
+    names = measures._orders(values).tolist()
     assert names[0] == names[1] == "10 < 11 < 00 < 01"
     assert names[2] == "11 < 10 < 01 < 00"
 
@@ -378,7 +383,7 @@ def test_solutions_calls_an_order_and_its_reverse_one():
 def test_solutions_finds_one_side_open_whichever_side_it_is():
     targets = bpjax.tasks.xor().targets
     outputs = [[0.5, 1, 0.5, 0], [0, 0.5, 1, 0.5], [0.5, 0.5, 1, 0], [0, 1, 1, 0], [0.5] * 4]
-    found = solutions._one_side_open(np.array(outputs)[..., None], targets)
+    found = measures._one_side_open(np.array(outputs)[..., None], targets)
     assert found.tolist() == [True, True, True, False, False]
 
 
@@ -397,7 +402,7 @@ def test_solutions_can_write_and_draw_when_nothing_was_solved(tmp_path):
         return HandMade(status=status, epochs=np.full(num_runs, 9), weights=weights)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(solutions.bpjax, "sweep", sweep)
+        patch.setattr(bpjax, "sweep", sweep)
         record = solutions.compute(num_runs=3)
     assert "no runs" in solutions.write_up(record)
     solutions.draw(record, tmp_path)
@@ -412,12 +417,12 @@ def test_solutions_refuses_no_runs_in_one_sentence(capsys):
 @pytest.mark.parametrize(("num_runs", "published"), [(10_000, True), (7, False)])
 def test_solutions_saves_where_it_belongs(num_runs, published, monkeypatch, solutions_record):
     saved = []
-    monkeypatch.setattr(solutions.bpjax, "use_all_cpu_cores", lambda: None, raising=False)
+    monkeypatch.setattr(solutions, "use_all_cpu_cores", lambda: None)
     monkeypatch.setattr(solutions, "compute", lambda runs: saved.append(runs) or solutions_record)
     monkeypatch.setattr(solutions, "save", lambda record, folder: saved.append(folder))
     monkeypatch.setattr(solutions, "draw", lambda record, folder: saved.append(folder))
     assert solutions.main(["--runs", str(num_runs)]) == 0
-    root = Path(solutions.__file__).parent.parent
+    root = Path(symmetry.__file__).parent.parent
     path = "experiments/results/solutions" if published else f"results/solutions-{num_runs}"
     assert saved == [num_runs, root / path, root / path]
 
@@ -480,10 +485,10 @@ def test_the_committed_pictures_are_those_of_the_committed_record():
 
 
 def test_the_readme_shows_the_committed_table():
-    here = Path(reproduce.__file__).parent
+    here = Path(symmetry.__file__).parent
     record = json.loads((here / "results" / "reproduce" / "results.json").read_text())
     assert record["num_runs"] == reproduce.PUBLISHED_RUNS
-    names = [experiment.name for experiment in reproduce.experiments()]
+    names = [experiment.name for experiment in rows.experiments()]
     assert [row["name"] for row in record["rows"]] == names  # no row is missing
     readme = (here.parent / "README.md").read_text()
     committed = reproduce.write_up(record)

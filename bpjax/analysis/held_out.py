@@ -1,12 +1,15 @@
 """How runs answer the cases that they were not trained on."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import scipy.stats
 from numpy.typing import ArrayLike, NDArray
 
 from bpjax.analysis.activations import activations_of
+from bpjax.analysis.convergence import Interval, success_rate
 from bpjax.errors import SettingError
+from bpjax.status import Status
 
 if TYPE_CHECKING:
     from bpjax.task import Task
@@ -74,3 +77,74 @@ def held_out_answers(
         parts.append(np.abs(answers - wanted[some]) < tolerance)
     right = np.concatenate(parts)
     return HeldOut(case, np.all(right, axis=2), right.sum(axis=2))
+
+
+def summarize_answers(
+    status: ArrayLike, right: ArrayLike, num_cases: int, level: float = 0.95
+) -> dict[str, Any]:
+    """Return how runs answer their held-out cases, fit for JSON.
+
+    Args:
+      status: how the runs ended, shape (num_runs,).
+      right: how many of its held-out cases each has right, same shape: the column
+        `held_out_right` of a sweep.
+      num_cases: how many each of them holds out.
+      level: confidence level of the intervals.
+
+    Returns:
+      `num_cases`, and under `converged` and `all_runs` their `num_runs`, the mean `share_right` of
+      their cases and the share of runs with `all_right`; None where there are no such runs.
+
+    Raises:
+      SettingError: if a number right is not from 0 to `num_cases`.
+
+    Example:
+      >>> found = summarize_answers([Status.CONVERGED, Status.MAX_EPOCHS], [4, 2], num_cases=4)
+      >>> [found[runs]["share_right"]["estimate"] for runs in ("converged", "all_runs")]
+      [1.0, 0.75]
+    """
+    status, right = np.asarray(status), np.asarray(right)
+    if right.size and not 0 <= right.min() <= right.max() <= num_cases:
+        raise SettingError("right", f"must be from 0 to {num_cases}", right.tolist())
+    return {
+        "num_cases": num_cases,
+        "converged": _answers(right[status == Status.CONVERGED], num_cases, level),
+        "all_runs": _answers(right, num_cases, level),
+    }
+
+
+def _answers(right: NDArray, num_cases: int, level: float) -> dict[str, Any] | None:
+    if not right.size:
+        return None
+    all_right = int(np.sum(right == num_cases))
+    return {
+        "num_runs": right.size,
+        "share_right": mean_share(right / num_cases, level)._asdict(),
+        "all_right": success_rate(all_right, right.size, level)._asdict(),
+    }
+
+
+def mean_share(shares: ArrayLike, level: float = 0.95) -> Interval:
+    """Return the mean of one share per run, with its interval: runs are independent, not answers.
+
+    The Wilson interval of as many independent answers as would make the mean as uncertain as the
+    spread between runs does. With one answer per run it is that of `success_rate`. Where all runs
+    agree, their spread says nothing: each counts as one answer.
+
+    Args:
+      shares: from 0 to 1, shape (num_runs,); at least one.
+      level: confidence level.
+
+    Example:
+      >>> found = mean_share([0.5, 0.75, 1.0, 0.75])
+      >>> found.estimate, round(found.low, 3), round(found.high, 3)
+      (0.75, 0.551, 0.88)
+    """
+    shares = np.asarray(shares, float)
+    mean, spread, z = shares.mean(), shares.var(), scipy.stats.norm.ppf((1 + level) / 2)
+    answers = len(shares) * (mean * (1 - mean) / spread if spread > 0 else 1.0)
+    shrink = 1 + z**2 / answers
+    middle = (mean + z**2 / (2 * answers)) / shrink
+    half = z / shrink * np.sqrt(mean * (1 - mean) / answers + (z / (2 * answers)) ** 2)
+    low, high = max(0.0, middle - half), min(1.0, middle + half)
+    return Interval(float(mean), float(low), float(high), level)

@@ -158,16 +158,19 @@ def _print_cells(cells: Sequence[Mapping[str, Any]]) -> None:
     names = list(cells[0]["settings"])
     level = f"{cells[0]['success_rate']['level']:.0%}"
     table = [[*names, f"solved ({level} interval)", "median epochs", "best restart -> expected"]]
+    asked = any(cell["held_out"] for cell in cells)
+    table[0] += ["held-out cases right, of converged runs"] * asked
     for cell in cells[:MOST_ROWS]:
         success, epochs, restart = cell["success_rate"], cell["epochs"], cell["restart"]
         table.append(
             [
                 *(_text(cell["settings"][name]) for name in names),
-                f"{success['estimate']:.2%} ({success['low']:.2%} to {success['high']:.2%})",
+                _share(success),
                 f"{_count(epochs['median'])} ({_count(epochs['low'])} to {_count(epochs['high'])})",
                 "-"
                 if restart is None
                 else f"{restart['cutoff']:,} -> {restart['expected_epochs']:,.0f}",
+                *[_share_right(cell["held_out"])] * asked,
             ]
         )
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
@@ -197,11 +200,33 @@ def _print_outcome(outcome: Mapping[str, Any]) -> None:
         )
     if epochs["min"] is not None:
         print(f"  range          {epochs['min']:,} to {epochs['max']:,} epochs among the converged")
+    if outcome["held_out"] is not None:
+        print(f"  held out       {_answers(outcome['held_out'])}")
     if restart is not None:
         print(
             f"  restart        after {restart['cutoff']:,} epochs: "
             f"{restart['expected_epochs']:,.0f} epochs expected per solution, the least"
         )
+
+
+def _answers(held_out: Mapping[str, Any]) -> str:
+    """Say how runs answer the cases that they were not trained on."""
+    num_cases, found = held_out["num_cases"], held_out["converged"]
+    which = "converged runs" if found else "all runs"
+    found = found or held_out["all_runs"]
+    return (
+        f"{_share(found['share_right'])} of {num_cases} cases right, all of them in "
+        f"{_share(found['all_right'])} of {which}"
+    )
+
+
+def _share_right(held_out: Mapping[str, Any] | None) -> str:
+    found = held_out and held_out["converged"]
+    return _share(found["share_right"]) if found else "-"
+
+
+def _share(share: Mapping[str, float]) -> str:
+    return f"{share['estimate']:.2%} ({share['low']:.2%} to {share['high']:.2%})"
 
 
 def _shown_settings(summary: Mapping[str, Any]) -> list[tuple[str, str]]:

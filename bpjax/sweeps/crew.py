@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from bpjax.epoch import Cases
 from bpjax.network import parameter_names
 from bpjax.sweeps import lanes, scheduler
 from bpjax.sweeps.memory import check_memory
@@ -59,6 +60,9 @@ class Crew:
         self.seconds_per_call = seconds_per_call
         self.layout = scheduler.LAYOUTS[plan.implementation]
         self.cases = self.layout.cases_of(group.task, group.program)
+        self.asked = None
+        if group.task.num_held_out and not plan.summary_only:
+            self.asked = Cases(*group.task.cases(group.program.dtype))
         self.max_epochs = np.int32(group.task.recipe.max_epochs)
         num_lanes = lanes.num_lanes(plan.block_size)
         self.capacity = plan.block_size * mesh.size
@@ -147,6 +151,10 @@ class Crew:
         order = np.argsort(ended.pop("ticket"))
         runs = np.arange(self.first, self.stop)
         columns = {name: column[order] for name, column in ended.items()}
+        if self.plan.num_held_out and "held_out_right" not in columns:
+            columns["held_out_right"] = np.zeros(
+                len(runs), np.int32
+            )  # of none, beside others' some
         weights = {"weights": columns.pop("weights")} if "weights" in columns else {}
         return {
             "seed": self.plan.seeds_of(runs),
@@ -170,6 +178,7 @@ class Crew:
             "counts" if self.plan.summary_only else keep,
             bins,
             self.cases,
+            self.asked,
             self.max_epochs,
             np.int32(stride),
             np.int32(rounds),

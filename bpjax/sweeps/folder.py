@@ -242,6 +242,8 @@ class SweepFolder:
             return f"the folder is to hold {runs_text([(first, last)])}"
         if self.identity.get("rows") == "counts":
             return _fault_of_counts(stop - start, columns)
+        if fault := _fault_of_answers(self.identity.get("num_held_out", 0), columns):
+            return fault
         for name, column in columns.items():
             if column.shape[:1] != (stop - start,):
                 return f"column {name!r} must have {stop - start} rows, got shape {column.shape}"
@@ -252,6 +254,16 @@ class SweepFolder:
             text = seeds_text(self.identity, start, stop)
             return f"column 'seed' must hold {text} in order, as uint32"
         return ""
+
+
+def _fault_of_answers(num_held_out: int, columns: Mapping[str, np.ndarray]) -> str:
+    """Return what keeps `columns` from saying how many held-out cases each run has right."""
+    if not num_held_out:
+        return ""
+    right = columns.get("held_out_right", np.array([-1]))
+    if right.dtype.kind in "iu" and right.min() >= 0 and right.max() <= num_held_out:
+        return ""
+    return f"column 'held_out_right' must hold whole numbers from 0 to {num_held_out}"
 
 
 def _fault_of_counts(num_runs: int, columns: Mapping[str, np.ndarray]) -> str:

@@ -97,6 +97,14 @@ class Plan:
         index, count = self.shard.index, self.shard.count
         return range(self.num_runs * (index - 1) // count, self.num_runs * index // count)
 
+    @property
+    def num_held_out(self) -> int:
+        """Cases that a run holds out, the most of any: the column `held_out_right` counts them.
+
+        0 where there is no such column: nothing is held out, or no row is kept per run.
+        """
+        return 0 if self.summary_only else max(task.num_held_out for task in self.tasks)
+
     def groups(self) -> list[Group]:
         """Return the runs of this shard by compiled program, in order."""
         decays = any(cell.task.recipe.decays for cell in self.cells)
@@ -159,6 +167,7 @@ class Plan:
         """
         described = [task.describe() for task in self.tasks]
         runs = self.runs
+        asked = {"num_held_out": self.num_held_out} if self.num_held_out else {}
         return {
             "task": described[0] if len(described) == 1 else described,
             "grid": {
@@ -170,6 +179,7 @@ class Plan:
             "implementation": self.implementation,
             "block_size": self.block_size,
             "rows": "counts" if self.summary_only else "runs",
+            **asked,
             "weight_names": parameter_names(self.tasks[0].network) if self.keep_weights else None,
             "xla_flags": os.environ.get("XLA_FLAGS", ""),
             "bpjax": __version__,
@@ -208,8 +218,8 @@ def make_plan(
       block_size: runs per device and block, at least 1; None takes one that was measured to be good
         for the device and the net.
       keep_weights: keep the final weights of every run.
-      summary_only: keep no row per run, only how many ended when and how. The points of a grid are
-        then trained one after another.
+      summary_only: keep no row per run, only how many ended when and how: not what they answer to
+        held-out cases. The points of a grid are then trained one after another.
       refill: give the lanes of ended runs to new ones at once; without, a block of runs waits for
         its last. The results are the same.
       shard: (i, n), the i-th of n parts, counted from 1.

@@ -66,8 +66,9 @@ class SweepResult:
 
     Attributes:
       table: the identity of the sweep and one column per quantity: `seed`, `status`, `epochs`,
-        `loss`, the settings of the grid, and `weights` where they were kept; with `summary_only`
-        one row per kind of outcome, with its `count`.
+        `loss`, `held_out_right` where the task holds out cases (how many of them the run has
+        right at its outcome), the settings of the grid, and `weights` where they were kept; with
+        `summary_only` one row per kind of outcome, with its `count`.
       timing: seconds and work of the session that made the last runs; None if unknown.
     """
 

@@ -19,7 +19,7 @@ from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Int, UInt
 
-from bpjax.epoch import Program, RunState, Settings
+from bpjax.epoch import Cases, Program, RunState, Settings, held_out_right
 from bpjax.network import flatten_params
 from bpjax.status import Status
 from bpjax.sweeps import lanes, matrix, unrolled
@@ -30,6 +30,9 @@ LAYOUTS: dict[str, Layout] = {"matrix": matrix, "unrolled": unrolled}  # type: i
 
 EMPTY = -1
 """The ticket of a lane without a run."""
+
+PARTS = 16
+"""One of so many parts of a device's lanes is asked at once how it answers held-out cases."""
 
 EVERYWHERE = PartitionSpec()
 
@@ -78,6 +81,7 @@ class Ended(NamedTuple):
       status: how it ended.
       epoch: when.
       loss: the loss then.
+      held_out_right: how many of its held-out cases were right then; None where there are none.
       weights: (num_parameters, places), or None.
     """
 
@@ -85,6 +89,7 @@ class Ended(NamedTuple):
     status: Any
     epoch: Any
     loss: Any
+    held_out_right: Any
     weights: Any
 
 
@@ -159,6 +164,7 @@ def advance(
     keep: Keep,
     bins: int,
     cases: Any,
+    asked: Cases | None,
     max_epochs: Any,
     num_epochs: Any,
     num_rounds: Any,
@@ -176,6 +182,8 @@ def advance(
       keep: what to write down of a run that has ended.
       bins: for counts, `max_epochs + 1`.
       cases: what the layout's `cases_of` returned.
+      asked: the cases again, of which a run that has ended is asked those that it held out; None
+        where none are, or where only counts are kept.
       max_epochs: the cap of every run.
       num_epochs: the stride: epochs per round.
       num_rounds: rounds in this call; a device stops earlier when it has nothing to do.
@@ -190,6 +198,7 @@ def advance(
 
     def on_device(
         cases: Any,
+        asked: Any,
         max_epochs: Any,
         num_epochs: Any,
         num_rounds: Any,
@@ -218,8 +227,9 @@ def advance(
                 pool.runs,
             )
             ended = (pool.ticket != EMPTY) & (runs.status != Status.RUNNING)
-            written = _write_down(program, keep, bins, report, runs, pool.ticket, ended)
-            pool = Pool(runs, pool.settings, jnp.where(ended, EMPTY, pool.ticket))
+            pool = Pool(runs, pool.settings, pool.ticket)
+            written = _write_down(program, keep, bins, asked, report, pool, ended)
+            pool = pool._replace(ticket=jnp.where(ended, EMPTY, pool.ticket))
             num_ended = report.num_ended + jnp.sum(ended, dtype=jnp.int32)
             return Advanced(pool, Report(written, num_ended, taken, report.rounds + 1))
 
@@ -228,7 +238,7 @@ def advance(
         begin = Advanced(pool, Report(nothing, zero, zero, zero))
         return lax.while_loop(busy, one_round, begin)
 
-    numbers = jax.tree.map(jnp.asarray, (cases, max_epochs, num_epochs, num_rounds))
+    numbers = jax.tree.map(jnp.asarray, (cases, asked, max_epochs, num_epochs, num_rounds))
     in_specs = (*[EVERYWHERE] * len(numbers), *sharding_of((pool, queue)))
     report = jax.eval_shape(functools.partial(_report_shape, program, keep, bins), pool, queue)
     return jax.shard_map(
@@ -251,9 +261,10 @@ def _nothing_ended(program: Program, keep: Keep, bins: int, pool: Pool, queue: Q
         return jnp.zeros(3 * bins, jnp.int32)
     places = pool.ticket.size + queue.ticket.size  # all that are here can end
     whole, weights = jnp.zeros(places, jnp.int32), None
+    right = whole if program.held_out else None
     if keep == "weights":
         weights = jnp.zeros((_num_numbers(pool.runs), places), program.dtype)
-    return Ended(whole, whole, whole, jnp.zeros(places, program.dtype), weights)
+    return Ended(whole, whole, whole, jnp.zeros(places, program.dtype), right, weights)
 
 
 def _num_numbers(runs: RunState) -> int:
@@ -284,24 +295,44 @@ def _fill(
 
 
 def _write_down(
-    program: Program, keep: Keep, bins: int, report: Report, runs: RunState, ticket: Any, ended: Any
+    program: Program, keep: Keep, bins: int, asked: Any, report: Report, pool: Pool, ended: Any
 ) -> Any:
     """Return what is written down, with the runs in the lanes that have `ended`."""
+    runs = pool.runs
 
     def write(written: Any) -> Any:
         if keep == "counts":
             place = (runs.status - 1) * bins + runs.epoch
             return written.at[place].add(ended.astype(jnp.int32), mode="drop")
+        right = None if asked is None else _ask(program, asked, pool, ended)
         weights = None
         if keep == "weights":
             flatten = functools.partial(flatten_params, program.network)
             weights = jax.vmap(flatten, in_axes=-1, out_axes=-1)(runs.params)
-        rows = Ended(ticket, runs.status, runs.epoch, runs.loss, weights)
+        rows = Ended(pool.ticket, runs.status, runs.epoch, runs.loss, right, weights)
         place = report.num_ended[0] + jnp.cumsum(ended.astype(jnp.int32)) - 1
         place = jnp.where(ended, place, written.ticket.size)  # out of bounds: dropped
         return jax.tree.map(lambda a, row: a.at[..., place].set(row, mode="drop"), written, rows)
 
     return lax.cond(jnp.any(ended), write, lambda written: written, report.ended)
+
+
+def _ask(program: Program, asked: Cases, pool: Pool, ended: Any) -> Any:
+    """Return how many held-out cases are right, in the lanes that have `ended`.
+
+    These are few at most times, so a few lanes are asked at once, as often as needed.
+    """
+    few = ended.size // PARTS
+    first_the_ended = jnp.argsort(~ended)
+    ask = jax.vmap(functools.partial(held_out_right, program, asked), -1, -1)
+
+    def ask_few(k: Any, right: Any) -> Any:
+        these = lax.dynamic_slice_in_dim(first_the_ended, k * few, few)
+        told = pool.settings.threshold, pool.runs.params, pool.runs.trained
+        return right.at[these].set(ask(*jax.tree.map(lambda a: jnp.take(a, these, -1), told)))
+
+    times = (jnp.sum(ended, dtype=jnp.int32) + few - 1) // few
+    return lax.fori_loop(0, times, ask_few, jnp.zeros(ended.size, jnp.int32))
 
 
 # ---- on the host ---------------------------------------------------------------------------------
@@ -311,8 +342,9 @@ class Collected(NamedTuple):
     """What the host learns from a call: the runs that ended, and how much was done.
 
     Attributes:
-      columns: `ticket`, `status`, `epochs`, `loss` and, if kept, `weights`, a row per run; with
-        counts instead `status`, `epochs` and `count`, a row for each kind of outcome.
+      columns: `ticket`, `status`, `epochs`, `loss`, `held_out_right` where cases are held out and,
+        if kept, `weights`, a row per run; with counts instead `status`, `epochs` and `count`, a row
+        for each kind of outcome.
       num_ended: how many runs ended.
       taken: per device, how many runs of its queue were begun.
       lane_epochs: epochs made by all usable lanes, busy or not.
@@ -350,6 +382,8 @@ def _columns(ended: Ended, count: np.ndarray) -> dict[str, np.ndarray]:
         "epochs": ended.epoch[where],
         "loss": ended.loss[where],
     }
+    if ended.held_out_right is not None:
+        columns["held_out_right"] = ended.held_out_right[where]
     if ended.weights is not None:
         columns["weights"] = np.ascontiguousarray(ended.weights[:, where].T)
     return columns

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bpjax.analysis.convergence import summarize_outcomes
+from bpjax.analysis.held_out import summarize_answers
 from bpjax.analysis.outcomes import outcomes_of
 from bpjax.sweeps.shape import fault_of, nothing, number, whole
 from bpjax.sweeps.store import RunTable
@@ -74,6 +75,7 @@ def summarize(table: RunTable, timing: Timing | None, level: float = 0.95) -> di
         "seeds": identity["seeds"],
         "shard": identity["shard"],
         **_outcome(columns, level),
+        "held_out": _held_out(columns, tasks, level),
         **_timing(timing),
     }
     if identity["columns"]:
@@ -128,8 +130,21 @@ def _outcome(columns: Mapping[str, np.ndarray], level: float) -> dict[str, Any]:
     return {**summarize_outcomes(outcomes, level), "seed_epochs": outcomes.seed_epochs}
 
 
+def _held_out(
+    columns: Mapping[str, np.ndarray], tasks: list[Mapping[str, Any]], level: float
+) -> dict[str, Any] | None:
+    """Return how held-out cases are answered; None if none are, or not the same number of them."""
+    held_out = [task["held_out"] for task in tasks]
+    numbers = {cases if isinstance(cases, int) else len(cases) for cases in held_out}
+    number = numbers.pop()
+    if numbers or not number or "held_out_right" not in columns:
+        return None
+    return summarize_answers(columns["status"], columns["held_out_right"], number, level)
+
+
 def _cells(table: RunTable, tasks: list[Mapping[str, Any]], level: float) -> list[dict[str, Any]]:
     names = table.identity["columns"]
+    varied = [name for name in names if name not in table.identity["grid"]]  # options of the task
     columns = table.columns
     num_rows = len(columns["status"])
     # Rows are ordered by cell: a cell ends where any of its settings changes.
@@ -142,6 +157,8 @@ def _cells(table: RunTable, tasks: list[Mapping[str, Any]], level: float) -> lis
         point = {name: columns[name][start].item() for name in names}
         part = {name: column[start:stop] for name, column in columns.items()}
         words = {"settings": point, "criterion": _criterion(tasks, point)}
-        cells.append({**words, **_outcome(part, level)})
+        same = [t for t in tasks if all(t["options"][name] == point[name] for name in varied)]
+        answers = {"held_out": _held_out(part, same, level)}
+        cells.append({**words, **_outcome(part, level), **answers})
         start = stop
     return cells

@@ -1,0 +1,5 @@
+"""`python -m experiments.reproduce`."""
+
+from experiments.reproduce import main
+
+main()

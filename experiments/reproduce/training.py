@@ -1,0 +1,117 @@
+"""Trains the seeds of every experiment, and says where the published numbers lie among them."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import bpjax
+from bpjax.errors import SettingError
+from bpjax.status import Status
+from bpjax.sweeps.run import environment
+from bpjax.task import Published, Task
+from experiments.reproduce.rows import Experiment, experiments
+from experiments.reproduce.verdicts import verdict
+from experiments.study import mean_over_runs, recipe_in_words, share_of
+
+
+def compute(
+    num_runs: int,
+    folder: Path | None = None,
+    only: Sequence[str] = (),
+    tell: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Run every experiment.
+
+    Args:
+      num_runs: seeds per experiment; of the slow ones a tenth, and none below 100.
+      folder: where finished runs are kept; None keeps nothing.
+      only: names of the experiments to run; all unless given.
+      tell: is told of each row as it is done.
+
+    Returns:
+      What `results.json` holds.
+    """
+    everything = _chosen(only)
+    # A tenth of fewer runs would say nothing, and take most of the time of a quick look.
+    chosen = [e for e in everything if only or not e.slow or num_runs >= 100]
+    rows = []
+    for number, experiment in enumerate(chosen, 1):
+        began = time.perf_counter()
+        runs = max(num_runs // 10, 1) if experiment.slow else num_runs
+        row = measure(experiment, runs, folder)
+        row["verdict"] = experiment.judge(row) if experiment.judge else verdict(row)
+        rows.append(row)
+        seconds = time.perf_counter() - began
+        tell(f"{number} of {len(chosen)}, {seconds:.1f} s: {experiment.name}: {row['verdict']}")
+    left_out = [experiment.name for experiment in everything if experiment not in chosen]
+    return {
+        "num_runs": num_runs,
+        "rows": rows,
+        "left_out": left_out,
+        "environment": environment(),
+    }
+
+
+def _chosen(only: Sequence[str]) -> list[Experiment]:
+    known = {experiment.name: experiment for experiment in experiments()}
+    for name in only:
+        if name not in known:
+            raise SettingError("only", f"must name experiments among {', '.join(known)}", name)
+    return [known[name] for name in only] or list(known.values())
+
+
+def measure(experiment: Experiment, num_runs: int, folder: Path | None) -> dict[str, Any]:
+    """Train the seeds of one experiment and return its row."""
+    task = experiment.task
+    out = None if folder is None else folder / "sweeps" / f"{experiment.name}-{num_runs}"
+    result = bpjax.sweep(task, num_runs, out=out)
+    summary = result.summary()
+    return {
+        "name": experiment.name,
+        "title": task.title,
+        "network": task.network.describe(),
+        "source": task.source,
+        "printed_recipe": experiment.printed,
+        "our_recipe": recipe_in_words(task),
+        "differs": experiment.differs,
+        "because": experiment.because,
+        "num_runs": num_runs,
+        "max_epochs": task.recipe.max_epochs,
+        "criterion": summary["criterion"],
+        "converged": summary["converged"],
+        "success_rate": summary["success_rate"],
+        "epochs": summary["epochs"],
+        "bound": experiment.bound,
+        "published": [_beside(figure, result) for figure in task.published],
+        "held_out": _held_out(task, result),
+    }
+
+
+def _beside(figure: Published, result: Any) -> dict[str, Any]:
+    """Return a published figure, and at which percentile of our runs it lies."""
+    beside = figure._asdict() | {"percentile": None}
+    if figure.epochs is not None:
+        by_then = (result["status"] == Status.CONVERGED) & (result["epochs"] <= figure.epochs)
+        share = share_of(by_then)
+        beside["percentile"] = {
+            name: 100 * value if name != "level" else value for name, value in share.items()
+        }
+    return beside
+
+
+def _held_out(task: Task, result: Any) -> dict[str, Any] | None:
+    """Return how converged runs answer what they were not trained on; None if that is nothing."""
+    if not task.num_held_out:
+        return None
+    solved = result["status"] == Status.CONVERGED
+    if not solved.any():
+        return {"runs": 0}
+    right = result["held_out_right"][solved]
+    return {
+        "runs": len(right),
+        "cases": task.num_held_out,
+        "right": mean_over_runs(right / task.num_held_out, most=1.0),
+        "all_right": share_of(right == task.num_held_out),
+        "at_most_one_wrong": share_of(right >= task.num_held_out - 1),
+    }

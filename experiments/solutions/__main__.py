@@ -1,0 +1,5 @@
+"""`python -m experiments.solutions`."""
+
+from experiments.solutions import main
+
+raise SystemExit(main())
