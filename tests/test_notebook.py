@@ -1,0 +1,34 @@
+"""The notebook runs from top to bottom, and is committed with what it shows."""
+
+from pathlib import Path
+
+import nbclient
+import nbformat
+import pytest
+
+NOTEBOOK = Path(__file__).parent.parent / "experiments" / "tour.ipynb"
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_the_notebook_is_committed_with_its_results():
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    assert [cell.execution_count for cell in code_cells(notebook)] == list(
+        range(1, len(code_cells(notebook)) + 1)
+    )
+    assert all(cell.outputs for cell in code_cells(notebook)[1:])
+    kinds = {output.output_type for cell in code_cells(notebook) for output in cell.outputs}
+    assert "error" not in kinds
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_from_one_network_to_a_million():
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    said = [cell.outputs for cell in code_cells(notebook)]
+    nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": "."}}).execute()
+    assert "1,000,000 runs" in str(code_cells(notebook)[-2].outputs)
+    for before, cell in zip(said, code_cells(notebook), strict=True):
+        kinds = [output.output_type for output in cell.outputs]
+        assert [output.output_type for output in before] == kinds
