@@ -10,7 +10,7 @@ import numpy as np
 
 from bpjax.criteria import Criterion
 from bpjax.errors import SettingError
-from bpjax.learning import Recipe, Schedule
+from bpjax.learning import MOST_CHANGES, Recipe, Schedule
 from bpjax.loss import HalfSquaredError, Loss
 from bpjax.network import Network
 from bpjax.numbers import whole_number
@@ -69,8 +69,8 @@ class Task:
       published: what was reported.
 
     Raises:
-      SettingError: if inputs or targets do not fit the network, or for held-out cases that do not
-        exist, come twice or leave none to train on.
+      SettingError: if inputs or targets do not fit the network, for held-out cases that do not
+        exist, come twice or leave none to train on, or for more weight changes than are counted.
     """
 
     name: str
@@ -96,6 +96,10 @@ class Task:
             if shape != (num_cases, width):
                 raise SettingError(field, f"must have shape ({num_cases}, {width})", shape)
         object.__setattr__(self, "held_out", _held_out(self.held_out, num_cases))
+        most = MOST_CHANGES // num_cases
+        if self.recipe.updates == "case" and self.recipe.max_epochs > most:
+            rule = f"must be at most {most:,} where weights change after each of {num_cases} cases"
+            raise SettingError("max_epochs", rule, self.recipe.max_epochs)
 
     @property
     def num_cases(self) -> int:
