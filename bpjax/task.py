@@ -11,7 +11,7 @@ import numpy as np
 from bpjax.criteria import Criterion
 from bpjax.display import Display
 from bpjax.errors import SettingError
-from bpjax.learning import Recipe, Schedule
+from bpjax.learning import MOST_CHANGES, Recipe, Schedule
 from bpjax.loss import HalfSquaredError, Loss
 from bpjax.network import Layer, Network
 from bpjax.numbers import whole_number
@@ -72,7 +72,8 @@ class Task:
 
     Raises:
       SettingError: if inputs or targets do not fit the network, for held-out cases that do not
-        exist, come twice or leave none to train on, or for a `Plane` of weights it does not have.
+        exist, come twice or leave none to train on, for more weight changes than are counted, or
+        for a `Plane` of weights it does not have.
     """
 
     name: str
@@ -100,6 +101,10 @@ class Task:
                 raise SettingError(field, f"must have shape ({num_cases}, {width})", shape)
         object.__setattr__(self, "held_out", _held_out(self.held_out, num_cases))
         self.recipe.initializer.check(self.network)
+        most = MOST_CHANGES // num_cases
+        if self.recipe.updates == "case" and self.recipe.max_epochs > most:
+            rule = f"must be at most {most:,} where weights change after each of {num_cases} cases"
+            raise SettingError("max_epochs", rule, self.recipe.max_epochs)
 
     @property
     def num_cases(self) -> int:

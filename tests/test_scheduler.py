@@ -205,6 +205,28 @@ def test_a_chunk_that_counts_other_runs_than_it_names_is_refused(tmp_path):
         folder.publish_chunk(0, 100, columns)
 
 
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("count", [-1, 6]),
+        ("count", [0, 5]),
+        ("count", [2**63 - 1, 6 - 2**63]),
+        ("count", [2.5, 2.5]),
+        ("epochs", [-1, 9]),
+        ("epochs", [7, 9.0]),
+        ("status", [0, 1]),
+        ("status", [1, 4]),
+    ],
+)
+def test_a_chunk_whose_counts_cannot_be_is_refused(name, values, tmp_path):
+    identity = make_plan(XOR, 5, block_size=8, summary_only=True).identity()
+    columns = {"status": np.int8([1, 2]), "epochs": np.int32([7, 9]), "count": np.array([3, 2])}
+    with SweepFolder.open_for_writing(tmp_path, identity, {}) as folder:
+        with pytest.raises(ValueError, match=f"column '{name}' must hold"):
+            folder.publish_chunk(0, 5, columns | {name: np.array(values)})
+        folder.publish_chunk(0, 5, columns)
+
+
 def test_counts_and_rows_are_different_sweeps(tmp_path):
     bpjax.sweep(XOR, 5, block_size=8, out=tmp_path)
     with pytest.raises(bpjax.ResultsError, match='`rows` was "runs", is now "counts"'):

@@ -619,3 +619,18 @@ def test_pairs_to_hold_out_can_be_named_or_counted():
     assert tasks.sequence(held_out=0).num_held_out == 0
     with pytest.raises(SettingError, match="`held_out` must be a number, or pairs of the letters"):
         tasks.sequence(held_out="AF")
+
+
+def test_weight_changes_must_fit_their_counter():
+    """They are counted in 32 bits; one more would start the schedules over."""
+    most = (2**31 - 1) // 4
+    assert tasks.xor().with_settings(updates="case", max_epochs=most).recipe.max_epochs == most
+    assert tasks.xor().with_settings(max_epochs=most + 1).recipe.max_epochs == most + 1
+    words = f"`max_epochs` must be at most {most:,} where weights change after each of 4 cases"
+    with pytest.raises(SettingError, match=f"{words}, got {most + 1}"):
+        tasks.xor().with_settings(updates="case", max_epochs=most + 1)
+
+
+def test_equal_output_weights_are_said_to_be_hard():
+    assert "2 of 100" in tasks.t_c(equal_output_weights=True).open_choices
+    assert "of 100" not in tasks.t_c().open_choices

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from bpjax.errors import ResultsError
+from bpjax.status import Status
 from bpjax.sweeps import files
 from bpjax.sweeps.chunks import (
     Chunk,
@@ -261,9 +262,13 @@ def _fault_of_answers(num_held_out: int, columns: Mapping[str, np.ndarray]) -> s
     if not num_held_out:
         return ""
     right = columns.get("held_out_right", np.array([-1]))
-    if right.dtype.kind in "iu" and right.min() >= 0 and right.max() <= num_held_out:
+    return _fault_of_numbers("held_out_right", right, 0, num_held_out)
+
+
+def _fault_of_numbers(name: str, column: np.ndarray, least: int, most: int) -> str:
+    if column.dtype.kind in "iu" and np.all(column >= least) and np.all(column <= most):
         return ""
-    return f"column 'held_out_right' must hold whole numbers from 0 to {num_held_out}"
+    return f"column {name!r} must hold whole numbers from {least} to {most}"
 
 
 def _fault_of_counts(num_runs: int, columns: Mapping[str, np.ndarray]) -> str:
@@ -273,8 +278,13 @@ def _fault_of_counts(num_runs: int, columns: Mapping[str, np.ndarray]) -> str:
         return f"it must have the columns status, epochs and count, not {names}"
     if len({column.shape for column in columns.values()}) > 1:
         return "its columns must have one length"
-    if columns["count"].dtype.kind not in "iu":
-        return "its column count must hold whole numbers"
+    for name, least, most in (
+        ("status", Status.CONVERGED.value, Status.NONFINITE.value),
+        ("epochs", 0, 2**31 - 1),
+        ("count", 1, num_runs),
+    ):
+        if fault := _fault_of_numbers(name, columns[name], least, most):
+            return fault
     counted = int(np.sum(columns["count"], dtype=np.int64))
     return "" if counted == num_runs else f"it must count {num_runs} runs, and counts {counted}"
 

@@ -85,7 +85,7 @@ def t_c(
             f"({rows} by {columns}) and where patterns are shown ({shown}); whether detectors "
             "reach over its border (they do, by all but one cell) and share one threshold (they "
             "do); whether the weights to the output are equal "
-            f"({'they are' if equal_output_weights else 'they need not be'}). The gradient of a "
+            f"({_EQUAL if equal_output_weights else 'they need not be'}). The gradient of a "
             "shared weight is the sum over its copies. Momentum 0.9, the chapter's usual value "
             "(p. 330), is secondary."
         ),
@@ -95,6 +95,11 @@ def t_c(
         ),
     )
 
+
+_EQUAL = (
+    "they are; then hardly any run is solved, on 4 by 4 cells within 5,000 epochs 2 of 100 with "
+    "patterns wherever they fit and none of 100 in the middle, from weights in +-1 12 and 7"
+)
 
 T_SHAPES = ("###/.#./.#.", "..#/###/..#", ".#./.#./###", "#../###/#..")
 C_SHAPES = ("##/#./##", "###/#.#", "##/.#/##", "#.#/###")
