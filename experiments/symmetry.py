@@ -293,7 +293,8 @@ def _ratios(arrays: Mapping[str, np.ndarray], words: str, ax: Axes | None = None
         ratios = arrays[f"ratios_{tolerance}"]
         label = f"solved to tolerance {tolerance} ({len(ratios):,} nets)"
         second, third = ratios.T
-        ax.scatter(second, third, s=size, color=color, alpha=0.5, linewidths=0, label=label)
+        look: dict[str, Any] = {"alpha": 0.5, "linewidths": 0, "rasterized": True}  # many dots
+        ax.scatter(second, third, s=size, color=color, label=label, **look)
     for name, sizes in MIRROR_SOLUTIONS.items():
         offset = (-30, 18) if name == "1 : 2 : 4" else (0, -26)
         ax.annotate(name, sizes, offset, textcoords="offset points", ha="center")

@@ -243,6 +243,7 @@ def _shown_settings(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         "decay_biases": True,
         "updates": "batch",
         "optimizer": "paper",
+        "copies": "average",
         "initializer": "Initializer(distribution='uniform', biases='drawn')",
         "precision": "float32",
     }

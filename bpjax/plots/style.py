@@ -80,6 +80,7 @@ def figure_svg(fig: Figure | SubFigure) -> str:
     root = fig.get_figure(root=True)
     with matplotlib.rc_context({"svg.hashsalt": "bpjax"}):
         plain: Any = {"metadata": {"Date": None}, "facecolor": "white", "bbox_inches": "tight"}
+        plain["dpi"] = 150  # of the parts that are drawn as pixels
         root.savefig(svg, format="svg", **plain)
     return svg.getvalue()
 
