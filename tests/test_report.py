@@ -1,6 +1,7 @@
 """`bpjax report`: what the page says, that it repeats, that it only shows, and what it refuses."""
 
 import base64
+import dataclasses
 import json
 import re
 import shlex
@@ -233,7 +234,21 @@ def test_a_run_is_shown_with_its_weights(made):
     assert [float(row[2].replace("\N{MINUS SIGN}", "-")) for row in rows] == pytest.approx(
         saved.snapshots.weights[-1], abs=6e-5
     )
-    assert len(page.all("img")) == 2
+    assert len(page.all("img")) == 4  # with weights and activities, as the task is known
+
+
+def test_answers_to_held_out_cases_are_told(tmp_path):
+    bpjax.sweep(bpjax.tasks.parity(bits=2), 5, max_epochs=3, out=tmp_path / "none")
+    task = dataclasses.replace(xor(), held_out=1)
+    bpjax.sweep(task, 40, max_epochs=CAP, out=tmp_path / "some")
+    found = json.loads((tmp_path / "some" / "summary.json").read_text())["held_out"]
+    page = Page(report([tmp_path / "some"]))
+    ((head, *rows),) = page.tables["Answers to the cases held out"]
+    assert head[2] == "of 1 cases right"
+    assert rows[-1][:2] == ["all runs", "40"]
+    share, interval = map(plain, rate(found["all_runs"]["share_right"]))
+    assert rows[-1][2] == f"{share} ({interval})"
+    assert "Answers to the cases held out" not in Page(report([tmp_path / "none"])).tables
 
 
 def test_runs_that_broke_are_pointed_out(made, tmp_path):
@@ -552,6 +567,19 @@ def test_any_string_is_text(made, harmless, tmp_path_factory, text):
     check_hostile(made, harmless, tmp_path_factory.mktemp("any") / "sweep", text)
 
 
+def test_long_options_are_told_apart(tmp_path):
+    """Options whose words differ where a figure has no more room for them."""
+    variants = [
+        dataclasses.replace(xor(), name="xor" * 50, options={"words": "same" * 20 + end})
+        for end in ("a", "b")
+    ]
+    bpjax.sweep(variants, 4, max_epochs=5, out=tmp_path / "long")
+    page = Page(report([tmp_path / "long"]))
+    assert [row[0] for row in page.tables["Each point of the grid"][0][1:]] == [
+        "same" * 20 + end for end in ("a", "b")
+    ]
+
+
 def test_hostile_strings_of_a_run_are_text(made, tmp_path):
     text = "<script>alert(1)</script>\"'"
     plainly = Page(report([made / "run"]))
@@ -621,6 +649,16 @@ DAMAGE = {
     "no seeds": (in_identity(seeds={"first": 0}), "`identity.seeds.count` is missing"),
     "a grid of nothing": (in_identity(grid={"learning_rate": []}), "`identity.grid` is not as"),
     "a tolerance in words": (in_identity(grid={"tolerance": ["a", "b"]}), "`identity.grid` is not"),
+    "a recipe without weights": (
+        in_task(recipe={"max_epochs": 9, "init_range": 1, "initializer": None}),
+        "`identity.task` is not as bpjax",
+    ),
+    "a cap beyond counting": (
+        in_task(recipe={"max_epochs": 2**31, "init_range": 1, "initializer": ""}),
+        "`identity.task` is not as bpjax",
+    ),
+    "held-out cases in words": (in_task(held_out="two"), "`identity.task` is not as bpjax"),
+    "other held-out cases": (in_identity(num_held_out=2), "`num_held_out` is not that of"),
     "an unknown column": (in_identity(columns=["a"]), "`columns` holds 'a'"),
     "runs that do not fit": (
         in_identity(runs={"start": 0, "stop": 10**30}),
@@ -704,13 +742,13 @@ def foreign_setting(table):
 
 
 COLUMNS = {
-    take_status: ("two", "has chunks without the columns 'epochs', 'status'"),
+    take_status: ("two", "has chunks without one of the columns 'status', 'epochs'"),
     unknown_status: ("two", "`status` must hold final outcomes only"),
     epochs_in_words: ("two", "`epochs` must hold whole numbers"),
     negative_epochs: ("two", "`epochs` must not be negative"),
     counts_in_words: ("counts", "its column count must hold whole numbers"),
     other_seeds: ("two", "column 'seed' must hold seeds 0 to 199"),
-    foreign_setting: ("grid", "has chunks whose column 'momentum' is not of its grid"),
+    foreign_setting: ("grid", "has chunks with settings that are not its grid's"),
 }
 
 

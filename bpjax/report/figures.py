@@ -2,57 +2,68 @@
 
 import base64
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
-import numpy as np
 from matplotlib.axes import Axes
 
 from bpjax.analysis.convergence import survival_of_outcomes
 from bpjax.analysis.outcomes import Outcomes
-from bpjax.plots.draw import history_figures
+from bpjax.network import parameter_names, unflatten_params
+from bpjax.plots.draw import history_figures, run_figures
 from bpjax.plots.style import figure_png, figure_svg
 from bpjax.plots.survival import survival
 from bpjax.plots.sweep import MOST_GROUPS, sweep_figures
 from bpjax.report.folders import Sweep, WatchedRun
-from bpjax.report.words import count, rate, shortened
+from bpjax.report.short import short_names, with_short_names
+from bpjax.report.words import count, rate
 from bpjax.status import Status
-from bpjax.sweeps.store import RunTable
+from bpjax.task import Task
+from bpjax.training import Run
 
 LARGEST_SVG = 300_000
 """Bytes; a larger drawing is shown as pixels."""
 
 
 class Figure(NamedTuple):
-    """An image: its address, which holds it, and what it shows, in a caption and in words."""
+    """An image: its address, which holds it, and what it shows, in a caption and in words.
+
+    A dark page shows a figure with light and dark `turned`, unless they mean something in it.
+    """
 
     source: str
     caption: str
     words: str
+    turned: bool
 
 
 _CAPTIONS = {
     "survival": "The share of runs not yet converged, after Kaplan and Meier, with its pointwise "
     "band.",
+    "epochs": "How many epochs the converged runs needed, and how many runs never converged.",
+    "solved": "The share of runs that converged, over the settings.",
+    "median-epochs": "The epochs by which half of all runs had converged, over the settings.",
+    "loss": "The loss over training.",
+    "gradient-size": "What comes back to the units of each layer (above), and what its weights get "
+    "of it (below).",
+    "network": "The weights as the run ended.",
+    "activities": "What the units do as the run ended.",
 }
+_TURNED = ("survival", "epochs")
 
 
 def figures_of_sweep(sweep: Sweep, summary: Mapping) -> list[Figure]:
     """Draw what `bpjax sweep` draws."""
-    columns = {shortened(key): _short_column(c) for key, c in sweep.table.columns.items()}
-    table = RunTable(shortened(sweep.table.identity), columns)
-    figures = []
-    for name, axes in sweep_figures(table).items():
-        caption = _CAPTIONS.get(name, name.replace("-", " ").capitalize() + ".")
-        figures.append(Figure(_address(axes), caption, f"{caption} {_course(summary)}"))
-    return figures
+    table = with_short_names(sweep.table)
+    return [_figure(name, axes, _course(summary)) for name, axes in sweep_figures(table).items()]
 
 
 def comparison_figure(sweeps: Mapping[str, Outcomes]) -> Figure | None:
     """Draw the survival curves of several sweeps; None if they are too many to be told apart."""
     if len(sweeps) > MOST_GROUPS:
         return None
-    curves = dict(zip(_told_apart(sweeps), map(survival_of_outcomes, sweeps.values()), strict=True))
+    names = short_names(sweeps)
+    curves = {names[name]: survival_of_outcomes(sweeps[name]) for name in sweeps}
     axes = survival(curves, title="Runs not yet converged, by sweep", log_epochs=True)
     left = ", ".join(f"{1 - _converged(sweeps[name]):.1%} of {name}" for name in sweeps)
     return Figure(
@@ -60,50 +71,32 @@ def comparison_figure(sweeps: Mapping[str, Outcomes]) -> Figure | None:
         "One curve per sweep; all runs of a grid are drawn together.",
         f"Survival curves of {len(sweeps)} sweeps on one axis of epochs. At the end of each curve "
         f"these shares are not converged: {left}.",
+        turned=True,
     )
 
 
-def figures_of_run(run: WatchedRun) -> list[Figure]:
-    """Draw the loss and the gradients of a run."""
-    saved = run.run
-    outcome = shortened(saved.outcome)
-    loss, gradients = history_figures(
-        saved.history,
-        outcome["task"],
-        outcome["seed"],
-        outcome["criterion"],
-        Status[outcome["status"]],
-        outcome["epochs"],
-    ).values()
-    first, last = saved.history.loss[0], saved.history.loss[-1]
-    layers = ", ".join(saved.history.gradient_size)
-    return [
-        Figure(
-            _address(loss),
-            "The loss over training.",
-            f"Loss against epoch: from {first:.4g} to {last:.4g} in {outcome['epochs']:,} epochs.",
-        ),
-        Figure(
-            _address(gradients),
-            "What comes back to the units of each layer (above), and what its weights get of it.",
-            f"Root-mean-square error signal and gradient against epoch, by layer: {layers}.",
-        ),
-    ]
+def figures_of_run(run: WatchedRun, task: Task | None) -> list[Figure]:
+    """Draw what `bpjax train` draws, as far as the task is known."""
+    saved, outcome = run.run, run.run.outcome
+    status, epochs = Status[outcome["status"]], outcome["epochs"]
+    seed, last = outcome["seed"], saved.snapshots.weights[-1]
+    if task and list(saved.weight_names) == parameter_names(task.network):
+        params = unflatten_params(task.network, last)
+        loss = saved.history.loss[-1]
+        trained = Run(task, seed, status, epochs, loss, params, saved.history, saved.snapshots)
+        drawn = run_figures(trained)
+    else:
+        words = short_names([outcome["task"], outcome["criterion"]])
+        about = words[outcome["task"]], seed, words[outcome["criterion"]]
+        drawn = history_figures(saved.history, *about, status, epochs)
+    first, end = saved.history.loss[0], saved.history.loss[-1]
+    course = f"The loss went from {first:.4g} to {end:.4g} in {epochs:,} epochs."
+    return [_figure(name, axes, course) for name, axes in drawn.items()]
 
 
-def _short_column(column: np.ndarray) -> np.ndarray:
-    if column.dtype.kind != "U":
-        return column
-    values, places = np.unique(column, return_inverse=True)
-    return np.array(_told_apart(values.tolist()))[places]
-
-
-def _told_apart(names: Iterable[str]) -> list[str]:
-    """Return names short enough for a key, numbered if what told them apart was cut off."""
-    short = [shortened(name) for name in names]
-    if len(set(short)) == len(short):
-        return short
-    return [f"{k}: {name}" for k, name in enumerate(short, 1)]
+def _figure(name: str, axes: Axes, course: str) -> Figure:
+    caption = _CAPTIONS.get(name, name.replace("-", " ").capitalize() + ".")
+    return Figure(_address(axes), caption, f"{caption} {course}", name in _TURNED)
 
 
 def _course(summary: Mapping) -> str:

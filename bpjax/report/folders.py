@@ -4,6 +4,7 @@ A fingerprint and a seal prove that nothing was changed by accident. A stranger 
 everything that is shown or counted is checked for its shape as well.
 """
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -20,6 +21,7 @@ from bpjax.run_folder import load as load_run
 from bpjax.sweeps.chunks import missing_ranges, runs_text
 from bpjax.sweeps.files import explained, listing
 from bpjax.sweeps.folder import SweepFolder
+from bpjax.sweeps.plan import LARGEST_GRID
 from bpjax.sweeps.shape import ENVIRONMENT, IDENTITY, fault_of
 from bpjax.sweeps.store import RunTable, read_runs
 from bpjax.sweeps.summary import Timing, recorded_timing
@@ -127,6 +129,12 @@ def _inconsistency(identity: Mapping[str, Any]) -> str | None:
     if shard is not None and shard["index"] > shard["count"]:
         return "its shard is none of its shards"
     tasks = _tasks(identity)
+    held_out = [task["held_out"] for task in tasks]
+    numbers = [cases if isinstance(cases, int) else len(cases) for cases in held_out]
+    if identity.get("num_held_out", max(numbers)) != max(numbers):
+        return "`num_held_out` is not that of its tasks"
+    if len(tasks) * math.prod(map(len, identity["grid"].values())) > LARGEST_GRID:
+        return "its grid has too many points"
     if any({*task["options"]} != {*tasks[0]["options"]} for task in tasks):
         return "its tasks are not variants of one"
     for column in identity["columns"]:
@@ -163,9 +171,9 @@ def _sweep(parts: Sequence[tuple[str, SweepFolder]]) -> Sweep:
         raise ResultsError(f"{both} hold the same sweep; name one of them.")
     found = [chunk for folder in folders for chunk in _chunks_without_gap(folder)]
     table = read_runs(*(folder.path for folder in folders), allow_partial=True)
-    _check_columns(first, table)
+    columns = _needed_columns(first, table)
     bounds = first.bounds if len(folders) == 1 else (0, _num_runs(first.identity))
-    columns = {printable(key): _printable_column(c) for key, c in table.columns.items()}
+    columns = {printable(key): _printable_column(column) for key, column in columns.items()}
     return Sweep(
         name=", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else ""),
         sources=tuple(_source(folder) for folder in folders),
@@ -187,19 +195,36 @@ def _chunks_without_gap(folder: SweepFolder) -> list[tuple[int, int]]:
     return found
 
 
-def _check_columns(folder: SweepFolder, table: RunTable) -> None:
+def _needed_columns(folder: SweepFolder, table: RunTable) -> dict[str, np.ndarray]:
+    """Return the columns that a report is made from, after a look at what they hold."""
     columns, identity = table.columns, table.identity
-    names = {"status", "epochs", *identity["columns"]}
-    if not all(name in columns and columns[name].ndim == 1 for name in names):
-        needed = ", ".join(map(repr, sorted(names)))
-        raise ResultsError(f"{str(folder.path)!r} has chunks without the columns {needed}.")
-    for name in identity["columns"]:
-        options = [task["options"].get(name) for task in _tasks(identity)]
-        there_are = np.array(identity["grid"].get(name, options)).tolist()
-        if not set(np.unique(columns[name]).tolist()) <= set(there_are):
-            raise ResultsError(
-                f"{str(folder.path)!r} has chunks whose column {name!r} is not of its grid."
-            )
+    wanted = ["status", "epochs", *identity["columns"]]
+    wanted += ["count"] * (identity["rows"] == "counts")
+    wanted += ["held_out_right"] * bool(identity.get("num_held_out"))
+    if not all(name in columns and columns[name].ndim == 1 for name in wanted):
+        names = ", ".join(map(repr, wanted))
+        raise ResultsError(f"{str(folder.path)!r} has chunks without one of the columns {names}.")
+    if not _points_of(columns, identity) <= _points(identity):
+        raise ResultsError(
+            f"{str(folder.path)!r} has chunks with settings that are not its grid's."
+        )
+    return {name: columns[name] for name in wanted}
+
+
+def _points_of(columns: Mapping[str, np.ndarray], identity: Mapping[str, Any]) -> set[tuple]:
+    """Return the different settings that rows have."""
+    return set(zip(*(columns[name].tolist() for name in identity["columns"]), strict=True))
+
+
+def _points(identity: Mapping[str, Any]) -> set[tuple]:
+    """Return the points of a grid, each value as a column holds it: all of one type."""
+    grid, tasks = identity["grid"], _tasks(identity)
+    names = identity["columns"]
+    cells = itertools.product(tasks, itertools.product(*grid.values()))
+    rows = [{**task["options"], **dict(zip(grid, point, strict=True))} for task, point in cells]
+    return set(
+        zip(*(np.array([row[name] for row in rows]).tolist() for name in names), strict=True)
+    )
 
 
 def _outcomes(folder: SweepFolder, table: RunTable) -> Outcomes:

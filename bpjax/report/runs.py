@@ -54,7 +54,7 @@ def run_part(run: WatchedRun) -> Part:
         numbers=numbers,
         notes=[],
         tables=[weights] if weights else [],
-        figures=figures_of_run(run),
+        figures=figures_of_run(run, again.task if again else None),
         facts=[*facts, *machine_facts(run.source), *source_facts(again)],
         commands=[command],
         made=tables.sources([run.source]),

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bpjax.errors import ResultsError, SettingError
 from bpjax.report import tables
 from bpjax.report.command import Repeat, repeat
 from bpjax.report.figures import figures_of_sweep
@@ -27,6 +28,8 @@ def sweep_part(sweep: Sweep, summary: Mapping[str, Any]) -> Part:
     identity = sweep.table.identity
     repeats = [repeat(source.identity) for source in sweep.sources]
     found = [tables.outcomes(summary), tables.epochs(summary)]
+    if summary["held_out"]:
+        found.append(tables.held_out(summary["held_out"]))
     if "cells" in summary:
         found.append(tables.cells(summary))
     return Part(
@@ -47,7 +50,10 @@ def sweep_part(sweep: Sweep, summary: Mapping[str, Any]) -> Part:
 def summary_of(sweep: Sweep) -> dict[str, Any]:
     """Return the summary of a sweep, as `summary.json` holds it."""
     timing = sweep.sources[0].timing if len(sweep.sources) == 1 else None
-    return summarize(sweep.table, timing)
+    try:
+        return summarize(sweep.table, timing)
+    except SettingError as fault:
+        raise ResultsError(f"{sweep.sources[0].path!r} cannot be summarized: {fault}") from None
 
 
 def _title(identity: Mapping[str, Any], again: Repeat | None, summary: Mapping[str, Any]) -> str:
@@ -111,7 +117,7 @@ def _notes(sweep: Sweep, summary: Mapping[str, Any]) -> list[str]:
 
 def _facts(sweep: Sweep, summary: Mapping[str, Any], again: Repeat | None) -> list[tuple[str, str]]:
     seeds, identity = summary["seeds"], sweep.table.identity
-    facts = [("task", summary["task"]), ("network", _networks(identity))]
+    facts = [("task", summary["task"]), ("network", _networks(identity, again))]
     facts += setting_facts(summary["settings"])
     facts.append(("criterion", summary["criterion"]))
     last = seeds["first"] + seeds["count"] - 1
@@ -124,7 +130,9 @@ def _facts(sweep: Sweep, summary: Mapping[str, Any], again: Repeat | None) -> li
     return [*facts, *machine_facts(sweep.sources[0]), *source_facts(again)]
 
 
-def _networks(identity: Mapping[str, Any]) -> str:
+def _networks(identity: Mapping[str, Any], again: Repeat | None) -> str:
+    if again and not isinstance(identity["task"], list):
+        return again.task.network.describe()
     tasks = identity["task"] if isinstance(identity["task"], list) else [identity["task"]]
     sizes = ["-".join(str(layer["size"]) for layer in t["network"]["layers"]) for t in tasks]
     return setting(list(dict.fromkeys(sizes)))

@@ -76,6 +76,17 @@ def epochs(summary: Mapping[str, Any]) -> Table:
     )
 
 
+def held_out(answers: Mapping[str, Any]) -> Table:
+    """Return how runs answer the cases that they were not trained on."""
+    rows = []
+    for text, key in (("converged runs", "converged"), ("all runs", "all_runs")):
+        if found := answers[key]:
+            shares = [" (".join(rate(found[which])) + ")" for which in ("share_right", "all_right")]
+            rows.append([text, count(found["num_runs"]), *shares])
+    head = ["", "runs", f"of {answers['num_cases']:,} cases right", "runs with all of them right"]
+    return Table("Answers to the cases held out", head, rows)
+
+
 def cells(summary: Mapping[str, Any]) -> Table:
     """Return one row per point of a grid, the first ones of many."""
     points = summary["cells"]

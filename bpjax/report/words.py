@@ -32,15 +32,6 @@ def _typed(character: str) -> str:
     return character if character.isprintable() else repr(character)[1:-1]
 
 
-def shortened(value: Any, most: int = 28) -> Any:
-    """Return a value from JSON with all its text cut to what fits into a figure."""
-    if isinstance(value, str):
-        return value if len(value) <= most else f"{value[: most - 1]}…"
-    if isinstance(value, Mapping):
-        return {key: shortened(entry, most) for key, entry in value.items()}
-    return [shortened(entry, most) for entry in value] if isinstance(value, list) else value
-
-
 def count(value: float | None) -> str:
     """Return a number of runs or epochs.
 

@@ -97,9 +97,13 @@ def _tasks(value: Any) -> bool:
     )
 
 
+def _cap(value: Any) -> bool:
+    return positive(value) and value < 2**31
+
+
 _SETTING = (nothing, flag, number, text)
 _NUMBERS = ("tolerance", "loss_below", "init_range")
-_COUNTED_WITH = {"max_epochs": positive, "init_range": number}
+_COUNTED_WITH = {"max_epochs": _cap, "init_range": number, "initializer": text}
 
 
 def _grid(value: Any) -> bool:
@@ -113,6 +117,7 @@ _TASK = {
     "name": text,
     "options": table((*_SETTING, [_SETTING])),
     "network": {"layers": [{"size": positive}]},
+    "held_out": (whole, [whole]),
     "criterion": text,
     "recipe": table(_SETTING),
 }
