@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from bpjax.network import Key, Network
 from bpjax.plots.arrange import by_level, grid, in_time, levels
-from bpjax.plots.page import Words, text_width
+from bpjax.plots.page import TEXT_HEIGHT, Words, text_width
 from bpjax.plots.squares import Mosaic, largest_of
 
 WIDEST = 10.0
@@ -42,15 +42,17 @@ def activities(
       title: the caller's words.
       targets: desired outputs, shape (num_cases, num_out).
       captions: a line for each case.
-      names: of the units of a layer, by its name; in an iterative net by its name there.
+      names: of the units of a layer, by its name; in an iterative net by its name there. They are
+        left out where cells are too small for them.
       rows: in how many rows the units of a layer stand; as few as possible unless given.
       ax: where to draw; a new figure if not given.
 
     Returns:
       The axes drawn on.
     """
-    names, rows = names or {}, rows or {}
+    rows = rows or {}
     inches = min(INCHES, WIDEST / _widest(network, rows))
+    names = (names or {}) if inches >= TEXT_HEIGHT else {}
     in_steps = network.iterated is not None
     sheet = in_time(network, names, inches) if in_steps else by_level(network, names, rows, inches)
     values = {name: np.asarray(table, float) for name, table in activations.items()}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bpjax.network import Key, Network
-from bpjax.plots.page import Box, Words, around, box_of, text_width
+from bpjax.plots.page import TEXT_HEIGHT, Box, Words, around, box_of, text_width
 from bpjax.recurrent import at
 
 LONGEST_ROW = 64
@@ -107,32 +107,38 @@ def by_level(
       inches: length of a cell, which decides how much room a text takes.
     """
     shape = {layer.name: grid(layer.size, rows.get(layer.name)) for layer in network.layers}
-    title = {layer.name: text_width(layer.name) / inches + 0.4 for layer in network.layers}
-    reach = {name: (columns / 2 + title[name], columns / 2) for name, (_, columns) in shape.items()}
-    cell = {n: np.divmod(np.arange(network.size(n)), columns) for n, (_, columns) in shape.items()}
-    offsets = {name: column - (shape[name][1] - 1) / 2 for name, (_, column) in cell.items()}
+    columns = {name: num_columns for name, (_, num_columns) in shape.items()}
+    offsets = {
+        name: np.arange(network.size(name)) % wide - (wide - 1) / 2
+        for name, wide in columns.items()
+    }
+    title = {name: text_width(name) / inches + 0.4 for name in shape}
+    reach = {name: (wide / 2 + title[name], wide / 2) for name, wide in columns.items()}
     x = centers(network, offsets, reach, GAP)
     sheet = Sheet({}, [], [])
     y = 0.0
     for level in levels(network):
-        above, below = zip(*(_names_of(network, name, names, shape) for name in level), strict=True)
-        y += max(_height(texts, inches) for texts in below)
+        texts = {name: _names_of(network, name, names, shape) for name in level}
         tallest = max(shape[name][0] for name in level)
-        for name, over, under in zip(level, above, below, strict=True):
-            num_rows, columns = shape[name]
-            left, middle = x[name] - (columns - 1) / 2, y + tallest / 2
-            top = middle + (num_rows - 1) / 2
-            sheet.places[name] = np.column_stack([x[name] + offsets[name], top - cell[name][0]])
-            sheet.titles.append(Words(left - 0.9, middle, name, "right"))
-            bottom = top - num_rows + 1
-            sheet.names.extend(
-                Words(left + k, top + 0.7, t, "left", True) for k, t in enumerate(over)
-            )
-            sheet.names.extend(
-                Words(left + k, bottom - 0.7, t, "right", True) for k, t in enumerate(under)
-            )
-        y += tallest + max(_height(texts, inches) for texts in above) + GAP
+        y += max(_height(below, inches) for _, below in texts.values())
+        for name in level:
+            top = y + (tallest + shape[name][0] - 1) / 2
+            row = np.arange(network.size(name)) // columns[name]
+            sheet.places[name] = np.column_stack([x[name] + offsets[name], top - row])
+            left = float(x[name] + offsets[name][0])
+            sheet.titles.append(Words(left - 0.9, y + tallest / 2, name, "right"))
+            sheet.names.extend(_written(left, top, top - shape[name][0] + 1, *texts[name]))
+        y += tallest + max(_height(above, inches) for above, _ in texts.values()) + GAP
     return sheet
+
+
+def _written(
+    left: float, top: float, bottom: float, above: Sequence[str], below: Sequence[str]
+) -> list[Words]:
+    over = [Words(left + k, top + 0.7, name, "left", True) for k, name in enumerate(above)]
+    return over + [
+        Words(left + k, bottom - 0.7, name, "right", True) for k, name in enumerate(below)
+    ]
 
 
 def grid(size: int, rows: int | None) -> tuple[int, int]:
@@ -171,7 +177,7 @@ def in_time(network: Network, names: Mapping[str, Sequence[str]], inches: float)
     assert network.iterated is not None
     present = {layer.name for layer in network.layers}
     steps = range(network.iterations + 1)
-    height = 1.25
+    height = max(1.25, 1.1 * TEXT_HEIGHT / inches)
     top = height * network.iterations
     sheet = Sheet({}, [], [Words(-0.9, height * t, f"step {t}", "right") for t in steps])
     heading = top + 1.2 + max(_height(texts, inches) for texts in [(), *names.values()])

@@ -13,6 +13,8 @@ from bpjax.training import Run
 
 MOST_LINES = 60
 """A net with more weights is drawn as squares: its lines cannot be told apart."""
+MOST_LEVELS = 8
+"""A deeper net too: it would not fit on a page."""
 MOST_WEIGHTS = 6_000
 MOST_UNITS = 128
 """A net with more weights, or more units in a layer, is not drawn: squares shrink to points."""
@@ -30,7 +32,9 @@ def network_figure(run: Run, title: str) -> Axes | None:
         int(np.sum(c.mask) if c.mask else task.network.size(c.source) * task.network.size(c.target))
         for c in task.network.connections
     )
-    if num_lines <= MOST_LINES:
+    deep = max(task.network.levels.values()) >= MOST_LEVELS
+    in_steps = task.network.iterated is not None and len(net.layers) > 1  # no levels but steps
+    if num_lines <= MOST_LINES and not deep and not in_steps:
         return network_diagram(task.network, run.params, title=title)
     num_weights = sum(map(net.num_weights, net.weights.values()))
     if num_weights > MOST_WEIGHTS or max(layer.size for layer in net.layers) > MOST_UNITS:

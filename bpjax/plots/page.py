@@ -14,6 +14,8 @@ NARROWEST = 6.6
 """In inches: a figure with room for its title."""
 TITLE_SIZE = 10.0
 TEXT_SIZE = 8.0
+TEXT_HEIGHT = 0.125
+"""In inches, of a line of that size: names of neighbours nearer than this would run together."""
 
 
 class Box(NamedTuple):
@@ -52,7 +54,8 @@ def text_width(words: str, size: float = TEXT_SIZE) -> float:
     """Return the width of a line of text in inches, with a little room to spare."""
     if not words.strip():
         return 0.0
-    return 1.06 * float(TextPath((0, 0), words, size=size).get_extents().width) / 72 + 0.03
+    outline = TextPath((0, 0), words, size=size).vertices  # from x = 0 on
+    return 1.06 * float(outline[:, 0].max()) / 72 + 0.03
 
 
 def box_of(words: Words, inches: float = 1.0, size: float = TEXT_SIZE) -> Box:

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from bpjax.network import Key, Layer, Network, Params
-from bpjax.plots.page import Words, text_width
+from bpjax.plots.page import TEXT_HEIGHT, Words, text_width
 from bpjax.plots.squares import Mosaic, largest_of
 
 WIDEST = 9.5
@@ -48,7 +48,8 @@ def hinton_panels(
       network: the net.
       params: its weights and biases.
       title: the caller's words.
-      names: of the units of a layer, by its name (in an iterative net, its name there).
+      names: of the units of a layer, by its name (in an iterative net, its name there); left out
+        where cells are too small for them.
       rows: in how many rows the free weights of a tied connection stand, by its `weight_key`, and
         the units of a layer, by its name.
       ax: where to draw; a new figure if not given.
@@ -65,7 +66,11 @@ def hinton_panels(
     largest = largest_of(tables)
     across = max(sum(b.weights.shape[1] + 1 for b in blocks) for blocks in groups.values())
     down = max(len(table) for table in tables)
-    mosaic = Mosaic(min(INCHES, WIDEST / across, WIDEST / down), largest)
+    inches = min(INCHES, WIDEST / across, WIDEST / down)
+    if inches < TEXT_HEIGHT:
+        names = {}
+        groups = {name: [b._replace(names=()) for b in blocks] for name, blocks in groups.items()}
+    mosaic = Mosaic(inches, largest)
     _set(mosaic, groups, names)
     mosaic.key([largest, largest / 4, -largest], "weight")
     return mosaic.draw(title, ax)
