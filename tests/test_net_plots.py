@@ -594,9 +594,9 @@ def test_a_case_is_named_by_what_it_turns_on_and_whether_it_was_trained():
     def title_of(task):
         return run_figures(run_of(task))["activities"].get_title(loc="left").splitlines()[-1]
 
-    assert title_of(tasks.family_trees()) == "Colin, aunt"
-    assert title_of(tasks.family_trees(held_out="Colin-aunt")) == "Colin, aunt, not trained"
-    assert title_of(tasks.sequence()) == "E, A"
+    assert title_of(tasks.family_trees()) == "shown: Colin, aunt"
+    assert title_of(tasks.family_trees(held_out="Colin-aunt")) == "shown: Colin, aunt, not trained"
+    assert title_of(tasks.sequence()) == "shown: E, A"
     words = words_of(run_figures(run_of(tasks.parity()))["activities"])
     assert {"0000", "0001", "0011", "0111"} <= set(words)
 

@@ -65,7 +65,7 @@ def activity_figure(run: Run, title: str) -> Axes | None:
     return activities(
         task.network,
         {name: table[0] for name, table in found.items()},
-        title=title if len(cases) > 1 else f"{title}\n{captions[0]}",
+        title=title if len(cases) > 1 else f"{title}\nshown: {captions[0]}",
         targets=task.targets[cases],
         captions=captions if len(cases) > 1 else (),
         names=display.names,
