@@ -240,7 +240,7 @@ def save(record: dict[str, Any], folder: Path) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Compute, save and print; exit code 1 if any combination gave other bits."""
-    parser = parser_for("same_bits", PUBLISHED_RUNS, "number of seeds", __doc__)
+    parser = parser_for("same_bits", PUBLISHED_RUNS, "number of seeds", __doc__, draws=False)
     options = parser.parse_args(argv)
     jax.config.update("jax_num_cpu_devices", max(NUM_DEVICES))
     bpjax.use_all_cpu_cores()

@@ -29,14 +29,17 @@ def results_folder(name: str, num_runs: int, published_runs: int) -> Path:
     return HERE.parent / "results" / f"{name}-{num_runs}"
 
 
-def parser_for(name: str, published_runs: int, runs: str, words: str | None) -> Any:
-    """Return the parser of a study's options `--runs` and `--out`.
+def parser_for(
+    name: str, published_runs: int, runs: str, words: str | None, draws: bool = True
+) -> Any:
+    """Return the parser of a study's options: `--runs`, `--out` and, if it draws, `--no-figures`.
 
     Args:
       name: of the study.
       published_runs: the default of `--runs`.
       runs: what is counted, for the help.
       words: the study's description.
+      draws: whether it has figures.
     """
     parser = argparse.ArgumentParser(prog=f"experiments.{name}", description=words)
     parser.add_argument(
@@ -48,6 +51,8 @@ def parser_for(name: str, published_runs: int, runs: str, words: str | None) -> 
         help=f"folder for the results (default: experiments/results/{name} for "
         f"{published_runs} runs, results/{name}-RUNS for any other number)",
     )
+    if draws:
+        parser.add_argument("--no-figures", action="store_true", help="draw nothing")
     return parser
 
 

@@ -318,7 +318,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"--runs {error.rule}, got {error.value!r}.")
     folder = options.out or default_folder(options.runs)
     save(result, folder)
-    draw(result, folder)
+    if not options.no_figures:
+        draw(result, folder)
     print(write_up(result["record"]))
     return 0
 

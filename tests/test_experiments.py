@@ -105,6 +105,17 @@ def test_symmetry_saves_where_it_was_told(words, num_runs, folder, monkeypatch, 
     assert symmetry.main(words.split()) == 0
     where = symmetry.default_folder(num_runs) if folder == "default" else Path(folder)
     assert saved == [num_runs, where, where]
+    assert symmetry.main([*words.split(), "--no-figures"]) == 0
+    assert saved[3:] == [num_runs, where]
+
+
+def test_reproduce_saves_where_it_was_told_and_draws_unless_unwanted(tmp_path, capsys):
+    words = ["--only", "shift-register-3", "--runs", "5", "--out"]
+    reproduce.main([*words, str(tmp_path / "a")])
+    assert figures_in(tmp_path / "a") == ["epochs"]
+    reproduce.main([*words, str(tmp_path / "b"), "--no-figures"])
+    assert (tmp_path / "b" / "results.json").is_file()
+    assert not (tmp_path / "b" / "figures").exists()
 
 
 @pytest.fixture(scope="module")

@@ -51,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SettingError as error:
         parser.error(f"--runs {error.rule}, got {error.value!r}.")
     save(result, folder)
-    draw(result, folder)
+    if not options.no_figures:
+        draw(result, folder)
     print(write_up(result["record"]))
     return 0

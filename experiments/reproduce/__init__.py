@@ -8,7 +8,6 @@ Finished runs are kept under sweeps/ in that folder, so a table that was interru
 it stopped.
 """
 
-import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from bpjax import use_all_cpu_cores
 from bpjax.errors import SettingError
 from experiments.reproduce.table import draw, write_up
 from experiments.reproduce.training import compute
-from experiments.study import results_folder, save_record
+from experiments.study import parser_for, results_folder, save_record
 
 PUBLISHED_RUNS = 1000
 
@@ -35,18 +34,18 @@ def default_folder(num_runs: int, only: Sequence[str] = ()) -> Path:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Compute, save and draw."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.reproduce", description=__doc__)
-    parser.add_argument("--runs", type=int, default=PUBLISHED_RUNS)
-    parser.add_argument("--only", nargs="*", default=(), metavar="NAME")
+    parser = parser_for("reproduce", PUBLISHED_RUNS, "runs per experiment", __doc__)
+    parser.add_argument("--only", nargs="*", default=(), metavar="NAME", help="rows of the table")
     options = parser.parse_args(argv)
     if options.runs < 1:
         parser.error(f"--runs must be at least 1, got {options.runs}")
     use_all_cpu_cores()
-    folder = default_folder(options.runs, options.only)
+    folder = options.out or default_folder(options.runs, options.only)
     try:
         record = compute(options.runs, folder, options.only)
     except SettingError as fault:
         parser.error(f"--{fault.setting} {fault.rule}, got {fault.value!r}")
     save(record, folder)
-    draw(record, folder)
+    if not options.no_figures:
+        draw(record, folder)
     print(f"\n{write_up(record)}\nSaved in {folder}.")

@@ -44,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"--runs {error.rule}, got {error.value!r}.")
     folder = options.out or default_folder(options.runs)
     save(record, folder)
-    draw(record, folder)
+    if not options.no_figures:
+        draw(record, folder)
     print(write_up(record))
     return 0
