@@ -250,7 +250,7 @@ def test_the_same_sweep_has_the_same_identity():
         {"shard": (1, 2)},
         {"shard": (2, 2)},
     ],
-    ids=str,
+    ids=lambda change: next(iter(change)),
 )
 def test_every_field_that_defines_a_sweep_is_in_its_identity(change):
     assert identity(**change) != identity()
