@@ -24,7 +24,7 @@ from bpjax.cli.options import parse, task_variants
 from bpjax.cli.sweep import Options as SweepOptions
 from bpjax.cli.train import Options as TrainOptions
 from bpjax.errors import ResultsError
-from bpjax.report import report, write_report
+from bpjax.report import figures, report, write_report
 from bpjax.report.command import repeat
 from bpjax.report.words import printable, pvalue, rate
 from bpjax.run_folder import claim, load, save
@@ -239,15 +239,17 @@ def test_a_run_is_shown_with_its_weights(made):
 
 def test_answers_to_held_out_cases_are_told(tmp_path):
     bpjax.sweep(bpjax.tasks.parity(bits=2), 5, max_epochs=3, out=tmp_path / "none")
-    task = dataclasses.replace(xor(), held_out=1)
+    task = dataclasses.replace(xor(), held_out=2)
     bpjax.sweep(task, 40, max_epochs=CAP, out=tmp_path / "some")
     found = json.loads((tmp_path / "some" / "summary.json").read_text())["held_out"]
     page = Page(report([tmp_path / "some"]))
     ((head, *rows),) = page.tables["Answers to the cases held out"]
-    assert head[2] == "of 1 cases right"
+    assert head[2] == "of 2 cases right"
     assert rows[-1][:2] == ["all runs", "40"]
-    share, interval = map(plain, rate(found["all_runs"]["share_right"]))
-    assert rows[-1][2] == f"{share} ({interval})"
+    assert found["all_runs"]["share_right"] != found["all_runs"]["all_right"]
+    for text, key in zip(rows[-1][2:], ("share_right", "all_right"), strict=True):
+        share, interval = map(plain, rate(found["all_runs"][key]))
+        assert text == f"{share} ({interval})"
     assert "Answers to the cases held out" not in Page(report([tmp_path / "none"])).tables
 
 
@@ -302,6 +304,14 @@ def test_the_page_needs_nothing_but_itself(made):
         kind, _, drawing = image["src"].partition(";base64,")
         assert kind == "data:image/svg+xml"
         ElementTree.fromstring(base64.b64decode(drawing))
+
+
+def test_a_drawing_that_is_too_large_is_shown_as_pixels(made, monkeypatch):
+    monkeypatch.setattr(figures, "LARGEST_SVG", 1000)
+    for image in Page(report([made / "two"])).all("img"):
+        kind, _, pixels = image["src"].partition(";base64,")
+        assert kind == "data:image/png"
+        assert base64.b64decode(pixels).startswith(b"\x89PNG")
 
 
 def test_a_large_sweep_makes_a_small_page(made, tmp_path):
