@@ -170,6 +170,13 @@ def test_variants_may_hold_out_different_numbers(capsys):
     assert f"  {some[1]['converged']['share_right']['estimate']:.2%} (" in last
 
 
+def test_variants_may_hold_out_a_number_or_names():
+    variants = [bpjax.tasks.sequence(hidden=1, held_out=held) for held in (2, "AD BE")]
+    cells = bpjax.sweep(variants, 2, max_epochs=1).summary()["cells"]
+    assert [cell["settings"]["held_out"] for cell in cells] == ["2", "AD BE"]
+    assert [cell["held_out"]["num_cases"] for cell in cells] == [2, 2]
+
+
 # ---- shares --------------------------------------------------------------------------------------
 
 

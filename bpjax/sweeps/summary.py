@@ -157,8 +157,17 @@ def _cells(table: RunTable, tasks: list[Mapping[str, Any]], level: float) -> lis
         point = {name: columns[name][start].item() for name in names}
         part = {name: column[start:stop] for name, column in columns.items()}
         words = {"settings": point, "criterion": _criterion(tasks, point)}
-        same = [t for t in tasks if all(t["options"][name] == point[name] for name in varied)]
+        same = [
+            task
+            for task in tasks
+            if all(_is_same(task["options"][name], point[name]) for name in varied)
+        ]
         answers = {"held_out": _held_out(part, same, level)}
         cells.append({**words, **_outcome(part, level), **answers})
         start = stop
     return cells
+
+
+def _is_same(option: Any, entry: Any) -> bool:
+    """Tell whether an entry of a column is an option's value; mixed columns are kept as text."""
+    return option == entry or str(option) == entry
