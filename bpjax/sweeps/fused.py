@@ -5,10 +5,15 @@ weights, velocities and settings of its run, makes all epochs of the stride, jud
 time and freezing it once it has ended, and writes back once. No thread talks to another.
 
 What is known, and how. Nobody has run this on a GPU yet. The arithmetic is tested on a CPU in
-Pallas' interpreter, every task that is served against `backprop.py`. The kernel lowers for CUDA
-without a GPU and without CUDA (jax 0.10.2 and 0.12.0), which is tested too: what JAX writes down is
-a Mosaic module, and only the CUDA plugin turns that into machine code. Pallas' other backend for
-GPUs, Triton, is deprecated and from jax 0.11 on refuses to lower unless it is told of a device.
+Pallas' interpreter, every kind of net, rule and recipe that is served against `epoch.step`. The
+kernel lowers for CUDA without a GPU and without CUDA (jax 0.10.2 and 0.12.0), which is tested too:
+what JAX writes down is a Mosaic module, and only the CUDA plugin turns that into machine code. Once,
+by hand, that plugin was given the description of an H100 that was not there and compiled the whole
+training program for sm_90a with both versions: an epoch of XOR is 346 instructions without a branch
+in 72 registers; the encoder 8-3-8 takes all 255 and keeps 40 numbers in local memory.
+
+`pl.pallas_call` reaches Mosaic GPU no more in jax 0.12, `mosaic_gpu.kernel` does in both. Pallas'
+other backend for GPUs, Triton, is deprecated and refuses there to lower without a device.
 """
 
 import functools
@@ -29,7 +34,9 @@ THREADS = 128
 """Lanes of a block of the kernel: Mosaic's unit is four warps, here with a run in each thread."""
 
 LARGEST_STATE = 224
-"""Numbers that a run may need at once; a thread of an NVIDIA GPU has 255 registers of 32 bits."""
+"""Numbers that a run may need at once; a thread of an NVIDIA GPU has 255 registers of 32 bits. With
+more, weights would go to local memory and back in every epoch, which is what the kernel is to avoid.
+"""
 
 OPTIMIZERS = ("paper", "sgd", "rmsprop", "rprop")
 """Adam takes the powers of its rates, which Mosaic cannot lower."""
