@@ -7,10 +7,10 @@ time and freezing it once it has ended, and writes back once. No thread talks to
 What is known, and how. Nobody has run this on a GPU yet. The arithmetic is tested on a CPU in
 Pallas' interpreter, every kind of net, rule and recipe that is served against `epoch.step`. The
 kernel lowers for CUDA without a GPU and without CUDA (jax 0.10.2 and 0.12.0), which is tested too:
-what JAX writes down is a Mosaic module, and only the CUDA plugin turns that into machine code. Once,
-by hand, that plugin was given the description of an H100 that was not there and compiled the whole
-training program for sm_90a with both versions: an epoch of XOR is 346 instructions without a branch
-in 72 registers; the encoder 8-3-8 takes all 255 and keeps 40 numbers in local memory.
+what JAX writes down is a Mosaic module, and only the CUDA plugin turns that into machine code.
+Once, by hand, that plugin was given the description of an H100 that was not there, and compiled the
+whole training program for sm_90a with both versions: an epoch of XOR is 346 instructions without a
+branch in 72 registers; the encoder 8-3-8 takes all 255 and keeps 40 numbers in local memory.
 
 `pl.pallas_call` reaches Mosaic GPU no more in jax 0.12, `mosaic_gpu.kernel` does in both. Pallas'
 other backend for GPUs, Triton, is deprecated and refuses there to lower without a device.
@@ -35,7 +35,7 @@ THREADS = 128
 
 LARGEST_STATE = 224
 """Numbers that a run may need at once; a thread of an NVIDIA GPU has 255 registers of 32 bits. With
-more, weights would go to local memory and back in every epoch, which is what the kernel is to avoid.
+more, weights would go to local memory and back every epoch, which the kernel is there to avoid.
 """
 
 OPTIMIZERS = ("paper", "sgd", "rmsprop", "rprop")
@@ -70,7 +70,7 @@ def numbers_of_a_run(program: Program) -> int:
       >>> from bpjax.epoch import program_of
       >>> from bpjax.tasks import encoder, xor
       >>> [numbers_of_a_run(program_of(task)) for task in (xor(), encoder())]
-      [46, 214]
+      [46, 212]
     """
     network = program.network
     copies = 2 if program.optimizer in ("paper", "sgd", "rmsprop") else 3
