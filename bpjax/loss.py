@@ -20,7 +20,9 @@ class Loss(Protocol):
     """What the engine asks of a loss; make it a frozen dataclass so that it is hashable.
 
     A loss may say `sums_over_units = True` if it is a sum over cases and outputs of a function of
-    that output alone; then the fastest layouts serve it too.
+    that output alone; then the faster layouts serve it too. The kernel for GPUs also needs a method
+    `unit_values(outputs, targets)`: that function of arrays of any one shape, entry by entry, as
+    `derivative` then must be as well.
     """
 
     def value(self, outputs: Outputs, targets: Outputs) -> Float[Array, ""]:
@@ -62,6 +64,11 @@ class HalfSquaredError:
         _check_shapes(outputs, targets)
         error = outputs - targets
         return 0.5 * jnp.sum(error * error)
+
+    def unit_values(self, outputs: Array, targets: Array) -> Array:
+        """Return what each output adds to E; outputs and targets of any one shape."""
+        error = self.derivative(outputs, targets)
+        return 0.5 * (error * error)
 
     def derivative(self, outputs: Outputs, targets: Outputs) -> Outputs:
         """Return dE/dy of equation (4), shape (num_cases, num_out); raises as `value` does."""
@@ -120,6 +127,11 @@ class MarginSquaredError:
         """Return half the summed squared error that the margin does not forgive, shape ()."""
         error = self.derivative(outputs, targets)
         return 0.5 * jnp.sum(error * error)
+
+    def unit_values(self, outputs: Array, targets: Array) -> Array:
+        """Return what each output adds, of any one shape; right only if `sums_over_units`."""
+        error = self.derivative(outputs, targets)
+        return 0.5 * (error * error)
 
     def derivative(self, outputs: Outputs, targets: Outputs) -> Outputs:
         """Return dE/dy, shape (num_cases, num_out): the unforgiven error itself.

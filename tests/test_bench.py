@@ -20,7 +20,7 @@ import pytest
 
 import bpjax
 import bpjax.cli.bench
-from bpjax.bench import idiom, numpy_nets, ours
+from bpjax.bench import gpu, idiom, numpy_nets, ours
 from bpjax.bench.cases import case_task
 from bpjax.bench.client import Worker, WorkerError, both_workers, environment
 from bpjax.bench.measure import _calibrated
@@ -29,8 +29,9 @@ from bpjax.bench.plain import initial_vectors, to_plain, to_vectors
 from bpjax.bench.record import SCHEMA_VERSION, disagreements, with_ratios
 from bpjax.bench.sizes import ALL_CORES, BASELINES, CASES, DEFAULT, FULL, QUICK, TINY, Size
 from bpjax.bench.table import render
-from bpjax.bench.worker import serve
+from bpjax.bench.worker import Desk, serve
 from bpjax.cli import main
+from bpjax.errors import SettingError
 from bpjax.network import flatten_params, unflatten_params
 
 SOURCE = Path(bpjax.__file__).parents[1]
@@ -386,6 +387,42 @@ def test_bad_input_is_one_sentence(words, capsys):
     assert printed.out == ""
     assert printed.err.startswith(f"bpjax: {BAD[words]}")
     assert printed.err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("as_users_write")
+def test_what_only_a_gpu_is_asked_for_is_measured_and_shown(tiny):
+    """Here on the CPU, with few lanes: all of it but the numbers."""
+    desk = Desk()
+
+    def ask(role, do, **words):
+        answer = desk.answer({"do": do, **words})
+        if "refused" in answer:
+            raise SettingError(*answer["refused"])
+        return json.loads(json.dumps(answer["ok"], allow_nan=False))
+
+    rows = gpu.measure_lanes(ask, BASELINES, TINY, 1e9, lambda line: None, lanes=(8,))
+    assert [row["name"] for row in rows] == list(gpu.CONTENDERS)
+    *served, kernel = rows
+    for row in served:
+        assert len(row["rates"]) == TINY.rounds
+        assert row["share_of_bound"] == row["median"] / 1e9 > 0
+    assert "needs an NVIDIA GPU" in kernel["refused"]
+
+    sweeps = gpu.measure_sweeps(ask, lambda line: None, seeds=(20, 40))
+    assert [row["seeds"] for row in sweeps] == [20, 40]
+    assert 0 < sweeps[0]["converged"] <= sweeps[1]["converged"]
+    text = render(tiny[1] | {"gpu": {"bound": 1e9, "lanes": rows, "sweeps": sweeps}})
+    assert re.search(r"^  unrolled +8 +[\d.,]+ +[\d.]+%$", text, re.MULTILINE)
+    assert re.search(r"^  fused +8 +not served$", text, re.MULTILINE)
+    assert re.search(r"^  auto +40 +[\d.]+ ", text, re.MULTILINE)
+
+
+def test_a_sweep_that_would_take_too_long_is_left_out():
+    def ask(role, do, seeds):
+        return {"seeds": seeds, "seconds": seeds * 1e-6}
+
+    rows = gpu.measure_sweeps(ask, lambda line: None)
+    assert [row["seeds"] for row in rows] == [10**6, 10**7]
 
 
 def test_without_a_gpu_the_gpu_suite_says_so(capsys, monkeypatch):

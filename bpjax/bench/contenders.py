@@ -13,7 +13,7 @@ from bpjax.bench.cases import case_task
 from bpjax.bench.ours import Timed
 from bpjax.bench.outcome import Outcome, judge
 from bpjax.bench.plain import initial_vectors, to_plain, to_vectors
-from bpjax.bench.sizes import Size
+from bpjax.bench.sizes import USEFUL_CASE, Size
 from bpjax.task import Task
 
 
@@ -54,6 +54,20 @@ def prepare(name: str, case: str, size: Size) -> Contender:
     if name in _MAKERS:
         return _MAKERS[name](task, size)
     return _ours(name, task, size)
+
+
+def lanes_turn(name: str, lanes: int, epochs: int) -> tuple[Callable[[int], Timed], bool]:
+    """Return what trains `lanes` runs of XOR, and whether it may make another number of epochs.
+
+    Raises:
+      SettingError: if an implementation cannot serve here.
+    """
+    task = case_task(USEFUL_CASE)
+    if name not in _MAKERS:
+        ours.raw_plan(task, name, epochs)
+        return functools.partial(ours.time_lanes, task, name, lanes), True
+    contender = _MAKERS[name](task, Size(lanes, lanes, epochs, lanes, check_runs=1))
+    return contender.turn, contender.free
 
 
 def _numpy(train: Callable[..., np.ndarray], runs: int, task: Task, size: Size) -> Contender:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from bpjax.bench import gpu
 from bpjax.bench.client import Workers
 from bpjax.bench.record import contender_entry, new_record, with_ratios
 from bpjax.bench.sizes import (
@@ -52,7 +53,25 @@ def bench(
         record["cases"].append(measure_case(workers, case, size, budget, tell))
     if USEFUL_CASE in sizes:
         record["useful"] = measure_useful(workers, budget, tell)
+    if suite == "gpu":
+        record["gpu"] = measure_gpu(workers, record["workers"][ALL_CORES], budget, tell)
     return record
+
+
+def measure_gpu(
+    workers: Workers, hello: Mapping[str, Any], budget: Budget, tell: Tell
+) -> dict[str, Any]:
+    """Return what only a GPU is asked for: `bound`, `lanes` and `sweeps`."""
+
+    def ask(role: str, do: str, **words: Any) -> Any:
+        return workers[role].ask(do, **words)
+
+    limit = gpu.bound(hello["device_kind"], hello["num_multiprocessors"])
+    return {
+        "bound": limit,
+        "lanes": gpu.measure_lanes(ask, BASELINES, budget, limit, tell),
+        "sweeps": gpu.measure_sweeps(ask, tell),
+    }
 
 
 def contenders(workers: Workers) -> dict[str, str]:

@@ -9,6 +9,7 @@ import numpy as np
 from bpjax.bench.outcome import Outcome, judge
 from bpjax.bench.sizes import UNREACHABLE_LOSS, Size
 from bpjax.status import Status
+from bpjax.sweeps import fused
 from bpjax.sweeps.plan import IMPLEMENTATIONS, Plan, make_plan
 from bpjax.sweeps.run import SweepResult, sweep
 from bpjax.task import Task
@@ -22,8 +23,9 @@ class Timed(NamedTuple):
 
 
 def implementations() -> list[str]:
-    """Return every implementation that a sweep can be asked for."""
-    return [name for name in IMPLEMENTATIONS if name != "auto"]
+    """Return every implementation that a sweep on these devices can be asked for."""
+    not_here = ("auto",) if fused.why_not_here() is None else ("auto", "fused")
+    return [name for name in IMPLEMENTATIONS if name not in not_here]
 
 
 def raw_settings(implementation: str, epochs: int) -> dict[str, Any]:
@@ -103,3 +105,32 @@ def _timed(result: SweepResult) -> Timed:
     timing = result.timing
     assert timing is not None
     return Timed(timing.run_seconds, timing.seed_epochs)
+
+
+# ---- on a GPU ------------------------------------------------------------------------------------
+
+LARGEST_BLOCK = 2**20
+"""More lanes than a block may have are trained block after block."""
+
+
+def time_lanes(task: Task, implementation: str, lanes: int, epochs: int) -> Timed:
+    """Train as many runs as there are lanes for `epochs` epochs each."""
+    settings = raw_settings(implementation, epochs) | {"keep_weights": False}
+    return _timed(sweep(task, lanes, block_size=min(lanes, LARGEST_BLOCK), **settings))
+
+
+def time_outcomes(task: Task, seeds: int, max_epochs: int) -> dict[str, Any]:
+    """Train runs to their outcomes with the fastest implementation there is; keep only counts."""
+    implementation = "fused" if fused.why_not_here() is None else "auto"
+    began = time.perf_counter()
+    summary = sweep(
+        task, seeds, max_epochs=max_epochs, implementation=implementation, summary_only=True
+    ).summary()
+    return {
+        "seeds": seeds,
+        "implementation": implementation,
+        "seconds": time.perf_counter() - began,
+        "seed_epochs": summary["seed_epochs"],
+        "converged": summary["converged"],
+        "nonfinite": summary["nonfinite"],
+    }

@@ -62,6 +62,7 @@ def new_record(suite: str, budget: Budget, workers: Mapping[str, Any]) -> dict[s
         "workers": dict(workers),
         "cases": [],
         "useful": None,
+        "gpu": None,
     }
 
 

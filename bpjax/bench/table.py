@@ -23,6 +23,8 @@ def render(record: Mapping[str, Any]) -> str:
     parts = [_header(record), *map(_case, record["cases"])]
     if record["useful"] is not None:
         parts.append(_useful(record["useful"]))
+    if record["gpu"] is not None:
+        parts += [_lanes(record["gpu"]), _sweeps(record["gpu"]["sweeps"])]
     off = disagreements(record)
     if off:
         parts.append(f"OFF, not the loss of the idiom: {', '.join(off)}")
@@ -119,6 +121,30 @@ def _useful_cells(session: Mapping[str, Any]) -> tuple[str, ...]:
         "unknown" if occupancy is None else f"{occupancy:.1%}",
         f"{session['converged']:.2%}",
     )
+
+
+def _lanes(gpu: Mapping[str, Any]) -> str:
+    limit = gpu["bound"]
+    bound = "not known for this card" if limit is None else f"{significant(limit / 1e6)} M/s"
+    rows: list[tuple[str, ...]] = [("xor", "lanes", "M/s", "of the bound", "")]
+    for row in gpu["lanes"]:
+        if row["refused"]:
+            rows.append((row["name"], f"{row['lanes']:,}", "not served", "", ""))
+            continue
+        share = row["share_of_bound"]
+        rate, part = significant(row["median"] / 1e6), "" if share is None else f"{share:.1%}"
+        rows.append((row["name"], f"{row['lanes']:,}", rate, part, ""))
+    return "\n".join([f"Lanes at once; the bound of the kernel: {bound}", *_aligned(rows)])
+
+
+def _sweeps(sweeps: Sequence[Mapping[str, Any]]) -> str:
+    rows: list[tuple[str, ...]] = [("implementation", "runs", "seconds", "M/s", "converged", "")]
+    for row in sweeps:
+        rate = significant(row["seed_epochs"] / row["seconds"] / 1e6)
+        share = f"{row['converged'] / row['seeds']:.2%}"
+        name, runs = row["implementation"], f"{row['seeds']:,}"
+        rows.append((name, runs, f"{row['seconds']:.2f}", rate, share, ""))
+    return "\n".join(["xor to its outcomes, only counts kept", *_aligned(rows)])
 
 
 def significant(number: float) -> str:

@@ -13,9 +13,10 @@ import json
 import os
 import sys
 from importlib.metadata import version
+from statistics import median
 from typing import Any, TextIO
 
-from bpjax.bench.sizes import ALL_CORES, Size
+from bpjax.bench.sizes import ALL_CORES, USEFUL_CASE, USEFUL_MAX_EPOCHS, Size
 from bpjax.errors import SettingError
 
 PACKAGES = ("jax", "jaxlib", "numpy", "optax")
@@ -46,6 +47,7 @@ class Desk:
             "platform": jax.default_backend(),
             "device_kind": device_kind(),
             "num_devices": jax.local_device_count(),
+            "num_multiprocessors": getattr(jax.local_devices()[0], "core_count", None),
             "xla_flags": os.environ.get("XLA_FLAGS", ""),
             "versions": {package: version(package) for package in PACKAGES},
             "implementations": implementations(),
@@ -98,6 +100,27 @@ class Desk:
         from bpjax.bench.ours import useful
 
         return useful(case_task(case), seeds, max_epochs, refill)
+
+    def do_lanes(
+        self, contender: str, lanes: int, epochs: int, seconds: float, rounds: int
+    ) -> dict[str, Any]:
+        """Time one contender with so many runs of XOR at once."""
+        from bpjax.bench.contenders import lanes_turn
+
+        turn, free = lanes_turn(contender, lanes, epochs)
+        took = turn(epochs).seconds  # compiles, or warms up
+        took = turn(epochs).seconds
+        many = max(1, int(epochs * seconds / took)) if free else epochs
+        made = [turn(many) for _ in range(rounds)]
+        rates = [timed.seed_epochs / timed.seconds for timed in made]
+        return {"epochs": many, "rates": rates, "median": median(rates)}
+
+    def do_outcomes(self, seeds: int) -> dict[str, Any]:
+        """Time a sweep of XOR to its outcomes."""
+        from bpjax.bench.cases import case_task
+        from bpjax.bench.ours import time_outcomes
+
+        return time_outcomes(case_task(USEFUL_CASE), seeds, USEFUL_MAX_EPOCHS)
 
 
 def serve(requests: TextIO, answers: TextIO) -> None:

@@ -8,7 +8,7 @@ the run itself, neither on its lane, nor on its neighbours, nor on how many devi
 
 import functools
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -42,11 +42,20 @@ leaves no remainder: 16 numbers are the widest vector of a CPU, four vectors the
 """
 
 
-class Layout(Protocol):
-    """One way to lay out the arithmetic of an epoch for a block of runs; a module each."""
+class Layout(NamedTuple):
+    """One way to train a block of runs: what the scheduler and the crew ask of it.
 
-    def cases_of(self, task: Task, program: Program) -> Any:
-        """Return the cases in the form that the other functions take."""
+    Attributes:
+      cases_of: of a task and a program, the cases in the form that `advance` takes.
+      advance: makes a stride of epochs with all runs, as `train` does.
+    """
+
+    cases_of: Callable[[Task, Program], Any]
+    advance: Callable[..., RunState]
+
+
+class Passes(Protocol):
+    """One way to write the arithmetic of an epoch for a block of runs; a module each."""
 
     def take_apart(self, tree: Any) -> Any:
         """Return parameters, or a rule's memory, in the form in which they are computed with."""
@@ -78,6 +87,7 @@ class Arithmetic:
 
     def __init__(self, program: Program, platform: str):
         self.program, self.network, self.loss = program, program.network, program.loss
+        self.platform = platform
         self.dtype = jnp.dtype(program.dtype)
         self.functions = {name: unit.function for name, unit in UNITS.items()}
         if platform == "cpu" and self.dtype == jnp.float32:
@@ -102,8 +112,36 @@ def start(
     return jax.vmap(begin, in_axes=(0, -1), out_axes=-1)(seeds, settings)
 
 
+def epoch_of(
+    passes: Passes, arithmetic: Arithmetic, num_cases: int, cases: Any, max_epochs: Int[Array, ""]
+) -> Callable[[Settings, RunState], RunState]:
+    """Return the function that makes one epoch with every run that has not ended.
+
+    It takes the settings and the runs, these with parameters and memory taken apart.
+    """
+    program = arithmetic.program
+
+    def change_run(settings: Settings, running: Any, grads: Any, learner: Learner) -> Learner:
+        return change(rule_of(program, settings, num_cases), running, grads, learner)
+
+    def one_epoch(settings: Settings, runs: RunState) -> RunState:
+        evaluation = passes.evaluate(arithmetic, cases, settings, runs.params, runs.trained)
+        runs = jax.vmap(functools.partial(judge, program, max_epochs), -1, -1)(runs, evaluation)
+        running = runs.status == Status.RUNNING
+        learn = functools.partial(jax.vmap(change_run, -1, -1), settings, running)
+        learner: Learner = runs.params, runs.optimizer_state
+        if program.updates == "batch":
+            learner = learn(evaluation.grads, learner)
+        else:
+            learner = passes.learn_case_by_case(arithmetic, cases, runs.trained, learner, learn)
+        epoch = runs.epoch + running.astype(jnp.int32)
+        return runs._replace(params=learner[0], optimizer_state=learner[1], epoch=epoch)
+
+    return one_epoch
+
+
 def train(
-    layout: Layout,
+    passes: Passes,
     arithmetic: Arithmetic,
     num_cases: int,
     cases: Any,
@@ -120,38 +158,22 @@ def train(
     Returns:
       The runs after the stride: `status` says which have ended and how, `epoch` when.
     """
-    program = arithmetic.program
-
-    def change_run(settings: Settings, running: Any, grads: Any, learner: Learner) -> Learner:
-        return change(rule_of(program, settings, num_cases), running, grads, learner)
-
-    def one_epoch(runs: RunState) -> RunState:
-        evaluation = layout.evaluate(arithmetic, cases, settings, runs.params, runs.trained)
-        runs = jax.vmap(functools.partial(judge, program, max_epochs), -1, -1)(runs, evaluation)
-        running = runs.status == Status.RUNNING
-        learn = functools.partial(jax.vmap(change_run, -1, -1), settings, running)
-        learner: Learner = runs.params, runs.optimizer_state
-        if program.updates == "batch":
-            learner = learn(evaluation.grads, learner)
-        else:
-            learner = layout.learn_case_by_case(arithmetic, cases, runs.trained, learner, learn)
-        epoch = runs.epoch + running.astype(jnp.int32)
-        return runs._replace(params=learner[0], optimizer_state=learner[1], epoch=epoch)
+    one_epoch = epoch_of(passes, arithmetic, num_cases, cases, max_epochs)
 
     def made_all(carry: tuple[Any, RunState]) -> Any:
         return carry[0] < num_epochs
 
     def go_on(carry: tuple[Any, RunState]) -> tuple[Any, RunState]:
-        return carry[0] + 1, one_epoch(carry[1])
+        return carry[0] + 1, one_epoch(settings, carry[1])
 
     apart = runs._replace(
-        params=layout.take_apart(runs.params),
-        optimizer_state=layout.take_apart(runs.optimizer_state),
+        params=passes.take_apart(runs.params),
+        optimizer_state=passes.take_apart(runs.optimizer_state),
     )
     _, apart = lax.while_loop(made_all, go_on, (jnp.int32(0), apart))
     return apart._replace(
-        params=layout.put_together(apart.params),
-        optimizer_state=layout.put_together(apart.optimizer_state),
+        params=passes.put_together(apart.params),
+        optimizer_state=passes.put_together(apart.optimizer_state),
     )
 
 

@@ -17,7 +17,7 @@ from bpjax.epoch import Program, Settings, program_of, settings_of
 from bpjax.errors import SettingError
 from bpjax.network import NUM_SEEDS_THERE_ARE, parameter_names
 from bpjax.numbers import whole_number
-from bpjax.sweeps import unrolled
+from bpjax.sweeps import fused, unrolled
 from bpjax.sweeps.devices import device_kind
 from bpjax.task import CRITERION_SETTINGS, Task, is_grid
 from bpjax.version import __version__
@@ -37,7 +37,7 @@ LARGEST_HISTOGRAM = 10_000_000
 """Epochs of the cap up to which outcomes are counted on the device, epoch by epoch."""
 
 PRECISIONS = ("float32", "float64")
-IMPLEMENTATIONS = ("auto", "matrix", "unrolled")
+IMPLEMENTATIONS = ("auto", "matrix", "unrolled", "fused")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -214,7 +214,9 @@ def make_plan(
       first_seed: the first of them; all must lie below 2**32.
       precision: "float32" or "float64".
       implementation: "matrix" serves every net, "unrolled" only small ones and is faster for the
-        smallest; "auto" takes it where it was measured to be, for all runs of the sweep.
+        smallest; "auto" takes it where it was measured to be, for all runs of the sweep. "fused"
+        is "unrolled" as one kernel for Hopper GPUs and newer ones, still smaller nets only; until
+        it has been measured "auto" does not take it.
       block_size: runs per device and block, at least 1; None takes one that was measured to be good
         for the device and the net.
       keep_weights: keep the final weights of every run.
@@ -295,13 +297,22 @@ def _choose(implementation: str, cells: Sequence[Cell], precision: str) -> str:
     if implementation == "matrix":
         return implementation
     programs = [(program_of(c.task, precision), c.task.num_cases) for c in cells]
-    refused = next(filter(None, (unrolled.why_not(*program) for program in programs)), None)
+    if implementation == "fused":
+        refused = fused.why_not_here() or _first_refusal(fused, programs)
+        if refused is not None:
+            raise SettingError("implementation", f"cannot be fused here: {refused}", implementation)
+        return implementation
+    refused = _first_refusal(unrolled, programs)
     if implementation == "auto":
         good = refused is None and all(unrolled.is_faster(*program) for program in programs)
         return "unrolled" if good else "matrix"
     if refused is not None:
         raise SettingError("implementation", f"cannot be unrolled here: {refused}", implementation)
     return "unrolled"
+
+
+def _first_refusal(layout: Any, programs: Sequence[tuple[Program, int]]) -> str | None:
+    return next(filter(None, (layout.why_not(*program) for program in programs)), None)
 
 
 def _good_block_size(cells: Sequence[Cell]) -> int:

@@ -22,10 +22,14 @@ from jaxtyping import Array, Bool, Int, UInt
 from bpjax.epoch import Cases, Program, RunState, Settings, held_out_right
 from bpjax.network import flatten_params
 from bpjax.status import Status
-from bpjax.sweeps import lanes, matrix, unrolled
+from bpjax.sweeps import fused, lanes, matrix, unrolled
 from bpjax.sweeps.lanes import Arithmetic, Layout
 
-LAYOUTS: dict[str, Layout] = {"matrix": matrix, "unrolled": unrolled}  # type: ignore[dict-item]
+LAYOUTS = {
+    "matrix": Layout(matrix.cases_of, functools.partial(lanes.train, matrix)),
+    "unrolled": Layout(unrolled.cases_of, functools.partial(lanes.train, unrolled)),
+    "fused": Layout(unrolled.cases_of, fused.advance),
+}
 """Implementations of a block of runs, by name."""
 
 EMPTY = -1
@@ -216,8 +220,7 @@ def advance(
         def one_round(carry: Advanced) -> Advanced:
             pool, report = carry
             pool, taken = _fill(program, num_cases, usable, pool, queue, report.taken)
-            runs = lanes.train(
-                layout,
+            runs = layout.advance(
                 arithmetic,
                 num_cases,
                 cases,

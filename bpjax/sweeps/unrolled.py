@@ -99,9 +99,33 @@ def _is_list(entry: Any) -> bool:
 
 # ---- one epoch -----------------------------------------------------------------------------------
 
+Errors = Callable[..., tuple[Any, list[Any], Any]]
+"""Of arithmetic, output activations, targets, threshold and whether the case counts: the loss of
+one case, dE/dy of every output, and whether all outputs are right."""
+
+
+def errors_of_case(
+    arithmetic: Arithmetic,
+    units: list[Any],
+    targets: tuple[float, ...],
+    threshold: Any,
+    counts: Any,
+) -> tuple[Any, list[Any], Any]:
+    """Return loss, dE/dy and rightness of one case, as every layout on arrays does."""
+    outputs = jnp.stack(units)[:, None]
+    constants = jnp.asarray(targets, arithmetic.dtype)[None]
+    trained = None if counts is None else counts[None]
+    value, d_outputs, near = output_errors(arithmetic, outputs, constants, threshold, trained)
+    return value, list(d_outputs[:, 0]), near  # (4)
+
 
 def evaluate(
-    arithmetic: Arithmetic, cases: ConstantCases, settings: Settings, params: Params, trained: Any
+    arithmetic: Arithmetic,
+    cases: ConstantCases,
+    settings: Settings,
+    params: Params,
+    trained: Any,
+    errors: Errors = errors_of_case,
 ) -> Evaluation:
     """Return loss, criterion and gradient of all lanes: equations (1) to (7), summed over cases."""
     program, sums = arithmetic.program, _Sums(arithmetic, params)
@@ -109,10 +133,9 @@ def evaluate(
     right = jnp.ones(settings.threshold.shape, bool)
     for c, (inputs, targets) in enumerate(zip(*cases, strict=True)):
         activations = _forward(arithmetic, params, inputs)
+        units = _outputs(arithmetic.network, activations)
         counts = None if trained is None else trained[c]
-        value, d_outputs, near = _errors(
-            arithmetic, activations, targets, settings.threshold, counts
-        )
+        value, d_outputs, near = errors(arithmetic, units, targets, settings.threshold, counts)
         values, right = [*values, value], right & near
         if program.updates == "batch":
             _backward(arithmetic.network, params, activations, d_outputs, sums)
@@ -127,31 +150,22 @@ def learn_case_by_case(
     trained: Any,
     learner: Learner,
     learn: Callable[[Any, Learner], Learner],
+    errors: Errors = errors_of_case,
 ) -> Learner:
     """Change the weights of all lanes after every case, in the order of the cases."""
     for c, (inputs, targets) in enumerate(zip(*cases, strict=True)):
         sums = _Sums(arithmetic, learner[0])
         activations = _forward(arithmetic, learner[0], inputs)
-        _, d_outputs, _ = _errors(arithmetic, activations, targets, sums.zero)
+        units = _outputs(arithmetic.network, activations)
+        _, d_outputs, _ = errors(arithmetic, units, targets, sums.zero, None)
         _backward(arithmetic.network, learner[0], activations, d_outputs, sums)
         counts = None if trained is None else trained[c]
         learner = learn_if(counts, functools.partial(learn, sums.params()), learner)
     return learner
 
 
-def _errors(
-    arithmetic: Arithmetic,
-    activations: dict[str, list[Any]],
-    targets: tuple[float, ...],
-    threshold: Any,
-    counts: Any = None,
-) -> tuple[Any, list[Any], Any]:
-    units = [y for layer in arithmetic.network.output_layers for y in activations[layer.name]]
-    outputs = jnp.stack(units)[:, None]
-    constants = jnp.asarray(targets, arithmetic.dtype)[None]
-    trained = None if counts is None else counts[None]
-    value, d_outputs, near = output_errors(arithmetic, outputs, constants, threshold, trained)
-    return value, list(d_outputs[:, 0]), near  # (4)
+def _outputs(network: Network, activations: dict[str, list[Any]]) -> list[Any]:
+    return [y for layer in network.output_layers for y in activations[layer.name]]
 
 
 # ---- the two passes, unit by unit ----------------------------------------------------------------

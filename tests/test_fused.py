@@ -1,0 +1,313 @@
+"""The kernel for GPUs: interpreted on a CPU against `epoch.step`, and written down for CUDA.
+
+Nothing here shows that it runs on a GPU; tests/test_gpu.py does, where there is one.
+"""
+
+import dataclasses
+import functools
+import inspect
+import types
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import bpjax.sweeps
+from bpjax.epoch import Cases, Settings, program_of, settings_of, step
+from bpjax.errors import SettingError
+from bpjax.gradient_check import random_network
+from bpjax.learning import Recipe, Schedule
+from bpjax.loss import HalfSquaredError, MarginSquaredError
+from bpjax.network import Connection, Layer, Network
+from bpjax.recurrent import unroll
+from bpjax.status import Status
+from bpjax.sweeps import fused, lanes, scheduler, unrolled
+from bpjax.sweeps.crew import Crew
+from bpjax.sweeps.devices import lane_mesh
+from bpjax.sweeps.plan import make_plan
+from bpjax.task import Task
+from bpjax.tasks import encoder, make_task, negation, parity, shift_register, symmetry, xor
+
+RUNS, EPOCHS = 5, 9
+
+quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+"""What is compiled here runs for milliseconds."""
+
+
+def task_of(network, loss, seed):
+    rng = np.random.default_rng(seed)
+    return Task(
+        name="random",
+        title="random",
+        options={},
+        network=network,
+        inputs=rng.choice([0.0, 1.0, -0.5, 2.0], (3, network.num_in)),
+        targets=rng.integers(0, 2, (3, network.num_out)).astype(float),
+        recipe=Recipe(learning_rate=0.05, momentum=0.5, init_range=0.7),
+        source="made up",
+        criterion=bpjax.Criterion("tolerance", 0.01),
+        loss=loss,
+    )
+
+
+def in_time():
+    """A net with a loop over three steps, whose copies share their weights."""
+    layers = [Layer("shown", 2), Layer("hidden", 2), Layer("answer", 1)]
+    pairs = [("shown", "hidden"), ("hidden", "hidden"), ("hidden", "answer")]
+    net = Network(layers, [Connection(*pair, delay=1) for pair in pairs])
+    return unroll(net, 3, wanted={"answer": [2, 3]}, shown={"shown": [0, 1]})
+
+
+ALL_AT_ONCE = {
+    "learning_rate": Schedule((0.1, 0.4), (5,)),
+    "momentum": Schedule((0.5, 0.9), (7,)),
+    "weight_decay": 0.01,
+    "decay_biases": False,
+    "loss_below": 0.495,
+}
+MARGIN = MarginSquaredError(measured_from="margin", scope="case")
+TASKS = {
+    "xor": xor(),
+    "all at once": dataclasses.replace(xor(), held_out=(1,)).with_settings(**ALL_AT_ONCE),
+    "per case": dataclasses.replace(xor(direct=True), held_out=1).with_settings(updates="case"),
+    "rmsprop": xor().with_settings(optimizer="rmsprop", learning_rate=0.01),
+    "rprop": xor().with_settings(optimizer="rprop", learning_rate=0.01),
+    "two hidden layers": parity(bits=3, hidden_layers=2),
+    "encoder": encoder(size=3, hidden=2),
+    "symmetry": symmetry(bits=3),
+    "shift register": shift_register(),
+    "negation": negation(),
+    "in time": task_of(in_time(), HalfSquaredError(), 5),
+    "any units": task_of(random_network(0), MarginSquaredError(), 0),
+    "any wiring": task_of(random_network(2), MARGIN, 2),
+}
+
+
+def started(task, num_runs, dtype):
+    program, rows = program_of(task, dtype), settings_of(task, dtype)
+    settings = Settings(*(np.repeat(row[..., None], num_runs, axis=-1) for row in rows))
+    seeds = np.arange(num_runs, dtype=np.uint32)
+    runs = quick_jit(functools.partial(lanes.start, program, task.num_cases))(seeds, settings)
+    return program, settings, runs
+
+
+def by_kernel(
+    task,
+    num_runs=RUNS,
+    dtype="float64",
+    epochs=(EPOCHS,),
+    max_epochs=EPOCHS,
+    kernel=fused,
+    rate=None,
+):
+    """Train with the interpreted kernel in strides of `epochs`; `rate` is the second run's own."""
+    program, settings, runs = started(task, num_runs, dtype)
+    if rate is not None:
+        settings.learning_rate[..., 1] = rate
+    arithmetic, cases = lanes.Arithmetic(program, "cpu"), unrolled.cases_of(task, program)
+    advance = quick_jit(functools.partial(kernel.advance, arithmetic, task.num_cases, cases))
+    for many in epochs:
+        runs = advance(np.int32(max_epochs), np.int32(many), settings, runs)
+    return jax.device_get(runs)
+
+
+def by_steps(task, num_runs=RUNS, dtype="float64", epochs=EPOCHS, max_epochs=EPOCHS):
+    """Train with `epoch.step`, whose passes are those of `backprop`."""
+    program, settings, runs = started(task, num_runs, dtype)
+    cases = Cases(*task.cases(dtype))
+    one = functools.partial(step, program, cases, np.int32(max_epochs))
+    one_epoch = quick_jit(jax.vmap(one, in_axes=-1, out_axes=-1))
+    for _ in range(epochs):
+        runs = one_epoch(settings, runs)
+    return jax.device_get(runs)
+
+
+def assert_same(ours, theirs, rtol=1e-10):
+    np.testing.assert_array_equal(ours.status, theirs.status)
+    np.testing.assert_array_equal(ours.epoch, theirs.epoch)
+    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol / 100)
+
+
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.usefixtures("float64")
+def test_the_kernel_computes_what_single_runs_give(name):
+    task = TASKS[name]
+    assert fused.why_not(program_of(task), task.num_cases) is None
+    assert_same(by_kernel(task), by_steps(task))
+
+
+# ---- whatever the stride, the block and the neighbours ------------------------------------------
+
+
+def some(runs, where):
+    return jax.tree.map(lambda leaf: leaf[..., where], runs)
+
+
+def bits(runs):
+    return [leaf.tobytes() for leaf in jax.tree.leaves(runs)]
+
+
+@pytest.fixture(scope="module")
+def many():
+    """Runs of XOR to their outcomes, over three blocks of which the last is not full."""
+    return by_kernel(xor(), 259, "float32", (400,), 399)
+
+
+def test_runs_end_each_in_its_time_and_stay_as_they_are(many):
+    assert {Status.CONVERGED, Status.MAX_EPOCHS} == set(many.status)
+    longer = by_kernel(xor(), 259, "float32", (400, 31), 10_000)
+    done = many.status == Status.CONVERGED
+    assert 5 < done.sum() < 250
+    weights = [some(runs.params, done) for runs in (many, longer)]
+    assert bits(weights[0]) == bits(weights[1])
+    np.testing.assert_array_equal(many.epoch[done], longer.epoch[done])
+    assert (longer.epoch[~done] > 399).any()
+
+
+def test_strides_and_neighbours_show_nowhere(many):
+    in_strides = by_kernel(xor(), 259, "float32", (1, 7, 92, 300), 399)
+    assert bits(in_strides.params) == bits(many.params)
+    few = by_kernel(xor(), 3, "float32", (400,), 399)
+    assert bits(few.params) == bits(some(many.params, slice(3)))
+
+
+def test_a_run_that_leaves_the_numbers_ends_and_harms_nobody(many):
+    runs = by_kernel(xor(), 259, "float32", (400,), 399, rate=np.nan)
+    assert (runs.status[1], runs.epoch[1]) == (Status.NONFINITE, 1)
+    others = np.arange(259) != 1
+    assert bits(some(runs.params, others)) == bits(some(many.params, others))
+
+
+@pytest.mark.parametrize("block_size", [37])
+def test_a_sweep_with_refilled_lanes_has_the_outcomes_of_another_layout(monkeypatch, block_size):
+    monkeypatch.setattr(fused, "why_not_here", lambda: None)
+    words = {"precision": "float64", "block_size": block_size, "max_epochs": 40}
+    task = xor().with_settings(tolerance=0.5013)
+    ours = bpjax.sweep(task, 6, implementation="fused", **words)
+    theirs = bpjax.sweep(task, 6, implementation="matrix", **words)
+    assert ours.table.identity["implementation"] == "fused"
+    assert len(set(theirs["epochs"])) > 2
+    for column in ("seed", "status", "epochs"):
+        np.testing.assert_array_equal(ours[column], theirs[column])
+
+
+# ---- written down for CUDA -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["xor", "all at once", "per case", "rprop", "any units"])
+def test_the_kernel_lowers_for_cuda_without_a_card(name):
+    task = TASKS[name]
+    program, settings, runs = started(task, RUNS, "float32")
+    arithmetic, cases = lanes.Arithmetic(program, "gpu"), unrolled.cases_of(task, program)
+    advance = jax.jit(functools.partial(fused.advance, arithmetic, task.num_cases, cases))
+    traced = advance.trace(jnp.int32(9), jnp.int32(9), settings, runs)
+    assert "mosaic_gpu" in traced.lower(lowering_platforms=("cuda",)).as_text()
+
+
+def test_the_whole_training_program_lowers_for_cuda(monkeypatch):
+    monkeypatch.setattr(fused, "why_not_here", lambda: None)
+    monkeypatch.setattr(
+        scheduler, "Arithmetic", lambda program, _: lanes.Arithmetic(program, "gpu")
+    )
+    plan = make_plan(xor(), 5, implementation="fused", block_size=200)
+    crew = Crew(plan, *plan.groups(), lane_mesh(1))
+    crew.begin(0, 5)
+    lowered = scheduler.advance.trace(*crew.next_call()).lower(lowering_platforms=("cuda",))
+    assert "mosaic_gpu" in lowered.as_text()
+
+
+# ---- refused -------------------------------------------------------------------------------------
+
+
+def test_a_cpu_is_refused_in_one_sentence():
+    words = (
+        "`implementation` cannot be fused here: it needs an NVIDIA GPU of the Hopper generation "
+        "or newer, and JAX runs on cpu here"
+    )
+    with pytest.raises(SettingError, match=words):
+        make_plan(xor(), 1, implementation="fused")
+    assert make_plan(xor(), 1).implementation == "unrolled"
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """What JAX says of a GPU."""
+
+    compute_capability: str
+    device_kind: str = "some card"
+    platform: str = "gpu"
+
+
+@pytest.mark.parametrize("capability", ["8.9", "gfx90a"])
+def test_older_cards_and_those_of_others_are_refused(monkeypatch, capability):
+    monkeypatch.setattr(jax, "local_devices", lambda: [Card(capability)])
+    assert f"and this is some card ({capability})" in fused.why_not_here()
+
+
+@pytest.mark.parametrize("capability", ["9.0", "10.0", "12.0"])
+def test_newer_cards_are_not(monkeypatch, capability):
+    monkeypatch.setattr(jax, "local_devices", lambda: [Card(capability)])
+    assert fused.why_not_here() is None
+
+
+class Squares:
+    """A loss of the user's own, without values for single units."""
+
+    sums_over_units = True
+    value = staticmethod(HalfSquaredError().value)
+    derivative = staticmethod(HalfSquaredError().derivative)
+
+
+@pytest.mark.parametrize(
+    ("task", "reason"),
+    [
+        (xor().with_settings(optimizer="adam"), "the optimizer must be one of paper, sgd, rmsprop"),
+        (dataclasses.replace(xor(), loss=Squares()), "the loss must have a method `unit_values`"),
+        (encoder(8, 4), "a run must need at most 224 numbers at once, not 265"),
+        (encoder(16, 4), "cases times weights must be at most 2048, not 2368"),
+        (make_task("family-trees"), "cases times weights must be at most 2048"),
+    ],
+)
+def test_what_the_kernel_cannot_serve_is_refused_with_the_reason(monkeypatch, task, reason):
+    monkeypatch.setattr(fused, "why_not_here", lambda: None)
+    with pytest.raises(SettingError, match=f"`implementation` cannot be fused here: {reason}"):
+        make_plan(task, 1, implementation="fused")
+
+
+# ---- teeth ---------------------------------------------------------------------------------------
+
+
+MUTATIONS = [
+    (fused, "loss.derivative(y, target)", "loss.derivative(target, y)"),  # (4)
+    (fused, "counts != 0", "counts == 0"),
+    (fused, "lax.fori_loop(0, num_epochs", "lax.fori_loop(1, num_epochs"),
+    (unrolled, "[layer.name][j] * slope  # (5)", "[layer.name][j]"),
+    (unrolled, "d_x * weight", "d_x"),  # (7)
+]
+
+
+def run_text(source, name):
+    module = types.ModuleType(name)
+    exec(compile(source, f"changed {name}.py", "exec"), vars(module))
+    return module
+
+
+@pytest.fixture(scope="module")
+def expected():
+    with jax.enable_x64(True):
+        return by_steps(TASKS["all at once"])
+
+
+@pytest.mark.parametrize(("module", "old", "new"), MUTATIONS)
+@pytest.mark.usefixtures("float64")
+def test_arithmetic_broken_in_one_place_is_noticed(monkeypatch, expected, module, old, new):
+    source = inspect.getsource(module)
+    assert source.count(old) == 1
+    broken = run_text(source.replace(old, new), module.__name__)
+    if module is unrolled:  # the kernel is made of it
+        monkeypatch.setattr(bpjax.sweeps, "unrolled", broken)
+        broken = run_text(inspect.getsource(fused), fused.__name__)
+    with pytest.raises(AssertionError):
+        assert_same(by_kernel(TASKS["all at once"], kernel=broken), expected)
