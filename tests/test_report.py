@@ -756,7 +756,7 @@ COLUMNS = {
     unknown_status: ("two", "`status` must hold final outcomes only"),
     epochs_in_words: ("two", "`epochs` must hold whole numbers"),
     negative_epochs: ("two", "`epochs` must not be negative"),
-    counts_in_words: ("counts", "its column count must hold whole numbers"),
+    counts_in_words: ("counts", "column 'count' must hold whole numbers"),
     other_seeds: ("two", "column 'seed' must hold seeds 0 to 199"),
     foreign_setting: ("grid", "has chunks with settings that are not its grid's"),
 }
