@@ -11,6 +11,7 @@ from helpers import advance, assert_trees_close
 
 import bpjax
 from bpjax.backprop import backward_pass, forward_pass
+from bpjax.epoch import trained_by
 from bpjax.errors import SettingError
 from bpjax.gradient_check import check_gradients
 from bpjax.loss import HalfSquaredError
@@ -249,9 +250,7 @@ def test_a_case_held_out_is_as_if_it_were_not_there(updates, implementation):
 
 def test_every_run_draws_its_own():
     task = dataclasses.replace(bpjax.tasks.parity(bits=3), held_out=2)
-    masks = {
-        tuple(bpjax.epoch.trained_cases(2, 8, jnp.uint32(seed)).tolist()) for seed in range(200)
-    }
+    masks = {tuple(mask) for mask in trained_by(task, range(200)).tolist()}
     assert {sum(mask) for mask in masks} == {6}
     assert len(masks) == 28  # all pairs of 8 turn up
     run = bpjax.train(task, 5, max_epochs=2000)

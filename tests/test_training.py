@@ -54,9 +54,9 @@ def test_the_seeds_of_these_tests(watched):
 )
 def test_train_shows_the_run_that_a_sweep_counts(task, precision):
     settings = SMALL | {"precision": precision}
-    result = bpjax.sweep(task, 7, first_seed=5, keep_weights=True, **settings)
-    for k, seed in enumerate(range(5, 12)):
-        run = train(task, seed, record_every=1 + k * 50, **settings)
+    result = bpjax.sweep(task, 4, first_seed=5, keep_weights=True, **settings)
+    for k, seed in enumerate(range(5, 9)):
+        run = train(task, seed, record_every=1 + k * 100, **settings)
         assert (run.status, run.epochs) == (result["status"][k], result["epochs"][k])
         assert run.loss == result["loss"][k]
         with jax.enable_x64(precision == "float64"):
