@@ -312,10 +312,9 @@ class Network:
         if self.iterated is not None:
             return f"{self.iterated.describe()}, {self.iterations} steps"
         level = self.levels
-        groups: dict[int, list[str]] = {}
-        for layer in self.layers:
-            groups.setdefault(level[layer.name], []).append(str(layer.size))
-        sizes = "-".join("+".join(groups[k]) for k in sorted(groups))
+        sizes = "-".join(
+            "+".join(str(self.size(name)) for name in names) for names in self.layers_by_level
+        )
         extras = [
             f"{c.source} to {c.target}{'' if self._goes_forward(c) else ' (delayed)'}"
             for c in self.connections
@@ -331,6 +330,14 @@ class Network:
             sources = [c.source for c in self.incoming[layer.name] if self._goes_forward(c)]
             level[layer.name] = 1 + max((level[name] for name in sources), default=0)
         return level
+
+    @functools.cached_property
+    def layers_by_level(self) -> tuple[tuple[str, ...], ...]:
+        """The names of the layers level by level, from the input up."""
+        groups: dict[int, list[str]] = {}
+        for layer in self.layers:
+            groups.setdefault(self.levels[layer.name], []).append(layer.name)
+        return tuple(tuple(groups[level]) for level in sorted(groups))
 
     def _goes_forward(self, connection: Connection) -> bool:
         order = [layer.name for layer in self.layers]

@@ -6,7 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+import bpjax
 from bpjax.epoch import Cases, program_of, settings_of, start, step
+from bpjax.learning import Recipe
+from bpjax.network import Connection, Layer, Network
+from bpjax.recurrent import unroll
+from bpjax.sweeps.crew import Crew
+from bpjax.task import Task
 
 RELATIVE_TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 """Of the tensor's largest entry, after a handful of operations."""
@@ -49,3 +55,40 @@ def _advance(program, num_steps, max_epochs, cases, numbers, state):
         return step(program, cases, max_epochs, numbers, state)
 
     return jax.lax.fori_loop(0, num_steps, one_step, state)
+
+
+def task_of(network, loss, seed):
+    """Return a made-up task for a network: three cases drawn from the seed."""
+    rng = np.random.default_rng(seed)
+    return Task(
+        name="random",
+        title="random",
+        options={},
+        network=network,
+        inputs=rng.choice([0.0, 1.0, -0.5, 2.0], (3, network.num_in)),
+        targets=rng.integers(0, 2, (3, network.num_out)).astype(float),
+        recipe=Recipe(learning_rate=0.05, momentum=0.5, init_range=0.7),
+        source="made up",
+        criterion=bpjax.Criterion("tolerance", 0.01),
+        loss=loss,
+    )
+
+
+def in_time():
+    """Return a net with a loop over three steps, shown something twice and asked twice."""
+    layers = [Layer("shown", 2), Layer("hidden", 2), Layer("answer", 1)]
+    pairs = [("shown", "hidden"), ("hidden", "hidden"), ("hidden", "answer")]
+    net = Network(layers, [Connection(*pair, delay=1) for pair in pairs])
+    return unroll(net, 3, wanted={"answer": [2, 3]}, shown={"shown": [0, 1]})
+
+
+def count_advances(monkeypatch):
+    """Return a list that grows by every stride that a `Crew` is asked for."""
+    made, advance = [], Crew.advance
+
+    def counted(crew, num_epochs=None):
+        made.append(num_epochs)
+        return advance(crew, num_epochs)
+
+    monkeypatch.setattr(Crew, "advance", counted)
+    return made

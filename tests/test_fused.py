@@ -12,51 +12,25 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import in_time, task_of
 
 import bpjax.sweeps
 from bpjax.epoch import Cases, Settings, program_of, settings_of, step
 from bpjax.errors import SettingError
 from bpjax.gradient_check import random_network
-from bpjax.learning import Recipe, Schedule
+from bpjax.learning import Schedule
 from bpjax.loss import HalfSquaredError, MarginSquaredError
-from bpjax.network import Connection, Layer, Network
-from bpjax.recurrent import unroll
 from bpjax.status import Status
 from bpjax.sweeps import fused, lanes, scheduler, unrolled
 from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import lane_mesh
 from bpjax.sweeps.plan import make_plan
-from bpjax.task import Task
 from bpjax.tasks import encoder, make_task, negation, parity, shift_register, symmetry, xor
 
 RUNS, EPOCHS = 5, 9
 
 quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 """What is compiled here runs for milliseconds."""
-
-
-def task_of(network, loss, seed):
-    rng = np.random.default_rng(seed)
-    return Task(
-        name="random",
-        title="random",
-        options={},
-        network=network,
-        inputs=rng.choice([0.0, 1.0, -0.5, 2.0], (3, network.num_in)),
-        targets=rng.integers(0, 2, (3, network.num_out)).astype(float),
-        recipe=Recipe(learning_rate=0.05, momentum=0.5, init_range=0.7),
-        source="made up",
-        criterion=bpjax.Criterion("tolerance", 0.01),
-        loss=loss,
-    )
-
-
-def in_time():
-    """A net with a loop over three steps, whose copies share their weights."""
-    layers = [Layer("shown", 2), Layer("hidden", 2), Layer("answer", 1)]
-    pairs = [("shown", "hidden"), ("hidden", "hidden"), ("hidden", "answer")]
-    net = Network(layers, [Connection(*pair, delay=1) for pair in pairs])
-    return unroll(net, 3, wanted={"answer": [2, 3]}, shown={"shown": [0, 1]})
 
 
 ALL_AT_ONCE = {

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from helpers import count_advances
 
 import bpjax
 from bpjax.errors import SettingError
 from bpjax.histories import first_runs, histories_of
 from bpjax.status import Status
-from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.plan import make_plan
 
 XOR = bpjax.tasks.xor().with_settings(learning_rate=1.0, init_range=1.0, max_epochs=150)
@@ -66,14 +66,7 @@ def test_unasked_about_a_hundred_epochs_reach_the_last_end():
 
 
 def test_few_calls_are_made(monkeypatch):
-    made = []
-    advance = Crew.advance
-
-    def counted(crew, num_epochs=None):
-        made.append(num_epochs)
-        return advance(crew, num_epochs)
-
-    monkeypatch.setattr(Crew, "advance", counted)
+    made = count_advances(monkeypatch)
     bpjax.loss_histories(XOR, 12, epochs=[0, 10, 50], **SMALL)
     assert made[:4] == [1, 1, 10, 40]  # the first call only puts runs into lanes
     assert set(made[4:]) <= {None}

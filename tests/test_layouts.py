@@ -7,13 +7,14 @@ import jax
 import numpy as np
 import optax
 import pytest
+from helpers import in_time, task_of
 
 import bpjax
 from bpjax.backprop import forward_pass, outputs_of
 from bpjax.epoch import Cases, program_of, settings_of, start, step
 from bpjax.errors import SettingError
 from bpjax.gradient_check import random_network
-from bpjax.learning import Recipe, Schedule
+from bpjax.learning import Schedule
 from bpjax.loss import HalfSquaredError, MarginSquaredError
 from bpjax.network import (
     Connection,
@@ -23,11 +24,9 @@ from bpjax.network import (
     layered,
     unflatten_params,
 )
-from bpjax.recurrent import unroll
 from bpjax.sweeps import matrix, scheduler, unrolled
 from bpjax.sweeps.lanes import EXP_OF_MINUS, logistic_float32
 from bpjax.sweeps.plan import make_plan
-from bpjax.task import Task
 
 TASKS = {
     "xor": bpjax.tasks.xor(),
@@ -49,30 +48,6 @@ RECIPES = {
     "rprop": {"optimizer": "rprop", "learning_rate": 0.01},
     "loss below": {"loss_below": 0.4},
 }
-
-
-def task_of(network, loss, seed):
-    rng = np.random.default_rng(seed)
-    return Task(
-        name="random",
-        title="random",
-        options={},
-        network=network,
-        inputs=rng.choice([0.0, 1.0, -0.5, 2.0], (3, network.num_in)),
-        targets=rng.integers(0, 2, (3, network.num_out)).astype(float),
-        recipe=Recipe(learning_rate=0.05, momentum=0.5, init_range=0.7),
-        source="made up",
-        criterion=bpjax.Criterion("tolerance", 0.01),
-        loss=loss,
-    )
-
-
-def in_time():
-    """A net with a loop over three steps, shown something twice and asked twice."""
-    layers = [Layer("shown", 2), Layer("hidden", 2), Layer("answer", 1)]
-    pairs = [("shown", "hidden"), ("hidden", "hidden"), ("hidden", "answer")]
-    net = Network(layers, [Connection(*pair, delay=1) for pair in pairs])
-    return unroll(net, 3, wanted={"answer": [2, 3]}, shown={"shown": [0, 1]})
 
 
 TASKS["in time"] = task_of(in_time(), HalfSquaredError(), 5)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import count_advances
 
 import bpjax
 from bpjax import run_folder
@@ -17,7 +18,6 @@ from bpjax.errors import ResultsError, SettingError
 from bpjax.network import flatten_params, parameter_names, unflatten_params
 from bpjax.status import Status
 from bpjax.sweeps import scheduler
-from bpjax.sweeps.crew import Crew
 from bpjax.training import EPOCHS_PER_CALL, plan_run, train, train_plan
 
 XOR = bpjax.tasks.xor().with_settings(learning_rate=1.0, init_range=1.0, max_epochs=150)
@@ -89,14 +89,7 @@ def test_all_seeds_and_strides_of_a_task_share_one_compilation(watched):
 
 
 def test_a_run_recorded_rarely_stops_soon_after_its_end(monkeypatch):
-    made = []
-    advance = Crew.advance
-
-    def counted(crew, num_epochs=None):
-        made.append(num_epochs)
-        return advance(crew, num_epochs)
-
-    monkeypatch.setattr(Crew, "advance", counted)
+    made = count_advances(monkeypatch)
     run = train(XOR, 99, record_every=2**31 - 1, max_epochs=2**31 - 2, tolerance=0.49, **SMALL)
     assert sum(made[1:]) <= run.epochs + EPOCHS_PER_CALL
     assert run.history.epoch.tolist() == [0, run.epochs]

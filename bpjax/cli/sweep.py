@@ -231,27 +231,15 @@ def _share(share: Mapping[str, float]) -> str:
 
 def _shown_settings(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what tells this sweep from others: all but what hardly anybody changes."""
-    from bpjax.learning import WITHOUT_MOMENTUM
+    from bpjax.sweeps.summary import told_settings
 
     settings, seeds = summary["settings"], summary["seeds"]
     shown = [("seeds", f"{seeds['first']} to {seeds['first'] + seeds['count'] - 1}")]
-    usual = {
-        "off": 0.0,
-        "on": 1.0,
-        "direct": False,
-        "weight_decay": 0.0,
-        "decay_biases": True,
-        "updates": "batch",
-        "optimizer": "paper",
-        "copies": "average",
-        "initializer": "Initializer(distribution='uniform', biases='drawn')",
-        "precision": "float32",
-    }
     hidden = {"implementation", "block_size"}
-    if settings["optimizer"] in WITHOUT_MOMENTUM:
-        hidden.add("momentum")
-    for name, value in settings.items():
-        if name not in hidden and value != usual.get(name):
+    if settings["precision"] == "float32":
+        hidden.add("precision")
+    for name, value in told_settings(settings).items():
+        if name not in hidden and value is not None:
             shown.append((name.replace("_", " "), _text(value)))
     return shown
 

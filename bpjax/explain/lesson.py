@@ -13,7 +13,8 @@ from bpjax.epoch import trained_by
 from bpjax.errors import SettingError
 from bpjax.learning import as_schedule
 from bpjax.loss import HalfSquaredError, Loss, MarginSquaredError
-from bpjax.network import Connection, Network, parameter_names
+from bpjax.network import Network, Params, unflatten_params
+from bpjax.task import Task
 from bpjax.training import History, Run
 
 MOST_NUMBERS = 40_000
@@ -72,11 +73,15 @@ def _changes_without_decay(run: Run, weights: np.ndarray) -> np.ndarray:
 
 def _decays(run: Run) -> np.ndarray:
     """Return which parameters a decay would shrink."""
-    network = run.task.network
-    num_biases = sum(layer.size for layer in network.biases.values())
-    shrinks = np.ones(len(parameter_names(network)), bool)
-    shrinks[len(shrinks) - num_biases :] = run.task.recipe.decay_biases
+    shrinks = np.ones(run.snapshots.weights.shape[1], bool)
+    for biases in _places(run).bias.values():
+        shrinks[biases] = run.task.recipe.decay_biases
     return shrinks
+
+
+def _places(run: Run) -> Params:
+    """Return where each parameter stands among all, in the shape of the parameters."""
+    return unflatten_params(run.task.network, np.arange(run.snapshots.weights.shape[1]))  # type: ignore[arg-type]
 
 
 def lesson_of(run: Run) -> dict[str, Any]:
@@ -89,17 +94,18 @@ def lesson_of(run: Run) -> dict[str, Any]:
       SettingError: for a loss that the page cannot work out.
     """
     task, recipe, frames = run.task, run.task.recipe, frames_of(run)
+    places = _places(run)
     criterion = task.criterion
     tolerance = criterion.threshold if criterion.kind == "tolerance" else 0.5
     (trained,) = trained_by(task, [run.seed])
     at = [int(epoch) for epoch in frames.epoch]
     return {
         "title": task.title,
-        "layers": _layers(run),
-        "bands": _bands(task.network),
+        "layers": _layers(task, places),
+        "bands": task.network.layers_by_level,
         "outputs": list(task.network.outputs),
-        "connections": _connections(task.network),
-        "numParameters": len(parameter_names(task.network)),
+        "connections": _connections(task.network, places),
+        "numParameters": frames.weights.shape[1],
         "cases": [
             {
                 "name": task.case_name(case),
@@ -129,63 +135,36 @@ def lesson_of(run: Run) -> dict[str, Any]:
     }
 
 
-def _layers(run: Run) -> list[dict[str, Any]]:
-    network, task = run.task.network, run.task
-    number, first_bias = 0, {}
-    for c in network.weights.values():
-        number += int(np.prod(network.weight_shape(c)))
-    for name, layer in network.biases.items():
-        first_bias[name] = number
-        number += layer.size
-    computed = {layer.name for layer in network.computed_layers}
+def _layers(task: Task, places: Params) -> list[dict[str, Any]]:
+    computed = task.network.computed_layers
     return [
         {
             "name": layer.name,
             "size": layer.size,
-            "unit": layer.activation if layer.name in computed else "input",
+            "unit": layer.activation if layer in computed else "input",
             "names": list(task.names_of(layer)),
-            "biases": [first_bias[layer.bias_key] + k for k in range(layer.size)]
-            if layer.name in computed and layer.bias
+            "biases": places.bias[layer.bias_key].tolist()
+            if layer in computed and layer.bias
             else None,
         }
-        for layer in network.layers
+        for layer in task.network.layers
     ]
 
 
-def _bands(network: Network) -> list[list[str]]:
-    """Return the layers that the page draws side by side, from the inputs up."""
-    bands: dict[int, list[str]] = {}
-    for layer in network.layers:
-        bands.setdefault(network.levels[layer.name], []).append(layer.name)
-    return [bands[level] for level in sorted(bands)]
-
-
-def _connections(network: Network) -> list[dict[str, Any]]:
+def _connections(network: Network, places: Params) -> list[dict[str, Any]]:
     """Return each connection with the number of the parameter at every place; -1 where none is.
 
     Masks, ties and copies need no more than that.
     """
-    first, start = {}, 0
-    for key, c in network.weights.items():
-        first[key] = start
-        start += int(np.prod(network.weight_shape(c)))
-    return [
-        {
-            "source": c.source,
-            "target": c.target,
-            "parameter": (first[c.weight_key] + _places(network, c)).tolist()
-            if c.mask is None
-            else np.where(c.mask, first[c.weight_key] + _places(network, c), -1).tolist(),
-        }
-        for c in network.connections
-    ]
-
-
-def _places(network: Network, c: Connection) -> np.ndarray:
-    if c.tie is not None:
-        return np.array(c.tie)
-    shape = network.size(c.source), network.size(c.target)
-    return np.arange(shape[0] * shape[1]).reshape(shape)
+    found = []
+    for c in network.connections:
+        parameter = np.asarray(places.weight[c.weight_key])
+        if c.tie is not None:
+            parameter = parameter[np.array(c.tie)]
+        if c.mask is not None:
+            parameter = np.where(c.mask, parameter, -1)
+        found.append({"source": c.source, "target": c.target, "parameter": parameter.tolist()})
+    return found
 
 
 def _loss(loss: Loss) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from bpjax.network import Key, Network
-from bpjax.plots.arrange import by_level, grid, in_time, levels
+from bpjax.plots.arrange import by_level, grid, in_time
 from bpjax.plots.page import TEXT_HEIGHT, Words, text_width
 from bpjax.plots.squares import Mosaic, largest_of
 
@@ -86,7 +86,7 @@ def _widest(network: Network, rows: Mapping[str | Key, int]) -> float:
     if network.iterated is not None:
         return sum(layer.size + GAP for layer in network.iterated.layers)
     size = {name: grid(network.size(name), rows.get(name))[1] + GAP for name in network.levels}
-    return max(sum(size[name] for name in names) for names in levels(network))
+    return max(sum(size[name] for name in names) for names in network.layers_by_level)
 
 
 def _by_layer(network: Network, targets: ArrayLike | None) -> dict[str, np.ndarray]:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -37,12 +36,6 @@ class Sheet(NamedTuple):
         return around([units, *(box_of(text, inches) for text in self.names)])
 
 
-def levels(network: Network) -> list[list[str]]:
-    """Return the names of the layers level by level, from the input up."""
-    by_level = sorted((layer.name for layer in network.layers), key=network.levels.__getitem__)
-    return [list(names) for _, names in groupby(by_level, network.levels.__getitem__)]
-
-
 def centers(
     network: Network,
     offsets: Mapping[str, np.ndarray],
@@ -58,7 +51,7 @@ def centers(
       gap: least distance between neighbours.
     """
     found: dict[str, float] = {}
-    for names in levels(network):
+    for names in network.layers_by_level:
         wished = [_middle_of_sources(network, name, offsets, found) for name in names]
         placed: list[float] = []
         edge = -math.inf
@@ -117,7 +110,7 @@ def by_level(
     x = centers(network, offsets, reach, GAP)
     sheet = Sheet({}, [], [])
     y = 0.0
-    for level in levels(network):
+    for level in network.layers_by_level:
         texts = {name: _names_of(network, name, names, shape) for name in level}
         tallest = max(shape[name][0] for name in level)
         y += max(_height(below, inches) for _, below in texts.values())

@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike
 
 from bpjax.errors import SettingError
 from bpjax.network import Network, Params, weight_matrix
-from bpjax.plots.arrange import levels
 from bpjax.plots.page import Box, Words, around, box_of, page, short, text_width, write
 from bpjax.plots.routes import ROW, Plan, number_places, plan_of, route
 from bpjax.plots.squares import largest_of
@@ -148,7 +147,7 @@ def _titles(network: Network, plan: Plan, routes: Sequence[np.ndarray]) -> list[
     """Name the layers in the margin: the first of each level on the left, others on the right."""
     room = around([*plan.circles, *map(_box, routes)])
     titles = []
-    for names in levels(network):
+    for names in network.layers_by_level:
         y = plan.places[names[0]][0, 1]
         titles.append(Words(room.left - 0.15, y, names[0], "right"))
         if len(names) > 1:

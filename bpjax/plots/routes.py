@@ -7,7 +7,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from bpjax.network import Network
-from bpjax.plots.arrange import centers, levels
+from bpjax.plots.arrange import centers
 from bpjax.plots.page import Box, Words, box_of
 
 POINTS = 25
@@ -61,7 +61,7 @@ def plan_of(network: Network, numbers: bool) -> Plan:
     places: dict[str, np.ndarray] = {}
     rows: list[tuple[float, np.ndarray]] = []
     y = 0.0
-    for names in levels(network):
+    for names in network.layers_by_level:
         num_units = sum(network.size(name) for name in names)
         if rows:
             lines = min(num_units, len(rows[-1][1]), 6)

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from bpjax.learning import WITHOUT_MOMENTUM
 from bpjax.report.command import Repeat
 from bpjax.report.figures import Figure
 from bpjax.report.folders import Source
 from bpjax.report.tables import Table
 from bpjax.report.words import name, setting
+from bpjax.sweeps.summary import told_settings
 
 
 class Number(NamedTuple):
@@ -55,28 +55,12 @@ NO_COMMAND = (
 )
 
 
-_USUAL = {
-    "off": 0.0,
-    "on": 1.0,
-    "direct": False,
-    "weight_decay": 0.0,
-    "decay_biases": True,
-    "updates": "batch",
-    "optimizer": "paper",
-    "copies": "average",
-    "initializer": "Initializer(distribution='uniform', biases='drawn')",
-    "held_out": 0,
-}
-
-
 def setting_facts(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what was set; what hardly anybody changes is told where it was changed."""
-    shown = []
-    for key, value in settings.items():
-        unused = key == "momentum" and settings.get("optimizer") in WITHOUT_MOMENTUM
-        if not unused and not (key in _USUAL and value == _USUAL[key]):
-            shown.append((name(key), setting(value)))
-    return shown
+    told = told_settings(settings)
+    if told.get("held_out") == 0:
+        del told["held_out"]
+    return [(name(key), setting(value)) for key, value in told.items()]
 
 
 def machine_facts(source: Source) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ import numpy as np
 from bpjax.analysis.convergence import summarize_outcomes
 from bpjax.analysis.held_out import summarize_answers
 from bpjax.analysis.outcomes import outcomes_of
+from bpjax.learning import WITHOUT_MOMENTUM
 from bpjax.sweeps.shape import fault_of, nothing, number, whole
 from bpjax.sweeps.store import RunTable
 
@@ -97,6 +98,34 @@ def _settings(tasks: list[Mapping[str, Any]], identity: Mapping[str, Any]) -> di
         "precision": identity["precision"],
         "implementation": identity["implementation"],
         "block_size": identity["block_size"],
+    }
+
+
+_USUAL = {
+    "off": 0.0,
+    "on": 1.0,
+    "direct": False,
+    "weight_decay": 0.0,
+    "decay_biases": True,
+    "updates": "batch",
+    "optimizer": "paper",
+    "copies": "average",
+    "initializer": "Initializer(distribution='uniform', biases='drawn')",
+}
+
+
+def told_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that people are told: not those that hardly anybody changes, unchanged.
+
+    Example:
+      >>> told_settings({"learning_rate": 0.1, "momentum": 0.9, "optimizer": "adam", "off": 0.0})
+      {'learning_rate': 0.1, 'optimizer': 'adam'}
+    """
+    unused = {"momentum"} if settings.get("optimizer") in WITHOUT_MOMENTUM else set()
+    return {
+        name: value
+        for name, value in settings.items()
+        if name not in unused and not (name in _USUAL and value == _USUAL[name])
     }
 
 
