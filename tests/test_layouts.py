@@ -12,7 +12,6 @@ from helpers import in_time, task_of
 import bpjax
 from bpjax.backprop import forward_pass, outputs_of
 from bpjax.epoch import Cases, program_of, settings_of, start, step
-from bpjax.errors import SettingError
 from bpjax.gradient_check import random_network
 from bpjax.learning import Schedule
 from bpjax.loss import HalfSquaredError, MarginSquaredError
@@ -24,7 +23,7 @@ from bpjax.network import (
     layered,
     unflatten_params,
 )
-from bpjax.sweeps import matrix, scheduler, unrolled
+from bpjax.sweeps import lanes, matrix, scheduler, unrolled
 from bpjax.sweeps.lanes import EXP_OF_MINUS, logistic_float32
 from bpjax.sweeps.plan import make_plan
 
@@ -201,9 +200,10 @@ def test_auto_takes_it_where_it_is_faster_for_every_run():
         ),
     ],
 )
-def test_what_it_cannot_serve_is_refused_with_the_reason(task, reason):
-    with pytest.raises(SettingError, match=f"`implementation` cannot be unrolled here: {reason}"):
-        make_plan(task, 1, implementation="unrolled")
+def test_unrolled_gives_way_where_it_cannot_serve_the_net(task, reason):
+    plan = make_plan(task, 1, implementation="unrolled")
+    assert plan.implementation == "matrix"
+    assert plan.fallback == f"unrolled gave way to matrix: {reason}"
 
 
 def test_inputs_of_zero_and_one_leave_no_trace_in_the_program():
@@ -211,6 +211,41 @@ def test_inputs_of_zero_and_one_leave_no_trace_in_the_program():
     assert unrolled._times("weight", 1.0) == "weight"
     assert unrolled._plus("total", 0.0) == "total"
     assert unrolled._plus(0.0, "term") == "term"
+
+
+# ---- several epochs in a turn of the loop, as on a GPU -------------------------------------------
+
+
+def in_strides(strides):
+    """Train eight runs of XOR in float64, as far as `epochs_at_once` says in a turn of the loop."""
+    task = TASKS["xor"].with_settings(tolerance=0.5013)
+    program, numbers = program_of(task, "float64"), settings_of(task, "float64")
+    numbers = jax.tree.map(lambda row: np.repeat(row[..., None], 8, axis=-1), numbers)
+    runs = lanes.start(program, 4, np.arange(8, dtype=np.uint32), numbers)
+    arithmetic, cases = lanes.Arithmetic(program, "gpu"), unrolled.cases_of(task, program)
+    train = jax.jit(functools.partial(lanes.train, unrolled, arithmetic, 4, cases, np.int32(60)))
+    for many in strides:
+        runs = train(np.int32(many), numbers, runs)
+    return jax.device_get(runs)
+
+
+@pytest.mark.usefixtures("float64")
+def test_several_epochs_in_a_turn_make_the_same_runs(monkeypatch):
+    assert unrolled.epochs_at_once(program_of(TASKS["xor"]), 4, "gpu") == 4
+    several = in_strides((1, 4, 6, 51, 0))
+    monkeypatch.setattr(unrolled, "epochs_at_once", lambda *_: 1)
+    one = in_strides((62,))
+    assert len(set(one.epoch)) > 2
+    for ours, theirs in zip(jax.tree.leaves(several), jax.tree.leaves(one), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
+def test_only_small_nets_have_several_epochs_in_a_turn():
+    def at_once(task, platform):
+        return unrolled.epochs_at_once(program_of(task), task.num_cases, platform)
+
+    assert at_once(TASKS["xor"], "cpu") == 1
+    assert at_once(TASKS["two hidden layers"], "gpu") == 1
 
 
 # ---- the logistic in float32 --------------------------------------------------------------------

@@ -59,6 +59,21 @@ def test_the_stride_at_which_lanes_are_looked_after_shows_nowhere(stride, hundre
     assert found == table(hundred)
 
 
+def test_strides_are_whole_turns_of_the_loop(monkeypatch, hundred):
+    several = scheduler.LAYOUTS["unrolled"]._replace(epochs_at_once=lambda *_: 4)
+    monkeypatch.setitem(scheduler.LAYOUTS, "unrolled", several)
+    plan = make_plan(XOR, 100, block_size=8, keep_weights=True)
+    crew = Crew(plan, *plan.groups(), lane_mesh())
+    crew.begin(0, 100)
+    strides = []
+    while not crew.all_ended:
+        crew.advance()
+        strides.append(crew.stride)
+    assert len(strides) > 2
+    assert not any(stride % 4 for stride in strides)
+    assert {name: column.tobytes() for name, column in crew.columns().items()} == table(hundred)
+
+
 def test_a_queue_that_runs_dry_in_the_middle_of_a_call_is_filled_again(monkeypatch, hundred):
     monkeypatch.setattr("bpjax.sweeps.crew.PLACES", 1)
     monkeypatch.setattr("bpjax.sweeps.lanes.LANE_MULTIPLE", 64)
@@ -295,7 +310,7 @@ def test_queues_and_results_on_the_devices_do_not_grow_with_the_number_of_runs()
         plan = make_plan(XOR, num_runs, block_size=8)
         crew = Crew(plan, *plan.groups(), lane_mesh())
         crew.begin(0, num_runs)
-        return [leaf.shape for leaf in jax.tree.leaves(crew.next_call()[7:])]
+        return [leaf.shape for leaf in jax.tree.leaves(crew.next_call()[8:])]
 
     assert shapes(10) == shapes(10**9)
 

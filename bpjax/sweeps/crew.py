@@ -7,21 +7,24 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding
 
 from bpjax.epoch import Cases
 from bpjax.network import parameter_names
 from bpjax.sweeps import lanes, scheduler
 from bpjax.sweeps.memory import check_memory
 from bpjax.sweeps.plan import Group, Plan
+from bpjax.sweeps.roster import roster_of
 from bpjax.sweeps.scheduler import Collected, Pool, Queue
 
 LARGEST_CALL = 2**30
 """Epochs; counted in 32 bits."""
 PLACES = 8192
-"""Runs that a device can be handed in one call; fewer where their weights are to be kept."""
-SECONDS_PER_LOOK = 50e-6
-"""What it takes to write down ended runs and fill their lanes (measured on a CPU)."""
+"""Runs that a device can be handed in one call; fewer where their weights are to be kept, and as
+many as there are where they are only counted."""
+SECONDS_PER_LOOK = {"cpu": 50e-6, "gpu": 500e-6, "tpu": 500e-6}
+"""What it takes to write down ended runs and fill their lanes: measured on a CPU, on the others an
+estimate, of reading and writing a million runs a few times."""
 MOST_IDLE = 0.05
 """Share of their epochs that lanes may wait for the end of a stride."""
 FIRST_CALL = 16
@@ -67,7 +70,7 @@ class Crew:
         num_lanes = lanes.num_lanes(plan.block_size)
         self.capacity = plan.block_size * mesh.size
         numbers = len(parameter_names(group.program.network)) if plan.keep_weights else 1
-        self.places = max(PLACES // numbers, 2 * num_lanes)
+        self.places = 0 if plan.summary_only else max(PLACES // numbers, 2 * num_lanes)
         blank = np.full(num_lanes * mesh.size, group.start)
         self.pool: Pool = scheduler.empty_pool(
             group.program,
@@ -78,20 +81,23 @@ class Crew:
         )
         self.calls, self.seconds = 0, 0.0
         self.epochs_per_call = self.stride = FIRST_CALL
+        self.at_once = self.layout.epochs_at_once(
+            group.program, group.task.num_cases, mesh.devices.flat[0].platform
+        )
 
     def begin(self, first: int, last: int) -> None:
         """Take up the runs `first` to `last - 1`; the range before must have ended."""
         self.first, self.stop = first, last
+        everywhere = NamedSharding(self.mesh, scheduler.EVERYWHERE)
+        self.roster = jax.device_put(roster_of(self.plan, self.group, first), everywhere)
         self.taken = np.zeros(self.mesh.size, np.int64)
         self.num_ended = self.lane_epochs = 0
         self.collected: list[Any] = []
-        self.queue: Queue | None = None
 
     def close(self) -> None:
         """Begin no runs but those needed to leave no gap behind the last one begun."""
         last = (np.arange(self.mesh.size) + self.mesh.size * (self.taken - 1))[self.taken > 0]
         self.stop = min(self.stop, self.first + int(last.max()) + 1)
-        self.queue = None
 
     @property
     def num_begun(self) -> int:
@@ -118,7 +124,7 @@ class Crew:
         elif num_epochs is not None:
             stride, rounds = num_epochs, 1
         else:
-            stride, rounds = self.stride, self.epochs_per_call // self.stride
+            stride, rounds = self.stride, max(1, self.epochs_per_call // self.stride)
         arguments = self.next_call(stride, rounds)
         if not self.calls:
             check_memory(scheduler.advance, arguments, self.plan.block_size, self.mesh.size)
@@ -126,8 +132,6 @@ class Crew:
         self.pool, report = jax.block_until_ready(scheduler.advance(*arguments))
         on_device = time.perf_counter() - called
         done = scheduler.collect(report, self.plan.block_size, stride)
-        if done.taken.any():
-            self.queue = None
         self.taken += done.taken
         self.num_ended += done.num_ended
         self.lane_epochs += done.lane_epochs
@@ -165,8 +169,6 @@ class Crew:
 
     def next_call(self, stride: int = 0, rounds: int = 1) -> tuple[Any, ...]:
         """Return the arguments of the next call of `scheduler.advance`."""
-        if self.queue is None:
-            self.queue = self._next_runs()
         bins = int(self.max_epochs) + 1 if self.plan.summary_only else 0
         keep = "weights" if self.plan.keep_weights else "outcomes"
         return (
@@ -177,32 +179,26 @@ class Crew:
             self.group.task.num_cases,
             "counts" if self.plan.summary_only else keep,
             bins,
+            self.places,
             self.cases,
             self.asked,
+            self.roster,
             self.max_epochs,
             np.int32(stride),
             np.int32(rounds),
             self.pool,
-            self.queue,
+            self._queue(),
         )
 
-    def _next_runs(self) -> Queue:
-        """Return the next runs of every device, as many as it has places."""
-        num_devices, num_runs = self.mesh.size, self.stop - self.first
-        device = np.arange(num_devices)
-        left = np.maximum(-(-(num_runs - device) // num_devices) - self.taken, 0)
-        length = np.minimum(left, self.places)
-        position = self.taken[:, None] + np.arange(self.places)
-        ticket = np.minimum(position * num_devices + device[:, None], num_runs - 1).reshape(-1)
-        runs = self.first + ticket
-        places = (
-            self.plan.seeds_of(runs),
-            self.plan.settings_of(runs),
-            ticket.astype(np.int32),
-            length.astype(np.int32),
-            left > length,
-        )
-        return Queue(*scheduler.place(places, self.mesh))
+    def _queue(self) -> Queue:
+        """Return the runs that wait, as many of them as every device can be handed."""
+        device, num_devices = np.arange(self.mesh.size), self.mesh.size
+        there_are = -(-(self.stop - self.first - device) // num_devices)
+        left = np.maximum(there_are - self.taken, 0)
+        length = np.minimum(left, self.places) if self.places else left
+        first = np.where(length, self.taken * num_devices + device, 0)
+        queue = Queue(first.astype(np.int32), length.astype(np.int32), left > length)  # type: ignore[arg-type]
+        return scheduler.place(queue, self.mesh)  # type: ignore[no-any-return]
 
     def _pace(self, made: int, on_device: float) -> None:
         """Choose how long the next call is, and how often lanes are looked after.
@@ -217,8 +213,10 @@ class Crew:
         self.epochs_per_call = int(np.clip(made * wanted / on_device, 1, largest))
         # Of a stride k, an ended run waits for k / 2 epochs, and each epoch pays 1 / k of a look.
         mean = self.lane_epochs / max(self.num_ended, self.capacity)
-        best = math.sqrt(2 * mean * SECONDS_PER_LOOK * made / on_device)
-        self.stride = int(np.clip(min(best, MOST_IDLE * 2 * mean), 1, self.epochs_per_call))
+        look = SECONDS_PER_LOOK[self.mesh.devices.flat[0].platform]
+        best = math.sqrt(2 * mean * look * made / on_device)
+        stride = int(np.clip(min(best, MOST_IDLE * 2 * mean), 1, self.epochs_per_call))
+        self.stride = -(-stride // self.at_once) * self.at_once
 
 
 def merged(tallies: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -48,14 +48,23 @@ class Layout(NamedTuple):
     Attributes:
       cases_of: of a task and a program, the cases in the form that `advance` takes.
       advance: makes a stride of epochs with all runs, as `train` does.
+      epochs_at_once: of a program, the number of cases and the platform: strides of a multiple of
+        so many epochs are those that go fastest, and always give the same bits.
     """
 
     cases_of: Callable[[Task, Program], Any]
     advance: Callable[..., RunState]
+    epochs_at_once: Callable[[Program, int, str], int] = lambda *_: 1
 
 
 class Passes(Protocol):
     """One way to write the arithmetic of an epoch for a block of runs; a module each."""
+
+    def cases_of(self, task: Task, program: Program) -> Any:
+        """Return the cases in the form that `evaluate` takes."""
+
+    def epochs_at_once(self, program: Program, num_cases: int, platform: str) -> int:
+        """Return how many epochs a turn of the loop over epochs makes."""
 
     def take_apart(self, tree: Any) -> Any:
         """Return parameters, or a rule's memory, in the form in which they are computed with."""
@@ -153,28 +162,40 @@ def train(
     """Make `num_epochs` epochs with every run that has not ended; those that end stay as they are.
 
     The number of epochs is traced: one compiled loop serves a long stride of a sweep and the
-    single epochs of a run that somebody watches, with the same bits.
+    single epochs of a run that somebody watches, with the same bits. Where a turn of the loop makes
+    several epochs, another loop makes those that are left, one by one.
 
     Returns:
       The runs after the stride: `status` says which have ended and how, `epoch` when.
     """
     one_epoch = epoch_of(passes, arithmetic, num_cases, cases, max_epochs)
+    at_once = passes.epochs_at_once(arithmetic.program, num_cases, arithmetic.platform)
 
-    def made_all(carry: tuple[Any, RunState]) -> Any:
-        return carry[0] < num_epochs
+    def turns(count: Any, epochs: int, runs: RunState) -> RunState:
+        def go_on(carry: tuple[Any, RunState]) -> tuple[Any, RunState]:
+            made, runs = carry
+            for _ in range(epochs):
+                runs = one_epoch(settings, runs)
+            return made + 1, runs
 
-    def go_on(carry: tuple[Any, RunState]) -> tuple[Any, RunState]:
-        return carry[0] + 1, one_epoch(settings, carry[1])
+        return lax.while_loop(lambda carry: carry[0] < count, go_on, (jnp.int32(0), runs))[1]
 
     apart = runs._replace(
         params=passes.take_apart(runs.params),
         optimizer_state=passes.take_apart(runs.optimizer_state),
     )
-    _, apart = lax.while_loop(made_all, go_on, (jnp.int32(0), apart))
+    apart = turns(num_epochs // at_once, at_once, apart)
+    if at_once > 1:
+        apart = turns(num_epochs % at_once, 1, apart)
     return apart._replace(
         params=passes.put_together(apart.params),
         optimizer_state=passes.put_together(apart.optimizer_state),
     )
+
+
+def layout_of(passes: Passes) -> Layout:
+    """Return the layout whose epochs are made of the passes of a module, by `train`."""
+    return Layout(passes.cases_of, functools.partial(train, passes), passes.epochs_at_once)
 
 
 def output_errors(

@@ -17,13 +17,14 @@ from bpjax.status import Status
 from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import device_kind, lane_mesh, loops_are_one_function
 from bpjax.sweeps.plan import Group, Plan, make_plan
+from bpjax.sweeps.roster import MOST_RUNS
 from bpjax.sweeps.scheduler import Collected
 from bpjax.sweeps.store import RunTable, SweepFolder, fingerprint, missing_ranges, read_runs
 from bpjax.sweeps.summary import Timing, recorded_timing, summarize
 from bpjax.task import Task
 from bpjax.version import __version__
 
-SECONDS_PER_CALL = 0.25
+SECONDS_PER_CALL = 1.0
 """How long one call of the training program should take: the wait after Ctrl-C."""
 SECONDS_PER_CHUNK = 10.0
 """How long a chunk begins new runs, at least: then its last runs end, and it is stored."""
@@ -31,8 +32,6 @@ LONGEST_CHUNK = 600.0
 """How long it does so at most; with the time that its last runs take, what a kill can cost."""
 DRAIN = 20
 """In between, so many times as long as its last runs take, while lanes stay empty."""
-MOST_RUNS = 2**30
-"""Runs of a chunk; their tickets have 32 bits."""
 
 
 class Progress(NamedTuple):
@@ -70,10 +69,12 @@ class SweepResult:
         right at its outcome), the settings of the grid, and `weights` where they were kept; with
         `summary_only` one row per kind of outcome, with its `count`.
       timing: seconds and work of the session that made the last runs; None if unknown.
+      fallback: why the implementation is not the one that was asked for; None if it is.
     """
 
     table: RunTable
     timing: Timing | None
+    fallback: str | None = None
 
     def __getitem__(self, column: str) -> np.ndarray:
         """Return a column of the per-run table, for example `result["epochs"]`."""
@@ -81,7 +82,7 @@ class SweepResult:
 
     def summary(self, level: float = 0.95) -> dict[str, Any]:
         """Return what `summary.json` holds; `level` is that of the intervals."""
-        return summarize(self.table, self.timing, level)
+        return summarize(self.table, self.timing, level) | {"fallback": self.fallback}
 
 
 def sweep(
@@ -145,13 +146,14 @@ def run_plan(
 def _run_in_memory(plan: Plan, mesh: Mesh, meter: "_Meter") -> SweepResult:
     todo = [(plan.runs.start, plan.runs.stop)]
     columns = _joined([chunk for _, _, chunk in _train(plan, todo, mesh, meter)])
-    return SweepResult(RunTable(plan.identity(), columns), meter.timing())
+    return SweepResult(RunTable(plan.identity(), columns), meter.timing(), plan.fallback)
 
 
 def _run_in_folder(
     plan: Plan, out: str | PathLike[str], mesh: Mesh, meter: "_Meter"
 ) -> SweepResult:
-    with SweepFolder.open_for_writing(out, plan.identity(), environment(mesh.size)) as folder:
+    recorded = environment(mesh.size, plan.fallback)
+    with SweepFolder.open_for_writing(out, plan.identity(), recorded) as folder:
         intact, damaged = folder.survey()
         for fault in damaged:
             warnings.warn(
@@ -164,7 +166,7 @@ def _run_in_folder(
             folder.publish_chunk(start, stop, columns)
         folder.remove_damaged(damaged)
         timing = meter.timing() if todo else recorded_timing(folder.path)
-        result = SweepResult(read_runs(out), timing)
+        result = SweepResult(read_runs(out), timing, plan.fallback)
         folder.write_summary(result.summary())
     return result
 
@@ -174,8 +176,13 @@ def default_folder(plan: Plan) -> str:
     return f"results/{plan.tasks[0].name}-{fingerprint(plan.identity())[:8]}"
 
 
-def environment(num_devices: int | None = None) -> dict[str, Any]:
-    """Return what is recorded with every result: versions and devices (all, unless told)."""
+def environment(num_devices: int | None = None, fallback: str | None = None) -> dict[str, Any]:
+    """Return what is recorded with every result: versions and devices (all, unless told).
+
+    Args:
+      num_devices: how many were used.
+      fallback: as in `Plan`.
+    """
     packages = ("jax", "jaxlib", "optax", "numpy", "scipy")
     return {
         "versions": {"bpjax": __version__} | {package: version(package) for package in packages},
@@ -183,6 +190,7 @@ def environment(num_devices: int | None = None) -> dict[str, Any]:
         "num_devices": num_devices or jax.local_device_count(),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "loops_are_one_function": loops_are_one_function(),
+        **({"fallback": fallback} if fallback else {}),
     }
 
 

@@ -2,14 +2,15 @@
 
 A pool is a fixed number of lanes on each device. Each device goes round and round: fill the empty
 lanes from its queue, train all lanes for a stride of epochs, write down the runs that have ended
-and empty their lanes. Shapes never change and devices never talk to each other; the host only hands
-out queues and collects what was written down, once in a while.
+and empty their lanes. Shapes never change and devices never talk to each other; the host only says
+how many runs there are and collects what was written down, once in a while.
 
 Lanes know nothing of their neighbours, so a run has the same bits whether its lane was filled at
 the start or in the middle, and whatever the stride.
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -17,17 +18,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Bool, Int, UInt
+from jaxtyping import Array, Bool, Int
 
 from bpjax.epoch import Cases, Program, RunState, Settings, held_out_right
 from bpjax.network import flatten_params
 from bpjax.status import Status
 from bpjax.sweeps import fused, lanes, matrix, unrolled
 from bpjax.sweeps.lanes import Arithmetic, Layout
+from bpjax.sweeps.roster import Roster, runs_at
 
 LAYOUTS = {
-    "matrix": Layout(matrix.cases_of, functools.partial(lanes.train, matrix)),
-    "unrolled": Layout(unrolled.cases_of, functools.partial(lanes.train, unrolled)),
+    "matrix": lanes.layout_of(matrix),
+    "unrolled": lanes.layout_of(unrolled),
     "fused": Layout(unrolled.cases_of, fused.advance),
 }
 """Implementations of a block of runs, by name."""
@@ -50,7 +52,7 @@ class Pool(NamedTuple):
     Attributes:
       runs: state of the runs.
       settings: their numbers.
-      ticket: which run it is, as the host numbers them; `EMPTY` for none.
+      ticket: the number of the run in its range; `EMPTY` for none.
     """
 
     runs: RunState
@@ -59,20 +61,16 @@ class Pool(NamedTuple):
 
 
 class Queue(NamedTuple):
-    """Runs that wait, the same number of places for each device; places are the last axis.
+    """Runs of a range that wait for a lane: every D-th one for each of D devices.
 
     Attributes:
-      seeds: names of the runs.
-      settings: their numbers.
-      ticket: numbers by which the host knows them.
-      length: per device, how many places are taken; the first ones are.
-      more: per device, whether the host has runs for it that are not in its queue: then it stops
-        rather than leave a lane empty.
+      next: per device, the number of the first of them.
+      length: per device, how many of them may be begun.
+      more: per device, whether there are others behind them: then it stops rather than leave a lane
+        empty.
     """
 
-    seeds: UInt[Array, " places"]
-    settings: Settings
-    ticket: Int[Array, " places"]
+    next: Int[Array, " devices"]
     length: Int[Array, " devices"]
     more: Bool[Array, " devices"]
 
@@ -104,7 +102,7 @@ class Report(NamedTuple):
       ended: the runs that ended; with counts instead, how many ended at each (status, epoch), a
         vector of 3 * (max_epochs + 1) per device.
       num_ended: how many runs ended.
-      taken: places of the queue whose runs were put into lanes.
+      taken: runs of the queue that were put into lanes.
       rounds: rounds made.
     """
 
@@ -156,6 +154,7 @@ def empty_pool(
         "num_cases",
         "keep",
         "bins",
+        "places",
     ),
     donate_argnames=("pool",),
 )
@@ -167,8 +166,10 @@ def advance(
     num_cases: int,
     keep: Keep,
     bins: int,
+    places: int,
     cases: Any,
     asked: Cases | None,
+    roster: Roster,
     max_epochs: Any,
     num_epochs: Any,
     num_rounds: Any,
@@ -178,16 +179,18 @@ def advance(
     """Go up to `num_rounds` rounds on every device.
 
     Args:
-      implementation: a name in `LAYOUTS`; static, like all up to `bins`.
+      implementation: a name in `LAYOUTS`; static, like all up to `places`.
       program: what is compiled for.
       mesh: the devices.
       num_usable: lanes per device that may carry a run, the first ones.
       num_cases: number of cases.
       keep: what to write down of a run that has ended.
       bins: for counts, `max_epochs + 1`.
+      places: for rows, the longest queue of a device.
       cases: what the layout's `cases_of` returned.
       asked: the cases again, of which a run that has ended is asked those that it held out; None
         where none are, or where only counts are kept.
+      roster: tells which run has which number.
       max_epochs: the cap of every run.
       num_epochs: the stride: epochs per round.
       num_rounds: rounds in this call; a device stops earlier when it has nothing to do.
@@ -203,6 +206,7 @@ def advance(
     def on_device(
         cases: Any,
         asked: Any,
+        roster: Any,
         max_epochs: Any,
         num_epochs: Any,
         num_rounds: Any,
@@ -219,7 +223,8 @@ def advance(
 
         def one_round(carry: Advanced) -> Advanced:
             pool, report = carry
-            pool, taken = _fill(program, num_cases, usable, pool, queue, report.taken)
+            begin = functools.partial(_begin, program, num_cases, roster)
+            pool, taken = _fill(begin, mesh.size, usable, pool, queue, report.taken)
             runs = layout.advance(
                 arithmetic,
                 num_cases,
@@ -237,13 +242,13 @@ def advance(
             return Advanced(pool, Report(written, num_ended, taken, report.rounds + 1))
 
         zero = jnp.zeros(1, jnp.int32)
-        nothing = _nothing_ended(program, keep, bins, pool, queue)
-        begin = Advanced(pool, Report(nothing, zero, zero, zero))
-        return lax.while_loop(busy, one_round, begin)
+        nothing = _nothing_ended(program, keep, bins, places, pool)
+        before = Advanced(pool, Report(nothing, zero, zero, zero))
+        return lax.while_loop(busy, one_round, before)
 
-    numbers = jax.tree.map(jnp.asarray, (cases, asked, max_epochs, num_epochs, num_rounds))
+    numbers = jax.tree.map(jnp.asarray, (cases, asked, roster, max_epochs, num_epochs, num_rounds))
     in_specs = (*[EVERYWHERE] * len(numbers), *sharding_of((pool, queue)))
-    report = jax.eval_shape(functools.partial(_report_shape, program, keep, bins), pool, queue)
+    report = jax.eval_shape(functools.partial(_report_shape, program, keep, bins, places), pool)
     return jax.shard_map(
         on_device,
         mesh=mesh,
@@ -253,16 +258,16 @@ def advance(
     )(*numbers, pool, queue)  # type: ignore[call-arg]
 
 
-def _report_shape(program: Program, keep: Keep, bins: int, pool: Pool, queue: Queue) -> Report:
+def _report_shape(program: Program, keep: Keep, bins: int, places: int, pool: Pool) -> Report:
     """Return a report with the right number of axes everywhere; their lengths do not matter."""
     number = jnp.zeros(1, jnp.int32)
-    return Report(_nothing_ended(program, keep, bins, pool, queue), number, number, number)
+    return Report(_nothing_ended(program, keep, bins, places, pool), number, number, number)
 
 
-def _nothing_ended(program: Program, keep: Keep, bins: int, pool: Pool, queue: Queue) -> Any:
+def _nothing_ended(program: Program, keep: Keep, bins: int, places: int, pool: Pool) -> Any:
     if keep == "counts":
         return jnp.zeros(3 * bins, jnp.int32)
-    places = pool.ticket.size + queue.ticket.size  # all that are here can end
+    places += pool.ticket.size  # all that are in lanes and in the queue can end
     whole, weights = jnp.zeros(places, jnp.int32), None
     right = whole if program.held_out else None
     if keep == "weights":
@@ -275,7 +280,12 @@ def _num_numbers(runs: RunState) -> int:
 
 
 def _fill(
-    program: Program, num_cases: int, usable: Any, pool: Pool, queue: Queue, taken: Any
+    begin: Callable[[Any], Pool],
+    num_devices: int,
+    usable: Any,
+    pool: Pool,
+    queue: Queue,
+    taken: Any,
 ) -> tuple[Pool, Any]:
     """Put waiting runs into empty lanes, in their order."""
     empty = (pool.ticket == EMPTY) & usable
@@ -283,18 +293,18 @@ def _fill(
     filled = empty & (position < queue.length[0])
 
     def put(pool: Pool) -> Pool:
-        where = jnp.clip(position, 0, queue.ticket.size - 1)
-        seeds, settings, ticket = jax.tree.map(
-            lambda row: jnp.take(row, where, axis=-1), (queue.seeds, queue.settings, queue.ticket)
-        )
-        runs = lanes.start(program, num_cases, seeds, settings)
-        new = Pool(runs, settings, ticket)
+        new = begin(queue.next[0] + jnp.where(filled, position, 0) * num_devices)
         return jax.tree.map(
             lambda a, b: jnp.where(filled.reshape((1,) * (a.ndim - 1) + (-1,)), a, b), new, pool
         )
 
     pool = lax.cond(jnp.any(filled), put, lambda pool: pool, pool)
     return pool, taken + jnp.sum(filled, dtype=jnp.int32)
+
+
+def _begin(program: Program, num_cases: int, roster: Roster, ticket: Any) -> Pool:
+    seeds, settings = runs_at(roster, ticket)
+    return Pool(lanes.start(program, num_cases, seeds, settings), settings, ticket)
 
 
 def _write_down(
@@ -305,8 +315,8 @@ def _write_down(
 
     def write(written: Any) -> Any:
         if keep == "counts":
-            place = (runs.status - 1) * bins + runs.epoch
-            return written.at[place].add(ended.astype(jnp.int32), mode="drop")
+            place = jnp.where(ended, (runs.status - 1) * bins + runs.epoch, written.size)
+            return written.at[place].add(1, mode="drop")  # others are out of bounds: dropped
         right = None if asked is None else _ask(program, asked, pool, ended)
         weights = None
         if keep == "weights":
@@ -314,7 +324,7 @@ def _write_down(
             weights = jax.vmap(flatten, in_axes=-1, out_axes=-1)(runs.params)
         rows = Ended(pool.ticket, runs.status, runs.epoch, runs.loss, right, weights)
         place = report.num_ended[0] + jnp.cumsum(ended.astype(jnp.int32)) - 1
-        place = jnp.where(ended, place, written.ticket.size)  # out of bounds: dropped
+        place = jnp.where(ended, place, written.ticket.size)  # likewise
         return jax.tree.map(lambda a, row: a.at[..., place].set(row, mode="drop"), written, rows)
 
     return lax.cond(jnp.any(ended), write, lambda written: written, report.ended)

@@ -1,0 +1,55 @@
+"""Runs by their numbers: what the devices make of a number is what the plan says of the run."""
+
+import jax
+import numpy as np
+import pytest
+
+from bpjax.sweeps.plan import make_plan
+from bpjax.sweeps.roster import roster_of, runs_at
+from bpjax.tasks import xor
+
+GRID = {"learning_rate": [0.25, 0.5, 1.0], "momentum": [0.8, 0.9]}
+RUNS_AT = jax.jit(runs_at)
+
+
+def assert_same(plan, group, first, numbers):
+    numbers = np.asarray(numbers, np.int32)
+    seeds, settings = RUNS_AT(roster_of(plan, group, first), numbers)
+    runs = first + numbers.astype(np.int64)
+    np.testing.assert_array_equal(seeds, plan.seeds_of(runs))
+    for ours, theirs in zip(settings, plan.settings_of(runs), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_every_range_of_a_grid():
+    plan = make_plan(xor(), 7, first_seed=2**32 - 7, **GRID)
+    (group,) = plan.groups()
+    for first in range(42):
+        assert_same(plan, group, first, np.minimum(np.arange(42), 41 - first))
+
+
+@pytest.mark.parametrize("place", [0, 1, 2**31, 2**32 - 5, 2**32 - 1])
+def test_as_many_seeds_as_there_are(place):
+    plan = make_plan(xor(), 2**32, **GRID)
+    (group,) = plan.groups()
+    assert_same(plan, group, 2 * 2**32 + place, [0, 1, 4, 5, 6, 2**30 - 1])
+
+
+@pytest.mark.parametrize("shard", [(1, 3), (2, 3), (3, 3)])
+def test_a_shard_that_begins_within_a_cell(shard):
+    plan = make_plan(xor(), 7, shard=shard, **GRID)
+    (group,) = plan.groups()
+    assert_same(plan, group, group.start, np.arange(group.stop - group.start))
+
+
+def test_each_group_has_the_settings_of_its_own_cells():
+    plan = make_plan([xor(), xor(hidden=3)], 5, learning_rate=[0.25, 0.5])
+    for group in plan.groups():
+        assert_same(plan, group, group.start + 3, np.arange(7))
+
+
+def test_what_lies_behind_the_last_run_is_still_some_run():
+    plan = make_plan(xor(), 3, learning_rate=[0.25, 0.5])
+    (group,) = plan.groups()
+    _, settings = runs_at(roster_of(plan, group, 0), np.int32([6, 1000]))
+    assert settings.learning_rate.tolist() == [[0.5, 0.5]]
