@@ -114,7 +114,8 @@ def save(run: Run, path: Path, plan: Plan) -> dict[str, Any]:
             "num_held_out_right": int(run.history.num_held_out_right[-1]),
             "num_held_out": run.task.num_held_out,
         }
-        record = {"identity": plan.identity(), "environment": environment(), "outcome": outcome}
+        made = environment(fallback=plan.fallback)
+        record = {"identity": plan.identity(), "environment": made, "outcome": outcome}
         publish_json(path / "run.json", record)
     return outcome
 

@@ -6,6 +6,7 @@ Nothing here shows that it runs on a GPU; tests/test_gpu.py does, where there is
 import dataclasses
 import functools
 import inspect
+import itertools
 import types
 
 import jax
@@ -15,8 +16,8 @@ import pytest
 from helpers import in_time, task_of
 
 import bpjax.sweeps
+from bpjax.cli import main
 from bpjax.epoch import Cases, Settings, program_of, settings_of, step
-from bpjax.errors import SettingError
 from bpjax.gradient_check import random_network
 from bpjax.learning import Schedule
 from bpjax.loss import HalfSquaredError, MarginSquaredError
@@ -25,7 +26,8 @@ from bpjax.sweeps import fused, lanes, scheduler, unrolled
 from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import lane_mesh
 from bpjax.sweeps.plan import make_plan
-from bpjax.tasks import encoder, make_task, negation, parity, shift_register, symmetry, xor
+from bpjax.tasks import TASKS as ALL_TASKS
+from bpjax.tasks import encoder, make_task, xor
 
 RUNS, EPOCHS = 5, 9
 
@@ -41,17 +43,15 @@ ALL_AT_ONCE = {
     "loss_below": 0.495,
 }
 MARGIN = MarginSquaredError(measured_from="margin", scope="case")
+SERVED = ["addition", "encoder", "graded-code", "negation", "parity", "shift-register", "symmetry"]
+"""With XOR all tasks that it serves as they come; a test below holds that there are no others."""
 TASKS = {
     "xor": xor(),
+    **{name: make_task(name) for name in SERVED},
     "all at once": dataclasses.replace(xor(), held_out=(1,)).with_settings(**ALL_AT_ONCE),
     "per case": dataclasses.replace(xor(direct=True), held_out=1).with_settings(updates="case"),
     "rmsprop": xor().with_settings(optimizer="rmsprop", learning_rate=0.01),
     "rprop": xor().with_settings(optimizer="rprop", learning_rate=0.01),
-    "two hidden layers": parity(bits=3, hidden_layers=2),
-    "encoder": encoder(size=3, hidden=2),
-    "symmetry": symmetry(bits=3),
-    "shift register": shift_register(),
-    "negation": negation(),
     "in time": task_of(in_time(), HalfSquaredError(), 5),
     "any units": task_of(random_network(0), MarginSquaredError(), 0),
     "any wiring": task_of(random_network(2), MARGIN, 2),
@@ -104,12 +104,24 @@ def assert_same(ours, theirs, rtol=1e-10):
         np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol / 100)
 
 
-@pytest.mark.parametrize("name", TASKS)
+SIZES = list(zip(TASKS, itertools.cycle((5, 129, 1, 127))))  # one of them is endless
+
+
+@pytest.mark.parametrize(("name", "num_runs"), SIZES)
 @pytest.mark.usefixtures("float64")
-def test_the_kernel_computes_what_single_runs_give(name):
-    task = TASKS[name]
-    assert fused.why_not(program_of(task), task.num_cases) is None
-    assert_same(by_kernel(task), by_steps(task))
+def test_the_kernel_computes_what_single_runs_give(name, num_runs):
+    """Also where the last block of 128 is all but empty, or all but full."""
+    assert_same(by_kernel(TASKS[name], num_runs), by_steps(TASKS[name], num_runs))
+
+
+def test_these_are_all_the_tasks_that_it_serves():
+    tasks = {name: make_task(name) for name in ALL_TASKS}
+    served = {
+        name
+        for name, task in tasks.items()
+        if fused.why_not(program_of(task), task.num_cases) is None
+    }
+    assert served == {"xor", *SERVED}
 
 
 # ---- whatever the stride, the block and the neighbours ------------------------------------------
@@ -192,17 +204,26 @@ def test_the_whole_training_program_lowers_for_cuda(monkeypatch):
     assert "mosaic_gpu" in lowered.as_text()
 
 
-# ---- refused -------------------------------------------------------------------------------------
+# ---- where it gives way --------------------------------------------------------------------------
 
 
-def test_a_cpu_is_refused_in_one_sentence():
-    words = (
-        "`implementation` cannot be fused here: it needs an NVIDIA GPU of the Hopper generation "
-        "or newer, and JAX runs on cpu here"
+def test_on_a_cpu_it_gives_way_and_the_reason_is_recorded(tmp_path, capsys):
+    reason = (
+        "fused gave way to unrolled: it needs an NVIDIA GPU of the Hopper generation or newer, "
+        "and JAX runs on cpu here"
     )
-    with pytest.raises(SettingError, match=words):
-        make_plan(xor(), 1, implementation="fused")
-    assert make_plan(xor(), 1).implementation == "unrolled"
+    plan = make_plan(xor(), 1, implementation="fused")
+    assert (plan.implementation, plan.fallback) == ("unrolled", reason)
+    assert plan.identity() == make_plan(xor(), 1).identity()
+    words = ["--seeds", "3", "--max-epochs", "5", "--out", f"{tmp_path}/sweep", "--no-figures"]
+    assert main(["sweep", "xor", "--implementation", "fused", *words]) == 0
+    assert reason in capsys.readouterr().out
+    for file in ("sweep.json", "summary.json"):
+        assert reason in (tmp_path / "sweep" / file).read_text()
+    words = ["--seed", "3", "--max-epochs", "5", "--out", f"{tmp_path}/run", "--no-figures"]
+    assert main(["train", "xor", "--implementation", "fused", *words]) == 0
+    assert reason in capsys.readouterr().out
+    assert reason in (tmp_path / "run" / "run.json").read_text()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -244,10 +265,11 @@ class Squares:
         (make_task("family-trees"), "cases times weights must be at most 2048"),
     ],
 )
-def test_what_the_kernel_cannot_serve_is_refused_with_the_reason(monkeypatch, task, reason):
+def test_it_gives_way_where_it_cannot_serve_the_net(monkeypatch, task, reason):
     monkeypatch.setattr(fused, "why_not_here", lambda: None)
-    with pytest.raises(SettingError, match=f"`implementation` cannot be fused here: {reason}"):
-        make_plan(task, 1, implementation="fused")
+    plan = make_plan(task, 1, implementation="fused")
+    assert plan.implementation == make_plan(task, 1).implementation
+    assert plan.fallback.startswith(f"fused gave way to {plan.implementation}: {reason}")
 
 
 # ---- teeth ---------------------------------------------------------------------------------------

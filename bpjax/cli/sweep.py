@@ -151,6 +151,8 @@ def print_summary(summary: Mapping[str, Any]) -> None:
         )
     if summary["occupancy"]:
         print(f"  lanes          {summary['occupancy']:.1%} of their epochs needed by a run")
+    if summary["fallback"]:
+        print(f"  implementation {summary['fallback']}")
 
 
 def _print_cells(cells: Sequence[Mapping[str, Any]]) -> None:

@@ -77,6 +77,8 @@ def main(words: Sequence[str]) -> int:
     else:
         print(run.describe())
         what = "history and weights" if options.no_figures else "history, weights and figures"
+        if plan.fallback:
+            print(f"implementation: {plan.fallback}")
         print(f"{what}: {folder}", flush=True)
     if not options.no_figures:
         from bpjax.plots.draw import draw_run

@@ -4,6 +4,7 @@ What comes back is held against the identity: the words are turned into a plan a
 has the same identity they are told. So a command is exact, or there is none.
 """
 
+import dataclasses
 import itertools
 import json
 import shlex
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 from bpjax.network import Initializer
 from bpjax.sweeps.devices import SMALL_LOOP_FLAG
 from bpjax.sweeps.identity import as_stored, fingerprint
-from bpjax.sweeps.plan import BLOCK_SIZES, LARGEST_SMALL, Plan, make_plan
+from bpjax.sweeps.plan import Plan, good_block_size, make_plan
 from bpjax.task import Task
 from bpjax.tasks import make_task
 
@@ -227,11 +228,10 @@ def _plan(
         shard=None if shard is None else (shard["index"], shard["count"]),
         **settings,
     )
-    largest = max(cell.task.network.num_parameters for cell in plan.cells)
-    kind = "small" if largest <= LARGEST_SMALL else "large"
-    if plan.block_size != BLOCK_SIZES[kind if identity["device_kind"] == "cpu" else "accelerator"]:
+    if plan.block_size != good_block_size(plan.cells, on_cpu=identity["device_kind"] == "cpu"):
         raise _NoWords
-    return plan
+    # There it could be had; here another may have been taken.
+    return dataclasses.replace(plan, implementation=identity["implementation"])
 
 
 def _plan_words(identity: Mapping[str, Any], plan: Plan, command: str) -> list[str]:

@@ -22,13 +22,20 @@ from bpjax.sweeps.devices import device_kind
 from bpjax.task import CRITERION_SETTINGS, Task, is_grid
 from bpjax.version import __version__
 
-BLOCK_SIZES = {"small": 128, "large": 64, "accelerator": 65_536}
-"""Runs per device and block: what a CPU's nearest caches hold, or what keeps an accelerator busy.
+BLOCK_SIZES = {"small": 128, "large": 64}
+"""Runs per CPU device and block: what its nearest caches hold.
 
 Part of a sweep's identity: another shape gives other last bits.
 """
 LARGEST_SMALL = 256
 """Parameters of the largest net of which a CPU trains 128 at a time: beyond it 64 are faster."""
+
+ACCELERATOR_BLOCKS = 2**10, 2**20
+"""Runs per block of an accelerator, the least and the most. A GPU trains about 100,000 of the
+smallest nets at one time (the registers of an H100, counted): a block is several times as many, so
+that few of its processors wait for the last. Not measured."""
+ACCELERATOR_BYTES = 2**32
+"""What a block may take there, about, with the activations of all its cases."""
 
 LARGEST_GRID = 10_000
 """Points of a grid; every one is a row of the summary."""
@@ -38,6 +45,8 @@ LARGEST_HISTOGRAM = 10_000_000
 
 PRECISIONS = ("float32", "float64")
 IMPLEMENTATIONS = ("auto", "matrix", "unrolled", "fused")
+REFUSALS = {"unrolled": unrolled.why_not, "fused": fused.why_not}
+"""Why an implementation cannot serve a program with so many cases; the others serve all."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +78,8 @@ class Plan:
     """All runs of a sweep, in order: the seeds of the first cell, then of the next.
 
     Run r is seed `first_seed + r % num_seeds` of cell `r // num_seeds`. Made by `make_plan`.
+    `implementation` is the one that trains them; where another had been asked for, `fallback` says
+    why it does not.
     """
 
     tasks: tuple[Task, ...]
@@ -78,6 +89,7 @@ class Plan:
     num_seeds: int
     precision: Literal["float32", "float64"]
     implementation: str
+    fallback: str | None
     block_size: int
     keep_weights: bool
     summary_only: bool
@@ -216,7 +228,8 @@ def make_plan(
       implementation: "matrix" serves every net, "unrolled" only small ones and is faster for the
         smallest; "auto" takes it where it was measured to be, for all runs of the sweep. "fused"
         is "unrolled" as one kernel for Hopper GPUs and newer ones, still smaller nets only; until
-        it has been measured "auto" does not take it.
+        it has been measured "auto" does not take it. One that cannot serve the sweep gives way to
+        what "auto" takes, and the plan's `fallback` says why.
       block_size: runs per device and block, at least 1; None takes one that was measured to be good
         for the device and the net.
       keep_weights: keep the final weights of every run.
@@ -257,6 +270,7 @@ def make_plan(
     if keep_weights and len({cell.task.network for cell in cells}) > 1:
         raise SettingError("keep_weights", "needs one network for all runs", keep_weights)
     _check_shard(shard, len(cells) * seeds)
+    implementation, fallback = _choose(implementation, cells, precision)
     return Plan(
         tasks=tasks,
         grid=grid,
@@ -264,8 +278,9 @@ def make_plan(
         first_seed=first_seed,
         num_seeds=seeds,
         precision=precision,  # type: ignore[arg-type]
-        implementation=_choose(implementation, cells, precision),
-        block_size=block_size or _good_block_size(cells),
+        implementation=implementation,
+        fallback=fallback,
+        block_size=block_size or good_block_size(cells, _on_cpu()),
         keep_weights=keep_weights,
         summary_only=summary_only,
         refill=refill,
@@ -292,34 +307,51 @@ def _values(grid: Any) -> tuple[Any, ...]:
     return tuple(value.item() if isinstance(value, np.generic) else value for value in grid)
 
 
-def _choose(implementation: str, cells: Sequence[Cell], precision: str) -> str:
-    """Return the implementation of a sweep; raise SettingError if the one asked for cannot be."""
-    if implementation == "matrix":
-        return implementation
-    programs = [(program_of(c.task, precision), c.task.num_cases) for c in cells]
-    if implementation == "fused":
-        refused = fused.why_not_here() or _first_refusal(fused, programs)
-        if refused is not None:
-            raise SettingError("implementation", f"cannot be fused here: {refused}", implementation)
-        return implementation
-    refused = _first_refusal(unrolled, programs)
-    if implementation == "auto":
-        good = refused is None and all(unrolled.is_faster(*program) for program in programs)
-        return "unrolled" if good else "matrix"
-    if refused is not None:
-        raise SettingError("implementation", f"cannot be unrolled here: {refused}", implementation)
-    return "unrolled"
+def _choose(asked: str, cells: Sequence[Cell], precision: str) -> tuple[str, str | None]:
+    """Return the implementation of a sweep and, if another was asked for, why it is not that."""
+    programs = [(program_of(cell.task, precision), cell.task.num_cases) for cell in cells]
+    refused = None if asked == "auto" else _refusal(asked, programs)
+    if asked != "auto" and refused is None:
+        return asked, None
+    taken = _automatic(programs)
+    return taken, refused and f"{asked} gave way to {taken}: {refused}"
 
 
-def _first_refusal(layout: Any, programs: Sequence[tuple[Program, int]]) -> str | None:
-    return next(filter(None, (layout.why_not(*program) for program in programs)), None)
+def _refusal(implementation: str, programs: Sequence[tuple[Program, int]]) -> str | None:
+    here = fused.why_not_here() if implementation == "fused" else None
+    why_not = REFUSALS.get(implementation, lambda *_: None)
+    return here or next(filter(None, (why_not(*program) for program in programs)), None)
 
 
-def _good_block_size(cells: Sequence[Cell]) -> int:
-    if jax.local_devices()[0].platform != "cpu":
-        return BLOCK_SIZES["accelerator"]
-    largest = max(cell.task.network.num_parameters for cell in cells)
-    return BLOCK_SIZES["small" if largest <= LARGEST_SMALL else "large"]
+def _automatic(programs: Sequence[tuple[Program, int]]) -> str:
+    if _refusal("unrolled", programs) is not None:
+        return "matrix"
+    return "unrolled" if all(unrolled.is_faster(*program) for program in programs) else "matrix"
+
+
+def _on_cpu() -> bool:
+    return jax.local_devices()[0].platform == "cpu"
+
+
+def good_block_size(cells: Sequence[Cell], on_cpu: bool) -> int:
+    """Return how many runs a block has unless told otherwise, on a CPU or on an accelerator."""
+    if on_cpu:
+        largest = max(cell.task.network.num_parameters for cell in cells)
+        return BLOCK_SIZES["small" if largest <= LARGEST_SMALL else "large"]
+    most = ACCELERATOR_BYTES // max(_bytes_of_a_run(cell.task) for cell in cells)
+    return int(np.clip(2 ** int(math.log2(max(most, 1))), *ACCELERATOR_BLOCKS))
+
+
+def _bytes_of_a_run(task: Task) -> int:
+    """Return about what a run takes: parameters, memory, gradient; four numbers per unit and case.
+
+    Example:
+      >>> from bpjax.tasks import xor
+      >>> _bytes_of_a_run(xor())
+      300
+    """
+    units = sum(layer.size for layer in task.network.computed_layers)
+    return 4 * (3 * task.network.num_parameters + 4 * task.num_cases * units)
 
 
 def _check_precision(task: Task, precision: str) -> None:
