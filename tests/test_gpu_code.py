@@ -235,3 +235,18 @@ def test_a_program_that_is_not_compiled_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", "false")
     with pytest.raises(tools.CannotCompile, match="xor by fused was not compiled: it said nothing"):
         build.build("xor", "fused", "float32", tmp_path / "new", tools.Tools(Path(), Path()))
+
+
+def test_where_the_tools_are_xor_is_compiled_and_counted(tmp_path):
+    try:
+        found = tools.find_tools()
+    except tools.CannotCompile as reason:
+        pytest.skip(str(reason))
+    built = build.build("xor-2-2-1", "fused", "float32", tmp_path / "new", found)
+    assembled, code = machine_code.assemble(built.ptx, found)
+    assert machine_code.by_unit(machine_code.epoch_loop(code))["special"] == 24
+    assert 0 < assembled.registers < 255
+    assert assembled.spill_stores == 0
+    assert built.bytes_in_and_out == XOR["bytes_per_stride"]
+    unrolled = build.build("xor-2-2-1", "unrolled", "float32", tmp_path / "other", found)
+    assert 0 < sum(kernels.kernels_of_an_epoch(unrolled.hlo).values()) < 50

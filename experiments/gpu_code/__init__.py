@@ -6,8 +6,8 @@ the other layouts. Nothing is run, so nothing here is a measurement.
 
     python -m experiments.gpu_code
 
-needs `bpjax[cuda13]` and writes results/gpu_code; the published folder,
-experiments/results/gpu_code, was made with `--out`.
+needs `bpjax[cuda13]` and NVIDIA's disassembler, nvidia-cuda-nvdisasm, and writes results/gpu_code;
+the published folder, experiments/results/gpu_code, was made with `--out`.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """A training program compiled for an H100 that need not be there, in a process of its own.
 
-JAX takes the description of a card for the card. The process keeps off the cards that there may be:
-Mosaic reads its `MOSAIC_GPU_DUMP_*` variables once, and a program that is compiled alone has a
-compile time of its own.
+JAX takes the description of a card for the card. The process has its own environment: it does not
+look for a card, which fails where CUDA's libraries are missing, and Mosaic leaves its PTX in a
+folder. And a program that is compiled alone has a compile time of its own.
 """
 
 import dataclasses
