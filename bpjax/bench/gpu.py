@@ -2,7 +2,8 @@
 
 No GPU has run this yet. What is computed here, and not measured, is the bound: `INSTRUCTIONS` are
 what one epoch of XOR takes in the machine code of `bpjax.sweeps.fused`, compiled for sm_90a by
-jax 0.10.2 and CUDA 13.0 and counted; each multiprocessor starts 128 of them per clock.
+jax 0.10.2 and CUDA 13.0 and counted by `experiments.gpu_code`, to whose record a test holds them;
+each multiprocessor starts 128 of them per clock.
 """
 
 from collections.abc import Callable, Mapping
