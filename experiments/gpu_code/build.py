@@ -24,12 +24,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from bpjax.epoch import program_of, settings_of
 from bpjax.sweeps import lanes, scheduler
-from bpjax.sweeps.plan import BLOCK_SIZES
+from bpjax.sweeps.plan import good_block_size, make_plan
 from bpjax.task import Task
 from experiments.gpu_code.tools import CannotCompile, Tools
 from experiments.reproduce.rows import experiments
-
-LANES = BLOCK_SIZES["accelerator"]
 
 CARD = """
 gpu_device_info {
@@ -67,12 +65,14 @@ class Built:
       seconds: from tracing to machine code.
       hlo: the program as XLA compiled it.
       ptx: the kernel of `fused`, "" for other layouts.
+      lanes: of the block, as many as a sweep on a GPU takes.
       bytes_in_and_out: settings and state of one run read, its state written back.
     """
 
     seconds: float
     hlo: str
     ptx: str
+    lanes: int
     bytes_in_and_out: float
 
 
@@ -110,23 +110,25 @@ def main(argv: Sequence[str]) -> int:
     name, layout, precision, folder = argv
     jax.config.update("jax_enable_x64", precision == "float64")
     task = next(found.task for found in experiments() if found.name == name)
-    settings, runs = _block(task, precision)
+    block = good_block_size(make_plan(task, 1).cells, on_cpu=False)
+    settings, runs = _block(task, precision, block)
     began = time.perf_counter()
     hlo = _compile(task, layout, precision, settings, runs)
     told = {
         "seconds": time.perf_counter() - began,
-        "bytes_in_and_out": sum(map(_size, jax.tree.leaves((settings, runs, runs)))) / LANES,
+        "lanes": block,
+        "bytes_in_and_out": sum(map(_size, jax.tree.leaves((settings, runs, runs)))) / block,
     }
     Path(folder, "program.hlo").write_text(hlo)
     Path(folder, "built.json").write_text(json.dumps(told))
     return 0
 
 
-def _block(task: Task, precision: str) -> Any:
+def _block(task: Task, precision: str, size: int) -> Any:
     """Return the shapes of the settings and the runs of a block."""
     program, rows = program_of(task, precision), settings_of(task, precision)
-    settings = jax.tree.map(lambda row: jax.ShapeDtypeStruct((*row.shape, LANES), row.dtype), rows)
-    seeds = jax.ShapeDtypeStruct((LANES,), np.uint32)
+    settings = jax.tree.map(lambda row: jax.ShapeDtypeStruct((*row.shape, size), row.dtype), rows)
+    seeds = jax.ShapeDtypeStruct((size,), np.uint32)
     start = functools.partial(lanes.start, program, task.num_cases)
     return settings, jax.eval_shape(start, seeds, settings)
 

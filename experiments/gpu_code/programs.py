@@ -11,7 +11,7 @@ from bpjax.sweeps import fused, scheduler
 from bpjax.sweeps.plan import make_plan
 from bpjax.task import Task
 from experiments.gpu_code import machine_code
-from experiments.gpu_code.build import LANES, Built, build
+from experiments.gpu_code.build import Built, build
 from experiments.gpu_code.kernels import kernels_of_an_epoch
 from experiments.gpu_code.tools import Tools
 from experiments.reproduce.rows import Experiment, experiments
@@ -42,7 +42,6 @@ def compute(tools: Tools, tell: Callable[[str], None]) -> dict[str, Any]:
     return {
         "card": "NVIDIA H100 80GB HBM3, described and not there",
         "versions": {"jax": version("jax"), "ptxas": tools.version()},
-        "lanes": LANES,
         "fused": rows,
         "xla": by_xla,
     }
@@ -128,5 +127,6 @@ def _named(experiment: Experiment, built: Built) -> dict[str, Any]:
         "network": task.network.describe(),
         "num_cases": task.num_cases,
         "num_parameters": task.network.num_parameters,
+        "lanes": built.lanes,
         "compile_seconds": round(built.seconds, 1),
     }

@@ -15,12 +15,12 @@ def write_up(record: Mapping[str, Any]) -> str:
         "# The machine code of our GPU programs",
         "",
         f"Compiled by jax {versions['jax']} and ptxas {versions['ptxas']} for an {record['card']}, "
-        f"float32 unless told, {record['lanes']:,} lanes. **Nothing was run: these are counts and "
-        "what follows from them, not measurements.**",
+        "float32 unless told, in blocks of as many lanes as a sweep takes on a GPU. **Nothing was "
+        "run: these are counts and what follows from them, not measurements.**",
         "",
         "## The kernel: `fused`",
         "",
-        *_kernel_in_words(record["fused"], record["lanes"]),
+        *_kernel_in_words(record["fused"]),
         "",
         *_kernel_table(record["fused"]),
         "",
@@ -48,7 +48,7 @@ def write_up(record: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _kernel_in_words(rows: Sequence[Row], lanes: int) -> list[str]:
+def _kernel_in_words(rows: Sequence[Row]) -> list[str]:
     """Return what bounds the kernel, and how full a card is of it."""
     kinds = {row["limited_by"] for row in rows}
     what = {"issue": "how many instructions can be started"}
@@ -58,15 +58,15 @@ def _kernel_in_words(rows: Sequence[Row], lanes: int) -> list[str]:
     memory = max(row["epochs_while_memory_moves"] for row in rows)
     threads = sorted(row["resident_threads"] for row in rows)
     spilled = [row for row in rows if row["spill_stores"]]
-    too_few = [_name(row) for row in rows if row["lanes_of_a_card"] > lanes]
+    filled = sorted(row["lanes"] / row["lanes_of_a_card"] for row in rows)
     return [
         f"- What bounds it is {limits}. The special-function units, which make exponentials and "
         f"reciprocals, would allow {room:.1f} times as much or more.",
         f"- Memory does not bound it: a stride of {memory:.0f} epochs takes at least as long as "
         "reading and writing its runs.",
         f"- A multiprocessor holds {threads[0]} to {threads[-1]:,} runs at once, as many as their "
-        "registers allow; it could hold 2,048 threads. The default block of "
-        f"{lanes:,} lanes leaves room in a card for {', '.join(too_few) or 'no program'}.",
+        "registers allow; it could hold 2,048 threads. A block of a sweep fills the card "
+        f"{filled[0]:.0f} to {filled[-1]:.0f} times, one load after the other.",
         f"- Registers are short in {len(spilled)} of {len(rows)} programs"
         + (": " if spilled else "")
         + "; ".join(map(_spill_in_words, spilled))
