@@ -305,7 +305,7 @@ def test_a_worker_answers_line_by_line():
         {"do": "describe", "case": "family", "epochs": 3},
         {"do": "prepare", "contender": "nosuch", "case": "xor", "size": list(SMALL)},
         {"do": "prepare", "contender": "numpy-one", "case": "xor", "size": list(SMALL)},
-        {"do": "turn", "contender": "numpy-one", "case": "xor", "epochs": 3},
+        {"do": "turn", "contender": "numpy-one", "case": "xor", "size": list(SMALL), "epochs": 3},
         {"do": "forget"},
     ]
     answers = io.StringIO()
@@ -357,16 +357,17 @@ def test_a_worker_that_does_not_answer_is_replaced(monkeypatch):
         assert silent.poll() is not None
 
 
-def test_the_last_words_are_not_a_stack_trace(monkeypatch):
-    def start(*words, stderr, **more):
-        stderr.write("F0000 Check failed: it is broken\n*** Check failure stack trace: ***\n")
-        stderr.write("    @     0x7f05 (unknown)\n")
-        stderr.flush()
-        return subprocess.Popen([sys.executable, "-c", "exit(7)"], **more)
-
-    monkeypatch.setattr(client.subprocess, "Popen", start, raising=True)
-    with pytest.raises(WorkerError, match=r"ended with code 7 .*: F0000 Check failed: it is bro"):
-        Worker(DEFAULT, "cpu", lambda: None).ask("hello")
+def test_the_last_words_are_not_a_stack_trace():
+    crash = (
+        "F0000 Check failed: it is broken\n*** Check failure stack trace: ***\n    @ 0x7f05 main\n"
+    )
+    with both_workers("cpu", lambda: None) as workers:
+        worker = workers[DEFAULT]
+        worker.process.kill()
+        worker.process.wait()
+        worker.errors.write(crash)
+        with pytest.raises(WorkerError, match=r"answered: F0000 .* it is broken$"):
+            worker.ask("hello")
 
 
 def test_a_stop_while_an_answer_is_awaited_ends_the_workers():
@@ -456,7 +457,7 @@ def test_what_only_a_gpu_is_asked_for_is_measured_and_shown(tiny):
     assert [row["seeds"] for row in sweeps] == [20, 40]
     assert 0 < sweeps[0]["converged"] <= sweeps[1]["converged"]
     for row in sweeps:
-        assert row["solved"]["low"] < row["converged"] / row["seeds"] < row["solved"]["high"]
+        assert row["solved"]["low"] < row["converged"] / row["seeds"] <= row["solved"]["high"]
         assert row["runs_per_second"] * row["seconds"] == pytest.approx(row["seeds"])
     billion = gpu.billion(sweeps)
     assert billion["seconds"] == pytest.approx(10**9 / sweeps[1]["runs_per_second"])
@@ -496,7 +497,7 @@ def test_a_sweep_that_would_take_too_long_is_left_out():
 PLUGIN = {"jax-cuda13-pjrt": "0.10.2"}
 
 
-def no_card(monkeypatch, plugins, signs=(), platforms=None, backend="cpu"):
+def no_card(monkeypatch, plugins, signs=(), platforms="", backend="cpu"):
     """Make JAX say what it says on such a machine."""
 
     def default_backend():
@@ -507,7 +508,7 @@ def no_card(monkeypatch, plugins, signs=(), platforms=None, backend="cpu"):
     monkeypatch.setattr(devices, "gpu_plugins", lambda: plugins)
     monkeypatch.setattr(devices, "SIGNS_OF_A_CARD", signs)
     monkeypatch.setattr(jax, "default_backend", default_backend)
-    monkeypatch.setattr(jax.config, "jax_platforms", platforms, raising=False)
+    monkeypatch.setenv("JAX_PLATFORMS", platforms)
     return devices.why_no_gpu()
 
 
@@ -522,7 +523,7 @@ def test_why_there_is_no_gpu_is_said_in_one_sentence(monkeypatch, tmp_path):
     assert no_card(monkeypatch, PLUGIN) == plugin
     assert no_card(monkeypatch, PLUGIN, (), "cpu") == f"{plugin} with JAX_PLATFORMS=cpu"
     fault = RuntimeError("Unable to initialize backend 'cuda': the driver is too old\nat line 3")
-    assert no_card(monkeypatch, PLUGIN, (), None, fault) == f"{plugin}: {str(fault)[:-10]}"
+    assert no_card(monkeypatch, PLUGIN, (), "", fault) == f"{plugin}: {str(fault)[:-10]}"
     told = f"{plugin} with JAX_PLATFORMS=cuda"
     assert no_card(monkeypatch, PLUGIN, (), "cuda", AssertionError()) == told
     assert no_card(monkeypatch, PLUGIN, backend="gpu") is None

@@ -104,7 +104,7 @@ def why_no_gpu() -> str | None:
         said = f": {str(fault).splitlines()[0]}" if str(fault) else ""
     plugins = gpu_plugins()
     if plugins:
-        asked = jax.config.jax_platforms  # type: ignore[attr-defined]
+        asked = os.environ.get("JAX_PLATFORMS")
         told = f" with JAX_PLATFORMS={asked}" if asked else ""
         return f"JAX has a plugin for GPUs here ({', '.join(plugins)}), but finds none{told}{said}"
     seen = any(sign.exists() for sign in SIGNS_OF_A_CARD)
@@ -114,6 +114,6 @@ def why_no_gpu() -> str | None:
 
 def gpu_plugins() -> dict[str, str]:
     """Return the installed packages that let JAX use GPUs, with their versions."""
-    found = {entry.dist for entry in entry_points(group="jax_plugins") if entry.dist}
+    found = [entry.dist for entry in entry_points(group="jax_plugins") if entry.dist]
     kinds = ("cuda", "rocm")
     return {p.name: p.version for p in found if any(kind in p.name.lower() for kind in kinds)}
