@@ -58,7 +58,6 @@ class Desk:
         from bpjax.bench.ours import fastest_first, implementations
         from bpjax.sweeps.devices import device_kind, gpu_plugins
 
-        precision = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
         return {
             "platform": jax.default_backend(),
             "device_kind": device_kind(),
@@ -66,7 +65,7 @@ class Desk:
             "num_multiprocessors": getattr(jax.local_devices()[0], "core_count", None),
             "platform_version": jax.local_devices()[0].client.platform_version,
             "xla_flags": os.environ.get("XLA_FLAGS", ""),
-            "matmul_precision": precision or "default",
+            "matmul_precision": jax.config.jax_default_matmul_precision,  # type: ignore[attr-defined]
             "versions": {package: version(package) for package in PACKAGES} | gpu_plugins(),
             "implementations": implementations(),
             "fastest_first": fastest_first(),
