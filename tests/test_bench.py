@@ -596,13 +596,14 @@ def case_of(roles, rounds=4):
 
 
 def test_a_contender_that_fails_loses_nothing_of_the_others(monkeypatch, tiny, capsys):
-    made_up(monkeypatch, unrolled="at once", matrix="later")
+    asked = made_up(monkeypatch, unrolled="at once", matrix="later")
     names = ("numpy-batched", "idiom", "unrolled", "matrix")
     case = case_of(dict.fromkeys(names, DEFAULT))
     entries = {entry["name"]: entry for entry in case["contenders"]}
     assert tuple(entries) == names
     assert [entry["failed"] for entry in entries.values()] == [None, None, REASON, REASON]
     assert [len(entries[name]["rates"]) for name in names[:2]] == [4, 4]
+    assert asked.count("matrix") == 4, "not again in the last round"
     record = tiny[1] | {"cases": [case]}
     assert failures(record) == [f"xor: unrolled: {REASON}", f"xor: matrix: {REASON}"]
     assert disagreements(record) == []
