@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace as Namespace
 
 import jax
 import jax.numpy as jnp
@@ -20,19 +21,32 @@ import pytest
 
 import bpjax
 import bpjax.cli.bench
-from bpjax.bench import gpu, idiom, numpy_nets, ours
+from bpjax.bench import client, contenders, gpu, idiom, measure, numpy_nets, ours, table
 from bpjax.bench.cases import case_task
 from bpjax.bench.client import Worker, WorkerError, both_workers, environment
+from bpjax.bench.contenders import Contender
 from bpjax.bench.measure import _calibrated
-from bpjax.bench.outcome import judge
+from bpjax.bench.ours import Timed
+from bpjax.bench.outcome import Outcome, judge
 from bpjax.bench.plain import initial_vectors, to_plain, to_vectors
-from bpjax.bench.record import SCHEMA_VERSION, disagreements, with_ratios
-from bpjax.bench.sizes import ALL_CORES, BASELINES, CASES, DEFAULT, FULL, QUICK, TINY, Size
+from bpjax.bench.record import SCHEMA_VERSION, disagreements, failures, with_ratios
+from bpjax.bench.sizes import (
+    ALL_CORES,
+    BASELINES,
+    CASES,
+    DEFAULT,
+    FULL,
+    GPU_CASES,
+    QUICK,
+    TINY,
+    Size,
+)
 from bpjax.bench.table import render
 from bpjax.bench.worker import Desk, serve
 from bpjax.cli import main
 from bpjax.errors import SettingError
 from bpjax.network import flatten_params, unflatten_params
+from bpjax.sweeps import devices
 
 SOURCE = Path(bpjax.__file__).parents[1]
 SMALL = Size(runs=8, our_runs=8, epochs=12, numpy_runs=6, check_runs=5)
@@ -178,6 +192,9 @@ def test_the_record_names_machine_versions_flags_and_sizes(tiny):
     assert all_cores["num_devices"] == record["machine"]["num_cores"]
     assert "xla_cpu_small_while_loop_byte_threshold" in all_cores["xla_flags"]
     assert {"jax", "jaxlib", "numpy", "optax"} == default["versions"].keys()
+    assert all_cores["matmul_precision"] is None
+    assert all_cores["platform_version"]
+    assert record["seconds"] > 0
 
 
 def test_the_record_holds_every_contender_with_time_and_outcome(tiny):
@@ -288,7 +305,7 @@ def test_a_worker_answers_line_by_line():
         {"do": "describe", "case": "family", "epochs": 3},
         {"do": "prepare", "contender": "nosuch", "case": "xor", "size": list(SMALL)},
         {"do": "prepare", "contender": "numpy-one", "case": "xor", "size": list(SMALL)},
-        {"do": "turn", "contender": "numpy-one", "case": "xor", "epochs": 3},
+        {"do": "turn", "contender": "numpy-one", "case": "xor", "size": list(SMALL), "epochs": 3},
         {"do": "forget"},
     ]
     answers = io.StringIO()
@@ -323,9 +340,34 @@ def test_a_dead_worker_is_one_sentence_and_none_stays_behind():
         workers[DEFAULT].process.send_signal(signal.SIGKILL)
         with pytest.raises(WorkerError, match="the default worker was ended by signal 9 before"):
             workers[DEFAULT].ask("hello")
+        assert workers[DEFAULT].ask("forget") is None, "there is a new one"
         with pytest.raises(WorkerError, match=r"the all-cores worker ended with code 1 .*nosuch"):
             workers[ALL_CORES].ask("nosuch")
     assert all(worker.process.poll() is not None for worker in workers.values())
+
+
+def test_a_worker_that_does_not_answer_is_replaced(monkeypatch):
+    monkeypatch.setitem(client.PATIENCE, "cpu", 0.0)
+    with both_workers("cpu", lambda: None) as workers:
+        worker, silent = workers[DEFAULT], workers[DEFAULT].process
+        with pytest.raises(WorkerError, match="the default worker gave no answer in 0 s"):
+            worker.ask("hello")
+        monkeypatch.setitem(client.PATIENCE, "cpu", None)
+        assert worker.ask("forget") is None
+        assert silent.poll() is not None
+
+
+def test_the_last_words_are_not_a_stack_trace():
+    crash = (
+        "F0000 Check failed: it is broken\n*** Check failure stack trace: ***\n    @ 0x7f05 main\n"
+    )
+    with both_workers("cpu", lambda: None) as workers:
+        worker = workers[DEFAULT]
+        worker.process.kill()
+        worker.process.wait()
+        worker.errors.write(crash)
+        with pytest.raises(WorkerError, match=r"answered: F0000 .* it is broken$"):
+            worker.ask("hello")
 
 
 def test_a_stop_while_an_answer_is_awaited_ends_the_workers():
@@ -400,35 +442,321 @@ def test_what_only_a_gpu_is_asked_for_is_measured_and_shown(tiny):
             raise SettingError(*answer["refused"])
         return json.loads(json.dumps(answer["ok"], allow_nan=False))
 
-    rows = gpu.measure_lanes(ask, BASELINES, TINY, 1e9, lambda line: None, lanes=(8,))
+    rows = gpu.measure_lanes(ask, BASELINES, TINY, 1e9, print, lanes=(8,))
     assert [row["name"] for row in rows] == list(gpu.CONTENDERS)
     *served, kernel = rows
     for row in served:
         assert len(row["rates"]) == TINY.rounds
         assert row["share_of_bound"] == row["median"] / 1e9 > 0
+        assert row["min"] <= row["median"] <= row["max"]
+        assert row["compile_seconds"] > 0
+        assert row["peak_bytes"] is None
     assert "needs an NVIDIA GPU" in kernel["refused"]
 
-    sweeps = gpu.measure_sweeps(ask, lambda line: None, seeds=(20, 40))
+    sweeps = gpu.measure_sweeps(ask, ["auto"], print, seeds=(20, 40))
     assert [row["seeds"] for row in sweeps] == [20, 40]
     assert 0 < sweeps[0]["converged"] <= sweeps[1]["converged"]
-    text = render(tiny[1] | {"gpu": {"bound": 1e9, "lanes": rows, "sweeps": sweeps}})
+    for row in sweeps:
+        assert row["solved"]["low"] < row["converged"] / row["seeds"] <= row["solved"]["high"]
+        assert row["runs_per_second"] * row["seconds"] == pytest.approx(row["seeds"])
+    billion = gpu.billion(sweeps)
+    assert billion["seconds"] == pytest.approx(10**9 / sweeps[1]["runs_per_second"])
+    measured = {"bound": 1e9, "lanes": rows, "sweeps": sweeps, "billion": billion}
+    text = render(tiny[1] | {"gpu": measured})
     assert re.search(r"^  unrolled +8 +[\d.,]+ +[\d.]+%$", text, re.MULTILINE)
     assert re.search(r"^  fused +8 +not served$", text, re.MULTILINE)
-    assert re.search(r"^  auto +40 +[\d.]+ ", text, re.MULTILINE)
+    assert re.search(r"^  fused: implementation .* needs an NVIDIA GPU", text, re.MULTILINE)
+    assert re.search(r"^  unrolled +40 +[\d.]+ .*%$", text, re.MULTILINE)
+    assert re.search(
+        r"^  10\^9 XOR runs .* in about [\d,.]+ s: projected from 40 runs$", text, re.M
+    )
 
 
 def test_a_sweep_that_would_take_too_long_is_left_out():
-    def ask(role, do, seeds):
-        return {"seeds": seeds, "seconds": seeds * 1e-6}
+    def ask(role, do, seeds, implementation):
+        words = {"implementation": implementation, "compile_seconds": 60.0}
+        return words | {"seeds": seeds, "seconds": seeds * 1e-6}
 
-    rows = gpu.measure_sweeps(ask, lambda line: None)
+    rows = gpu.measure_sweeps(ask, ["fused", "auto"], print)
     assert [row["seeds"] for row in rows] == [10**6, 10**7]
+    billion = gpu.billion(rows)
+    assert (billion["seconds"], billion["measured"]) == (pytest.approx(1000), False)
+    billion = gpu.billion([*rows, ask("", "", 10**9, "fused")])
+    assert billion == {
+        "seconds": pytest.approx(1000),
+        "measured": True,
+        "seeds_measured": 10**9,
+        "implementation": "fused",
+    }
+    (line,) = table._billion(billion)
+    assert line == "  10^9 XOR runs to their outcome in 1,000 s"
 
 
-def test_without_a_gpu_the_gpu_suite_says_so(capsys, monkeypatch):
+# ---- where there is no GPU -----------------------------------------------------------------------
+
+PLUGIN = {"jax-cuda13-pjrt": "0.10.2"}
+
+
+def no_card(monkeypatch, plugins, signs=(), platforms="", backend="cpu"):
+    """Make JAX say what it says on such a machine."""
+
+    def default_backend():
+        if isinstance(backend, str):
+            return backend
+        raise backend
+
+    monkeypatch.setattr(devices, "gpu_plugins", lambda: plugins)
+    monkeypatch.setattr(devices, "SIGNS_OF_A_CARD", signs)
+    monkeypatch.setattr(jax, "default_backend", default_backend)
+    monkeypatch.setenv("JAX_PLATFORMS", platforms)
+    return devices.why_no_gpu()
+
+
+def test_why_there_is_no_gpu_is_said_in_one_sentence(monkeypatch, tmp_path):
+    brings = "`pip install 'bpjax[cuda13]'` brings one"
+    without = no_card(monkeypatch, {}, [tmp_path / "nosuch"])
+    assert without == f"JAX has no plugin for GPUs here; {brings}"
+    card = no_card(monkeypatch, {}, [tmp_path])
+    though = ", though the machine seems to have an NVIDIA card"
+    assert card == f"JAX has no plugin for GPUs here{though}; {brings}"
+    plugin = "JAX has a plugin for GPUs here (jax-cuda13-pjrt), but finds none"
+    assert no_card(monkeypatch, PLUGIN) == plugin
+    assert no_card(monkeypatch, PLUGIN, (), "cpu") == f"{plugin} with JAX_PLATFORMS=cpu"
+    fault = RuntimeError("Unable to initialize backend 'cuda': the driver is too old\nat line 3")
+    assert no_card(monkeypatch, PLUGIN, (), "", fault) == f"{plugin}: {str(fault)[:-10]}"
+    told = f"{plugin} with JAX_PLATFORMS=cuda"
+    assert no_card(monkeypatch, PLUGIN, (), "cuda", AssertionError()) == told
+    assert no_card(monkeypatch, PLUGIN, backend="gpu") is None
+
+
+def test_plugins_for_gpus_are_known_by_their_names(monkeypatch):
+    def entry_points(group):
+        assert group == "jax_plugins"
+        names = ("jax-cuda13-pjrt", "jax-rocm7-pjrt", "libtpu")
+        return [Namespace(dist=Namespace(name=name, version="1")) for name in names]
+
+    monkeypatch.setattr(devices, "entry_points", entry_points)
+    assert devices.gpu_plugins() == {"jax-cuda13-pjrt": "1", "jax-rocm7-pjrt": "1"}
+
+
+def test_without_a_gpu_the_gpu_suite_says_so(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert main(["bench", "--suite", "gpu"]) == 0
-    assert capsys.readouterr().out.startswith("JAX finds no GPU here; nothing was measured.")
+    assert main(["bench", "--suite", "gpu", "--json", str(tmp_path / "record.json")]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == f"Nothing was measured. {devices.why_no_gpu()}.\n"
+    assert printed.err == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- what fails, fails alone ---------------------------------------------------------------------
+
+FAULT = RuntimeError("RESOURCE_EXHAUSTED: Out of memory\nwhile allocating")
+REASON = "RuntimeError: RESOURCE_EXHAUSTED: Out of memory"
+
+
+class Local:
+    """A worker without a process."""
+
+    def __init__(self):
+        self.desk = Desk()
+
+    def ask(self, do, **words):
+        answer = json.loads(json.dumps(self.desk.answer({"do": do, **words}), allow_nan=False))
+        if "refused" in answer:
+            raise SettingError(*answer["refused"])
+        if "failed" in answer:
+            raise WorkerError(answer["failed"])
+        return answer["ok"]
+
+
+def made_up(monkeypatch, **faults):
+    """Make every contender take a microsecond per epoch; those in `faults` fail where it says."""
+    asked = []
+
+    def prepare(name, case, size):
+        def turn(epochs):
+            asked.append(name)
+            if faults.get(name) == "later" and asked.count(name) > 3:
+                raise FAULT
+            return Timed(1e-6 * epochs, size.runs * epochs)
+
+        if faults.get(name) == "at once":
+            raise FAULT
+        outcome = Outcome(size.check_runs, size.epochs, 0.5, 1.0)
+        return Contender(size.runs, size.epochs, False, 1.0, turn, lambda: outcome)
+
+    monkeypatch.setattr(contenders, "prepare", prepare)
+    return asked
+
+
+def case_of(roles, rounds=4):
+    workers = {role: Local() for role in (DEFAULT, ALL_CORES)}
+    budget = TINY._replace(rounds=rounds)
+    return measure.measure_case(workers, roles, "xor", SMALL, budget, lambda line: None)
+
+
+def test_a_contender_that_fails_loses_nothing_of_the_others(monkeypatch, tiny, capsys):
+    asked = made_up(monkeypatch, unrolled="at once", matrix="later")
+    names = ("numpy-batched", "idiom", "unrolled", "matrix")
+    case = case_of(dict.fromkeys(names, DEFAULT))
+    entries = {entry["name"]: entry for entry in case["contenders"]}
+    assert tuple(entries) == names
+    assert [entry["failed"] for entry in entries.values()] == [None, None, REASON, REASON]
+    assert [len(entries[name]["rates"]) for name in names[:2]] == [4, 4]
+    assert asked.count("matrix") == 4, "not again in the last round"
+    record = tiny[1] | {"cases": [case]}
+    assert failures(record) == [f"xor: unrolled: {REASON}", f"xor: matrix: {REASON}"]
+    assert disagreements(record) == []
+    text = render(record)
+    assert re.search("^  matrix +failed$", text, re.MULTILINE)
+    assert text.endswith(f"FAILED\n  xor: unrolled: {REASON}\n  xor: matrix: {REASON}")
+    monkeypatch.setattr(bpjax.cli.bench, "_measure", lambda *words: record)
+    assert main(["bench"]) == 1
+    assert capsys.readouterr().out == f"{text}\n"
+
+
+def test_without_the_idiom_there_is_no_ratio(monkeypatch, tiny):
+    made_up(monkeypatch, idiom="at once")
+    case = case_of(dict.fromkeys(("idiom", "matrix"), DEFAULT))
+    entry = case["contenders"][1]
+    assert (entry["ratio"], entry["agrees"]) == (None, None)
+    record = tiny[1] | {"cases": [case]}
+    assert disagreements(record) == []
+    assert re.search(r"^  matrix +[\d.]+ +[\d.]+ to ", render(record), re.MULTILINE)
+
+
+def test_a_case_and_a_measurement_that_fail_are_kept_as_such(monkeypatch, tiny):
+    def fail(*words, **more):
+        raise FAULT
+
+    monkeypatch.setattr(ours, "raw_plan", fail)
+    case = case_of({"idiom": DEFAULT})
+    useful = measure.measure_useful({ALL_CORES: Local()}, TINY, lambda line: None)
+    record = tiny[1] | {"cases": [case], "useful": useful}
+    assert failures(record) == [f"xor: {REASON}", f"xor to its outcomes: {REASON}"]
+    assert "\n\nxor: failed\n\n" in render(record)
+
+
+def test_a_turn_in_a_new_worker_prepares_its_contender_again(monkeypatch):
+    asked, worker = made_up(monkeypatch), Local()
+    words = {"contender": "matrix", "case": "xor", "size": list(SMALL)}
+    assert worker.ask("turn", epochs=3, **words)["seed_epochs"] == 3 * SMALL.runs
+    assert len(asked) == 2, "one to warm up"
+    worker.ask("turn", epochs=3, **words)
+    assert len(asked) == 3
+
+
+def test_a_worker_says_whether_it_still_has_its_device(monkeypatch):
+    made_up(monkeypatch, matrix="at once")
+    request = {"do": "prepare", "contender": "matrix", "case": "xor", "size": list(SMALL)}
+    assert Desk().answer(request) == {"failed": REASON, "well": True}
+
+    def gone(*words):
+        raise FAULT
+
+    monkeypatch.setattr(jax, "block_until_ready", gone)
+    assert Desk().answer(request) == {"failed": REASON, "well": False}
+
+
+def with_faults(faults):
+    """Return an `ask` that fails where `faults` has the number of lanes, and what was asked."""
+    asked = []
+
+    def ask(role, do, contender, lanes, **words):
+        asked.append(lanes)
+        if lanes in faults:
+            raise WorkerError(faults[lanes])
+        return {"median": 1.0, "min": 1.0, "max": 1.0}
+
+    return ask, asked
+
+
+@pytest.mark.parametrize(
+    ("faults", "failed", "left_out"),
+    [
+        ({100: REASON}, [100], [1000, 10_000]),
+        ({100: "it is broken"}, [100], []),
+        (dict.fromkeys((10, 100, 1000, 10_000), "it is broken"), [10, 100], [1000, 10_000]),
+    ],
+)
+def test_after_a_fault_more_lanes_are_tried_where_that_makes_sense(
+    monkeypatch, faults, failed, left_out
+):
+    monkeypatch.setattr(gpu, "CONTENDERS", ("fused",))
+    ask, asked = with_faults(faults)
+    lanes = (10, 100, 1000, 10_000)
+    rows = gpu.measure_lanes(ask, BASELINES, TINY, 2.0, lambda line: None, lanes)
+    assert [row["lanes"] for row in rows] == list(lanes)
+    assert [row["lanes"] for row in rows if row["failed"]] == failed
+    assert [row["lanes"] for row in rows if row["refused"] == gpu.LEFT_OUT] == left_out
+    assert asked == [many for many in lanes if many not in left_out]
+    assert rows[-1].get("share_of_bound") == (None if left_out else 0.5)
+
+
+def test_where_the_kernel_fails_another_implementation_makes_the_sweeps():
+    def ask(role, do, seeds, implementation):
+        if implementation == "fused" and seeds > 20:
+            raise WorkerError("it is broken")
+        return {"seeds": seeds, "seconds": 1.0, "implementation": implementation}
+
+    rows = gpu.measure_sweeps(ask, ["fused", "auto"], lambda line: None, seeds=(20, 40, 80))
+    made = [(row["seeds"], row["implementation"], row.get("failed")) for row in rows]
+    assert made == [
+        (20, "fused", None),
+        (40, "fused", "it is broken"),
+        (40, "auto", None),
+        (80, "auto", None),
+    ]
+    nothing = gpu.measure_sweeps(ask, ["fused"], lambda line: None, seeds=(40, 80))
+    assert gpu.billion(nothing) is None
+
+
+def test_a_plan_that_falls_back_is_not_measured_under_another_name(monkeypatch):
+    plan = Namespace(fallback="cannot be fused here: it is too large", implementation="matrix")
+    monkeypatch.setattr(ours, "make_plan", lambda *words, **settings: plan)
+    with pytest.raises(SettingError, match="`implementation` cannot be fused here: it is too la"):
+        ours.raw_plan(case_task("xor"), "fused", 3)
+
+
+def test_on_a_gpu_lanes_are_refilled_many_times(monkeypatch):
+    asked = []
+
+    def useful(task, seeds, max_epochs, refill):
+        asked.append(seeds)
+        made = {"seconds": 1.0, "seed_epochs": seeds, "occupancy": 0.5, "implementation": "fused"}
+        return made | {"converged": 1.0, "nonfinite": 0.0}
+
+    monkeypatch.setattr(ours, "useful", useful)
+    workers = {ALL_CORES: Local()}
+    lanes = workers[ALL_CORES].ask("describe", case="xor", epochs=1)["lanes"]
+    made = measure.measure_useful(workers, TINY, print, measure.USEFUL_BLOCKS)
+    assert made["seeds"] == 16 * lanes == asked[-1]
+    assert made["implementation"] == "fused"
+    assert measure.measure_useful(workers, TINY, print)["seeds"] == TINY.useful_seeds
+
+
+def test_a_gpu_is_given_the_contenders_that_say_something_there():
+    hello = {"implementations": ["matrix", "another"]}
+    there = measure.contenders(hello, "gpu")
+    assert list(there) == ["numpy-batched", "idiom", "python-loop", "matrix", "another"]
+    assert list(measure.contenders(hello, "cpu")) == [*BASELINES, "matrix", "another"]
+    assert GPU_CASES.keys() == CASES.keys()
+
+
+@pytest.mark.parametrize("name", ["record.json", "record.png"])
+def test_the_figure_is_beside_the_record(monkeypatch, tiny, tmp_path, capsys, name):
+    row = {"name": "fused", "lanes": 8, "refused": None, "failed": None}
+    row |= {"median": 2e6, "min": 1e6, "max": 3e6}
+    record = tiny[1] | {"gpu": {"bound": None, "lanes": [row], "sweeps": [], "billion": None}}
+    monkeypatch.setattr(bpjax.cli.bench, "_measure", lambda *words: record)
+    file, bare = tmp_path / name, name.removesuffix(".json")
+    assert main(["bench", "--suite", "gpu", "--json", str(file), "--no-figures"]) == 0
+    assert list(tmp_path.iterdir()) == [file]
+    assert main(["bench", "--suite", "gpu", "--json", str(file)]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {name, f"{bare}.png", f"{bare}.svg"}
+    assert json.loads(file.read_text()) == record
+    figures = f"figure: {tmp_path / bare}.png, {tmp_path / bare}.svg\n"
+    assert capsys.readouterr().out.endswith(f"record: {file}\n{figures}")
 
 
 def test_a_worker_that_dies_fails_the_command(capsys, monkeypatch):

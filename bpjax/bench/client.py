@@ -6,6 +6,8 @@ import select
 import subprocess
 import sys
 import tempfile
+import textwrap
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -14,12 +16,21 @@ from bpjax.bench.sizes import ALL_CORES, DEFAULT
 from bpjax.errors import SettingError
 
 SECONDS_BETWEEN_CHECKS = 0.1
+PATIENCE = {"cpu": None, "gpu": 150.0}
+"""Seconds in which a worker must answer, by suite: nobody has seen what a kernel does on a card."""
+
 JAX_SETTINGS = ("XLA_FLAGS", "JAX_NUM_CPU_DEVICES", "JAX_ENABLE_X64", "JAX_PLATFORMS")
 """What a user may have set for JAX; a worker with default settings has none of it."""
 
+STACK = ("@ ", "*** ", "#")
+"""How lines begin that XLA's crashes end with, after the one that says what happened."""
+
 
 class WorkerError(RuntimeError):
-    """A worker ended before it had answered; the sentence says which, how, and its last words."""
+    """What was asked of a worker failed, or ended it; the sentence says how.
+
+    The worker can be asked again: where it ended, or has lost its device, a new one is started.
+    """
 
 
 def environment(role: str, suite: str, given: Mapping[str, str]) -> dict[str, str]:
@@ -51,14 +62,18 @@ class Worker:
     """
 
     def __init__(self, role: str, suite: str, check: Callable[[], None]):
-        self.role, self.check = role, check
-        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed by `close`)
+        self.role, self.suite, self.check = role, suite, check
+        self._start()
+
+    def _start(self) -> None:
+        self.lost = False
+        self.errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115  (see `close`)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "bpjax.bench.worker", role],
+            [sys.executable, "-m", "bpjax.bench.worker", self.role],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
-            env=environment(role, suite, os.environ),
+            env=environment(self.role, self.suite, os.environ),
             start_new_session=True,  # Ctrl-C is for us; we then end the worker
         )
 
@@ -67,8 +82,11 @@ class Worker:
 
         Raises:
           SettingError: if the worker refuses; setting, rule and value are its own.
-          WorkerError: if the worker ends instead.
+          WorkerError: if it fails, ends or does not answer in time.
         """
+        if self.lost:
+            self.close()
+            self._start()
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(json.dumps({"do": do, **words}).encode() + b"\n")
@@ -78,21 +96,31 @@ class Worker:
         answer = self._await_line()
         if "refused" in answer:
             raise SettingError(*answer["refused"])
+        if "failed" in answer:
+            self.lost = not answer["well"]
+            raise WorkerError(answer["failed"])
         return answer["ok"]
 
     def _await_line(self) -> dict[str, Any]:
         assert self.process.stdout is not None
+        began, patience = time.monotonic(), PATIENCE[self.suite]
         while not select.select([self.process.stdout], [], [], SECONDS_BETWEEN_CHECKS)[0]:
             self.check()
+            if patience is not None and time.monotonic() - began > patience:
+                self.lost = True
+                raise WorkerError(f"the {self.role} worker gave no answer in {patience:g} s")
         line = self.process.stdout.readline()
         if not line.endswith(b"\n"):
             raise self._death()
         return json.loads(line)
 
     def _death(self) -> WorkerError:
+        self.lost = True
         code = self.process.wait()
         self.errors.seek(0)
-        last = ([line.strip() for line in self.errors if line.strip()] or ["it said nothing"])[-1]
+        lines = [line.strip() for line in self.errors]
+        said = [line for line in lines if line and not line.startswith(STACK)]
+        last = textwrap.shorten(said[-1], 200, placeholder=" ...") if said else "it said nothing"
         how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
         return WorkerError(f"the {self.role} worker {how} before it had answered: {last}")
 

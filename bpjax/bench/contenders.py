@@ -56,18 +56,20 @@ def prepare(name: str, case: str, size: Size) -> Contender:
     return _ours(name, task, size)
 
 
-def lanes_turn(name: str, lanes: int, epochs: int) -> tuple[Callable[[int], Timed], bool]:
-    """Return what trains `lanes` runs of XOR, and whether it may make another number of epochs.
+def prepare_lanes(name: str, lanes: int, epochs: int) -> Contender:
+    """Return a contender, compiled, that trains `lanes` runs of XOR at once.
 
     Raises:
       SettingError: if an implementation cannot serve here.
     """
-    task = case_task(USEFUL_CASE)
-    if name not in _MAKERS:
-        ours.raw_plan(task, name, epochs)
-        return functools.partial(ours.time_lanes, task, name, lanes), True
-    contender = _MAKERS[name](task, Size(lanes, lanes, epochs, lanes, check_runs=1))
-    return contender.turn, contender.free
+    task, size = case_task(USEFUL_CASE), Size(lanes, lanes, epochs, lanes, check_runs=1)
+    if name in _MAKERS:
+        return _MAKERS[name](task, size)
+    ours.raw_plan(task, name, epochs)
+    turn = functools.partial(ours.time_lanes, task, name, lanes)
+    outcome = functools.partial(ours.outcome, task, name, 1, epochs)
+    compile_seconds = turn(1).compile_seconds
+    return Contender(lanes, epochs, True, compile_seconds, turn, outcome, ours.lanes_block(lanes))
 
 
 def _numpy(train: Callable[..., np.ndarray], runs: int, task: Task, size: Size) -> Contender:

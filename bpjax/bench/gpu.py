@@ -6,9 +6,10 @@ jax 0.10.2 and CUDA 13.0 and counted by `experiments.gpu_code`, to whose record 
 each multiprocessor starts 128 of them per clock.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from bpjax.bench.client import WorkerError
 from bpjax.bench.sizes import ALL_CORES, IDIOM, Budget
 from bpjax.errors import SettingError
 
@@ -27,6 +28,10 @@ others make as many as fit the budget's seconds."""
 SEEDS = (10**6, 10**7, 10**8, 10**9)
 MOST_SECONDS = 90.0
 """The next larger sweep is left out if it would take longer."""
+BILLION = 10**9
+
+OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "out of memory")
+LEFT_OUT = "left out: it failed with fewer lanes"
 
 Ask = Callable[..., Any]
 
@@ -54,6 +59,8 @@ def measure_lanes(
 ) -> list[dict[str, Any]]:
     """Return the rate of every contender at every number of lanes.
 
+    After a fault more lanes are tried once, and not at all where memory was the fault.
+
     Args:
       ask: `ask(role, do, **words)` asks a worker.
       roles: the worker of each contender.
@@ -62,31 +69,85 @@ def measure_lanes(
       tell: called with a line on where the bench stands.
       lanes: how many runs at once.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in CONTENDERS:
+        failed: list[str] = []
         for many in lanes:
-            tell(f"xor: {name}, {many:,} lanes")
-            row = {"name": name, "lanes": many, "refused": None}
-            epochs = min(EPOCHS, MOST_LANE_EPOCHS // many)
-            words = {"contender": name, "lanes": many, "epochs": epochs, "seconds": budget.seconds}
-            try:
-                made = ask(roles.get(name, ALL_CORES), "lanes", rounds=budget.rounds, **words)
-            except SettingError as fault:
-                rows.append({**row, "refused": f"{fault.setting} {fault.rule}"})
-                continue
-            share = None if limit is None else made["median"] / limit
-            rows.append({**row, **made, "share_of_bound": share})
+            made: dict[str, Any] = {"refused": LEFT_OUT}
+            if not _given_up(failed):
+                tell(f"xor: {name}, {many:,} lanes")
+                made = _with_lanes(ask, roles.get(name, ALL_CORES), name, many, budget)
+            if limit is not None and "median" in made:
+                made["share_of_bound"] = made["median"] / limit
+            failed += filter(None, [made.get("failed")])
+            rows.append({"name": name, "lanes": many, "refused": None, "failed": None, **made})
     return rows
+
+
+def _given_up(failed: Sequence[str]) -> bool:
+    return len(failed) > 1 or any(words in fault for fault in failed for words in OUT_OF_MEMORY)
+
+
+def _with_lanes(ask: Ask, role: str, name: str, lanes: int, budget: Budget) -> dict[str, Any]:
+    epochs = min(EPOCHS, MOST_LANE_EPOCHS // lanes)
+    words = {"contender": name, "lanes": lanes, "epochs": epochs}
+    try:
+        return ask(role, "lanes", seconds=budget.seconds, rounds=budget.rounds, **words)
+    except SettingError as fault:
+        return {"refused": f"{fault.setting} {fault.rule}"}
+    except WorkerError as fault:
+        return {"failed": str(fault)}
 
 
 def measure_sweeps(
-    ask: Ask, tell: Callable[[str], None], seeds: tuple[int, ...] = SEEDS
+    ask: Ask,
+    implementations: Sequence[str],
+    tell: Callable[[str], None],
+    seeds: tuple[int, ...] = SEEDS,
 ) -> list[dict[str, Any]]:
-    """Return the time of ever larger XOR sweeps to their outcomes, streamed into a summary."""
-    rows: list[dict[str, Any]] = []
+    """Return the time of ever larger XOR sweeps to their outcomes, streamed into a summary.
+
+    Args:
+      ask: `ask(role, do, **words)` asks a worker.
+      implementations: the first one does it; once it has failed, the next.
+      tell: called with a line on where the bench stands.
+      seeds: how many runs.
+    """
+    left, rows = list(implementations), list[dict[str, Any]]()
     for many in seeds:
-        if rows and many / rows[-1]["seeds"] * rows[-1]["seconds"] > MOST_SECONDS:
+        if (time := predicted(rows, many)) is not None and time > MOST_SECONDS:
             break
-        tell(f"xor to its outcomes: {many:,} runs")
-        rows.append(ask(ALL_CORES, "outcomes", seeds=many))
+        while left:
+            tell(f"xor to its outcomes: {many:,} runs")
+            try:
+                rows.append(ask(ALL_CORES, "outcomes", seeds=many, implementation=left[0]))
+                break
+            except (SettingError, WorkerError) as fault:
+                row = {"seeds": many, "implementation": left.pop(0)}
+                rows.append({**row, "failed": str(fault)})
     return rows
+
+
+def predicted(rows: Sequence[Mapping[str, Any]], seeds: int) -> float | None:
+    """Return the seconds that so many runs should take, by the largest sweep that was made."""
+    made = [row for row in rows if not row.get("failed")]
+    return made[-1]["seconds"] * seeds / made[-1]["seeds"] if made else None
+
+
+def billion(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return how long a billion runs took, or would take by the largest sweep that was made.
+
+    Example:
+      >>> billion([{"seeds": 10**8, "seconds": 12.0, "implementation": "fused"}])
+      {'seconds': 120.0, 'measured': False, 'seeds_measured': 100000000, 'implementation': 'fused'}
+    """
+    made = [row for row in rows if not row.get("failed")]
+    if not made:
+        return None
+    last = made[-1]
+    return {
+        "seconds": predicted(rows, BILLION),
+        "measured": last["seeds"] == BILLION,
+        "seeds_measured": last["seeds"],
+        "implementation": last["implementation"],
+    }

@@ -1,19 +1,22 @@
 """The bench itself: everything compiled and judged first, then turn by turn in alternation.
 
 Only one worker works at any time, and every round gives each contender one turn, so a machine that
-slows down slows down all of them.
+slows down slows down all of them. What fails, fails alone: the reason is kept in its place.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from statistics import median
 from typing import Any
 
 from bpjax.bench import gpu
-from bpjax.bench.client import Workers
-from bpjax.bench.record import contender_entry, new_record, with_ratios
+from bpjax.bench.client import WorkerError, Workers
+from bpjax.bench.record import contender_entry, new_record, not_served, with_ratios
 from bpjax.bench.sizes import (
     ALL_CORES,
     BASELINES,
+    NOT_ON_A_GPU,
     USEFUL_CASE,
     USEFUL_MAX_EPOCHS,
     Budget,
@@ -27,6 +30,9 @@ MOST_EPOCHS = 10**8
 MOST_TRIES = 4
 LARGEST_STEP = 30
 """How much a calibration may multiply the number of epochs at once."""
+
+USEFUL_BLOCKS = 16
+"""On a GPU, at least so many runs per lane: fewer would hardly show what refilling gains."""
 
 
 def bench(
@@ -45,78 +51,96 @@ def bench(
       The record, see `bpjax.bench.record`.
 
     Raises:
-      WorkerError: if a worker dies.
+      WorkerError: if a worker cannot even say what it is.
     """
     tell("starting JAX")
-    record = new_record(suite, budget, {role: w.ask("hello") for role, w in workers.items()})
+    began = time.perf_counter()
+    hello = {role: worker.ask("hello") for role, worker in workers.items()}
+    record = new_record(suite, budget, hello)
+    roles = contenders(hello[ALL_CORES], suite)
     for case, size in sizes.items():
-        record["cases"].append(measure_case(workers, case, size, budget, tell))
+        record["cases"].append(measure_case(workers, roles, case, size, budget, tell))
     if USEFUL_CASE in sizes:
-        record["useful"] = measure_useful(workers, budget, tell)
+        lanes = USEFUL_BLOCKS if suite == "gpu" else 0
+        record["useful"] = measure_useful(workers, budget, tell, lanes)
     if suite == "gpu":
-        record["gpu"] = measure_gpu(workers, record["workers"][ALL_CORES], budget, tell)
-    return record
+        record["gpu"] = measure_gpu(workers, hello[ALL_CORES], budget, tell)
+    return record | {"seconds": time.perf_counter() - began}
 
 
 def measure_gpu(
     workers: Workers, hello: Mapping[str, Any], budget: Budget, tell: Tell
 ) -> dict[str, Any]:
-    """Return what only a GPU is asked for: `bound`, `lanes` and `sweeps`."""
+    """Return what only a GPU is asked for: `bound`, `lanes`, `sweeps` and `billion`."""
 
     def ask(role: str, do: str, **words: Any) -> Any:
         return workers[role].ask(do, **words)
 
     limit = gpu.bound(hello["device_kind"], hello["num_multiprocessors"])
-    return {
-        "bound": limit,
-        "lanes": gpu.measure_lanes(ask, BASELINES, budget, limit, tell),
-        "sweeps": gpu.measure_sweeps(ask, tell),
-    }
+    lanes = gpu.measure_lanes(ask, BASELINES, budget, limit, tell)
+    sweeps = gpu.measure_sweeps(ask, hello["fastest_first"], tell)
+    return {"bound": limit, "lanes": lanes, "sweeps": sweeps, "billion": gpu.billion(sweeps)}
 
 
-def contenders(workers: Workers) -> dict[str, str]:
-    """Return the role of the worker of every contender, in the order of the table."""
-    ours = workers[ALL_CORES].ask("hello")["implementations"]
-    return BASELINES | dict.fromkeys(ours, ALL_CORES)
+def contenders(hello: Mapping[str, Any], suite: str) -> dict[str, str]:
+    """Return the role of the worker of every contender, in the order of the table.
+
+    Args:
+      hello: what the worker with all cores says of itself.
+      suite: "cpu" or "gpu".
+    """
+    left_out = NOT_ON_A_GPU if suite == "gpu" else ()
+    roles = {name: role for name, role in BASELINES.items() if name not in left_out}
+    return roles | dict.fromkeys(hello["implementations"], ALL_CORES)
 
 
 def measure_case(
-    workers: Workers, case: str, size: Size, budget: Budget, tell: Tell
+    workers: Workers,
+    roles: Mapping[str, str],
+    case: str,
+    size: Size,
+    budget: Budget,
+    tell: Tell,
 ) -> dict[str, Any]:
-    """Return the entry of one case."""
-    roles = contenders(workers)
-    description = workers[ALL_CORES].ask("describe", case=case, epochs=size.epochs)
-    prepared, refused, epochs = {}, {}, {}
+    """Return the entry of one case; `roles` are those of all contenders."""
+    try:
+        description = workers[ALL_CORES].ask("describe", case=case, epochs=size.epochs)
+    except WorkerError as fault:
+        return {"name": case, "failed": str(fault), "contenders": []}
+    made, epochs = {}, {}
+    turns = {name: _turn(workers[role], case, name, size) for name, role in roles.items()}
+    entries = {}
     for name, role in roles.items():
         tell(f"{case}: preparing {name}")
         try:
             words = {"contender": name, "case": case}
-            prepared[name] = workers[role].ask("prepare", size=list(size), **words)
+            made[name] = workers[role].ask("prepare", size=list(size), **words)
+            epochs[name] = _calibrated(turns[name], made[name], budget.seconds)
         except SettingError as fault:
-            refused[name] = {"name": name, "worker": role, "refused": fault.rule}
-            continue
-        turn = _turn(workers, roles, case, name)
-        epochs[name] = _calibrated(turn, prepared[name], budget.seconds)
-    turns = _alternate(workers, roles, case, epochs, budget.rounds, tell)
+            entries[name] = not_served(name, role, fault.rule, None)
+        except WorkerError as fault:
+            entries[name] = not_served(name, role, None, str(fault))
+    timed, failed = _alternate(turns, epochs, budget.rounds, lambda text: tell(f"{case}: {text}"))
     for worker in workers.values():
-        worker.ask("forget")
-    entries = [
-        refused.get(name) or contender_entry(name, role, prepared[name], epochs[name], turns[name])
-        for name, role in roles.items()
-    ]
-    return {"name": case, **description, "contenders": with_ratios(entries)}
+        with suppress(WorkerError):  # then it has forgotten, too
+            worker.ask("forget")
+    for name, turns_made in timed.items():
+        entries[name] = contender_entry(name, roles[name], made[name], epochs[name], turns_made)
+    for name, reason in failed.items():
+        entries[name] = not_served(name, roles[name], None, reason)
+    compared = with_ratios([entries[name] for name in roles])
+    return {"name": case, "failed": None, **description, "contenders": compared}
 
 
-def _turn(
-    workers: Workers, roles: Mapping[str, str], case: str, name: str
-) -> Callable[[int], dict[str, Any]]:
-    worker = workers[roles[name]]
-    return lambda epochs: worker.ask("turn", contender=name, case=case, epochs=epochs)
+Turn = Callable[[int], dict[str, Any]]
 
 
-def _calibrated(
-    turn: Callable[[int], Mapping[str, Any]], prepared: Mapping[str, Any], seconds: float
-) -> int:
+def _turn(worker: Any, case: str, name: str, size: Size) -> Turn:
+    words = {"contender": name, "case": case, "size": list(size)}
+    return lambda epochs: worker.ask("turn", epochs=epochs, **words)
+
+
+def _calibrated(turn: Turn, prepared: Mapping[str, Any], seconds: float) -> int:
     """Warm a contender up, and return for how many epochs a turn takes about `seconds`."""
     if not prepared["free"]:
         turn(prepared["epochs"])
@@ -131,26 +155,35 @@ def _calibrated(
 
 
 def _alternate(
-    workers: Workers,
-    roles: Mapping[str, str],
-    case: str,
-    epochs: Mapping[str, int],
-    rounds: int,
-    tell: Tell,
-) -> dict[str, list[Any]]:
-    turns: dict[str, list[Any]] = {name: [] for name in epochs}
+    turns: Mapping[str, Turn], epochs: Mapping[str, int], rounds: int, tell: Tell
+) -> tuple[dict[str, list[Any]], dict[str, str]]:
+    """Return the turns of everyone, and why those that fell out on the way did."""
+    made: dict[str, list[Any]] = {name: [] for name in epochs}
+    failed: dict[str, str] = {}
     for k in range(rounds):
-        for name in epochs:
-            tell(f"{case}: round {k + 1} of {rounds}, {name}")
-            turns[name].append(_turn(workers, roles, case, name)(epochs[name]))
-    return turns
+        for name in list(made):
+            tell(f"round {k + 1} of {rounds}, {name}")
+            try:
+                made[name].append(turns[name](epochs[name]))
+            except WorkerError as fault:
+                failed[name] = str(fault)
+                del made[name]
+    return made, failed
 
 
 # ---- useful throughput ---------------------------------------------------------------------------
 
 
-def measure_useful(workers: Workers, budget: Budget, tell: Tell) -> dict[str, Any]:
+def measure_useful(
+    workers: Workers, budget: Budget, tell: Tell, runs_per_lane: int = 0
+) -> dict[str, Any]:
     """Train runs to their outcomes with and without refilled lanes, alternating.
+
+    Args:
+      workers: both workers, by role.
+      budget: number of runs and rounds.
+      tell: called with a line on where the bench stands.
+      runs_per_lane: make more runs than in the budget if these are not so many.
 
     Returns:
       Settings, the sessions of both kinds (`refill` and `no_refill`, each with its median rate),
@@ -159,23 +192,31 @@ def measure_useful(workers: Workers, budget: Budget, tell: Tell) -> dict[str, An
     """
     words = {"case": USEFUL_CASE, "max_epochs": USEFUL_MAX_EPOCHS}
     ask, kinds = workers[ALL_CORES].ask, {"refill": True, "no_refill": False}
-    warm_up = max(1, budget.useful_seeds // 20)
+    seeds = budget.useful_seeds
     try:
+        lanes = ask("describe", case=USEFUL_CASE, epochs=1)["lanes"]
+        seeds = max(seeds, runs_per_lane * lanes)
         for name, refill in kinds.items():
             tell(f"{USEFUL_CASE} to its outcomes: warming up, {name.replace('_', ' ')}")
-            ask("useful", seeds=warm_up, refill=refill, **words)
+            ask("useful", seeds=max(1, seeds // 20), refill=refill, **words)
         sessions: dict[str, list[Any]] = {name: [] for name in kinds}
         for k in range(budget.useful_rounds):
             for name, refill in kinds.items():
                 tell(f"{USEFUL_CASE} to its outcomes: round {k + 1}, {name.replace('_', ' ')}")
-                made = ask("useful", seeds=budget.useful_seeds, refill=refill, **words)
+                made = ask("useful", seeds=seeds, refill=refill, **words)
                 sessions[name].append(made)
     except SettingError as fault:
-        return {**words, "seeds": budget.useful_seeds, "refused": f"{fault.setting} {fault.rule}"}
+        refused = f"{fault.setting} {fault.rule}"
+        return {**words, "seeds": seeds, "refused": refused, "failed": None}
+    except WorkerError as fault:
+        return {**words, "seeds": seeds, "refused": None, "failed": str(fault)}
     return {
         **words,
-        "seeds": budget.useful_seeds,
+        "seeds": seeds,
+        "lanes": lanes,
+        "implementation": sessions["refill"][0]["implementation"],
         "refused": None,
+        "failed": None,
         **{name: _summary(made) for name, made in sessions.items()},
         **_gains(sessions["refill"], sessions["no_refill"]),
     }

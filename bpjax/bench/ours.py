@@ -8,6 +8,7 @@ import numpy as np
 
 from bpjax.bench.outcome import Outcome, judge
 from bpjax.bench.sizes import UNREACHABLE_LOSS, Size
+from bpjax.errors import SettingError
 from bpjax.status import Status
 from bpjax.sweeps import fused
 from bpjax.sweeps.plan import IMPLEMENTATIONS, Plan, make_plan
@@ -16,16 +17,25 @@ from bpjax.task import Task
 
 
 class Timed(NamedTuple):
-    """One timing: seconds, results awaited and without compilation, and the work done in them."""
+    """One timing: seconds, results awaited and without compilation, and the work done in them.
+
+    `compile_seconds` went by before, where a call has to compile.
+    """
 
     seconds: float
     seed_epochs: int
+    compile_seconds: float = 0.0
 
 
 def implementations() -> list[str]:
-    """Return every implementation that a sweep on these devices can be asked for."""
+    """Return every implementation that a sweep on these devices can be asked for by name."""
     not_here = ("auto",) if fused.why_not_here() is None else ("auto", "fused")
     return [name for name in IMPLEMENTATIONS if name not in not_here]
+
+
+def fastest_first() -> list[str]:
+    """Return what to train many small nets with here: the next one where one of them fails."""
+    return ["auto"] if fused.why_not_here() else ["fused", "auto"]
 
 
 def raw_settings(implementation: str, epochs: int) -> dict[str, Any]:
@@ -44,7 +54,19 @@ def raw_plan(task: Task, implementation: str, epochs: int) -> Plan:
     Raises:
       SettingError: if the implementation cannot serve the task.
     """
-    return make_plan(task, 1, **raw_settings(implementation, epochs))
+    return served_plan(task, 1, **raw_settings(implementation, epochs))
+
+
+def served_plan(task: Task, runs: int, **settings: Any) -> Plan:
+    """Return the plan of a sweep by the implementation that is asked for, and by no other.
+
+    Raises:
+      SettingError: if that cannot serve the sweep; its rule says why.
+    """
+    plan = make_plan(task, runs, **settings)
+    if plan.fallback is not None:
+        raise SettingError("implementation", plan.fallback, settings["implementation"])
+    return plan
 
 
 def whole_blocks(size: Size, plan: Plan) -> int:
@@ -85,8 +107,8 @@ def useful(task: Task, seeds: int, max_epochs: int, refill: bool) -> dict[str, A
 
     Returns:
       `seconds` of training, `seed_epochs` that the runs needed up to their outcomes, `occupancy`
-      (the share of lane-epochs spent on runs that needed them, None where it is not known), and
-      the shares of runs that ended each way.
+      (the share of lane-epochs spent on runs that needed them, None where it is not known), the
+      shares of runs that ended each way, and the `implementation` that did it.
     """
     began = time.perf_counter()
     result = sweep(task, seeds, max_epochs=max_epochs, refill=refill)
@@ -98,13 +120,14 @@ def useful(task: Task, seeds: int, max_epochs: int, refill: bool) -> dict[str, A
         "occupancy": getattr(result.timing, "occupancy", None),
         "converged": float(np.mean(status == Status.CONVERGED)),
         "nonfinite": float(np.mean(status == Status.NONFINITE)),
+        "implementation": result.table.identity["implementation"],
     }
 
 
 def _timed(result: SweepResult) -> Timed:
     timing = result.timing
     assert timing is not None
-    return Timed(timing.run_seconds, timing.seed_epochs)
+    return Timed(timing.run_seconds, timing.seed_epochs, timing.compile_seconds)
 
 
 # ---- on a GPU ------------------------------------------------------------------------------------
@@ -116,21 +139,36 @@ LARGEST_BLOCK = 2**20
 def time_lanes(task: Task, implementation: str, lanes: int, epochs: int) -> Timed:
     """Train as many runs as there are lanes for `epochs` epochs each."""
     settings = raw_settings(implementation, epochs) | {"keep_weights": False}
-    return _timed(sweep(task, lanes, block_size=min(lanes, LARGEST_BLOCK), **settings))
+    return _timed(sweep(task, lanes, block_size=lanes_block(lanes), **settings))
 
 
-def time_outcomes(task: Task, seeds: int, max_epochs: int) -> dict[str, Any]:
-    """Train runs to their outcomes with the fastest implementation there is; keep only counts."""
-    implementation = "fused" if fused.why_not_here() is None else "auto"
+def lanes_block(lanes: int) -> int:
+    """Return how many runs a block has in `time_lanes`."""
+    return min(lanes, LARGEST_BLOCK)
+
+
+def time_outcomes(task: Task, seeds: int, max_epochs: int, implementation: str) -> dict[str, Any]:
+    """Train runs to their outcomes and keep only counts.
+
+    Returns:
+      `seconds` from the call to the summary, `compile_seconds` apart; what was done in them, as
+      counts, per second, and the share of converged runs with its interval.
+    """
     began = time.perf_counter()
-    summary = sweep(
-        task, seeds, max_epochs=max_epochs, implementation=implementation, summary_only=True
-    ).summary()
+    words: dict[str, Any] = {"max_epochs": max_epochs, "implementation": implementation}
+    served_plan(task, seeds, summary_only=True, **words)
+    result = sweep(task, seeds, summary_only=True, **words)
+    summary, timed = result.summary(), _timed(result)
+    seconds = time.perf_counter() - began - timed.compile_seconds
     return {
         "seeds": seeds,
-        "implementation": implementation,
-        "seconds": time.perf_counter() - began,
-        "seed_epochs": summary["seed_epochs"],
+        "implementation": result.table.identity["implementation"],
+        "seconds": seconds,
+        "compile_seconds": timed.compile_seconds,
+        "runs_per_second": seeds / seconds,
+        "seed_epochs": timed.seed_epochs,
+        "seed_epochs_per_second": timed.seed_epochs / seconds,
         "converged": summary["converged"],
         "nonfinite": summary["nonfinite"],
+        "solved": summary["success_rate"],
     }

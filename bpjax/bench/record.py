@@ -45,7 +45,7 @@ def _cpu_model() -> str:
 
 
 def new_record(suite: str, budget: Budget, workers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record without cases.
+    """Return a record without cases; `seconds` is for how long it all took.
 
     Args:
       suite: "cpu" or "gpu".
@@ -63,7 +63,18 @@ def new_record(suite: str, budget: Budget, workers: Mapping[str, Any]) -> dict[s
         "cases": [],
         "useful": None,
         "gpu": None,
+        "seconds": None,
     }
+
+
+def served(entry: Mapping[str, Any]) -> bool:
+    """Tell whether something was measured: neither refused nor failed."""
+    return not entry["refused"] and not entry.get("failed")
+
+
+def not_served(name: str, worker: str, refused: str | None, failed: str | None) -> dict[str, Any]:
+    """Return the entry of a contender that was not measured, with the reason."""
+    return {"name": name, "worker": worker, "refused": refused, "failed": failed}
 
 
 def contender_entry(
@@ -83,10 +94,12 @@ def contender_entry(
         "name": name,
         "worker": worker,
         "refused": None,
+        "failed": None,
         "runs": prepared["runs"],
         "epochs": epochs,
         "block_size": prepared["block_size"],
         "compile_seconds": prepared["compile_seconds"],
+        "peak_bytes": prepared["peak_bytes"],
         "seconds": [turn["seconds"] for turn in turns],
         "rates": rates,
         "median": median(rates),
@@ -100,7 +113,7 @@ def with_ratios(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Add `ratio` and `agrees`, both against the idiom, to what was served.
 
     The ratio is the median over rounds of rate by rate, because neighbours in time share the
-    machine's mood.
+    machine's mood. Both are None where the idiom itself was not served.
 
     Example:
       >>> served = {"refused": None, "outcome": {"loss": 0.5}}
@@ -110,10 +123,12 @@ def with_ratios(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
       [(1.0, True), (11.0, True)]
     """
     (idiom,) = (entry for entry in entries if entry["name"] == IDIOM)
-    return [dict(entry) if entry["refused"] else _compared(entry, idiom) for entry in entries]
+    return [_compared(entry, idiom) if served(entry) else dict(entry) for entry in entries]
 
 
 def _compared(entry: Mapping[str, Any], idiom: Mapping[str, Any]) -> dict[str, Any]:
+    if not served(idiom):
+        return {**entry, "ratio": None, "agrees": None}
     rates = zip(entry["rates"], idiom["rates"], strict=True)
     ours, theirs = entry["outcome"]["loss"], idiom["outcome"]["loss"]
     agrees = None not in (ours, theirs) and abs(ours - theirs) <= LOSS_AGREES * theirs
@@ -126,5 +141,19 @@ def disagreements(record: Mapping[str, Any]) -> list[str]:
         f"{case['name']}: {entry['name']}"
         for case in record["cases"]
         for entry in case["contenders"]
-        if not entry["refused"] and not entry["agrees"]
+        if served(entry) and entry["agrees"] is False
     ]
+
+
+def failures(record: Mapping[str, Any]) -> list[str]:
+    """Return "where: reason" of all that failed; what cannot be served has not failed."""
+    parts = [(case["name"], case) for case in record["cases"]]
+    for case in record["cases"]:
+        parts += [(f"{case['name']}: {entry['name']}", entry) for entry in case["contenders"]]
+    if record["useful"] is not None:
+        parts.append((f"{record['useful']['case']} to its outcomes", record["useful"]))
+    if record["gpu"] is not None:
+        lanes, sweeps = record["gpu"]["lanes"], record["gpu"]["sweeps"]
+        parts += [(f"{row['name']}, {row['lanes']:,} lanes", row) for row in lanes]
+        parts += [(f"{row['implementation']}, {row['seeds']:,} runs", row) for row in sweeps]
+    return [f"{where}: {part['failed']}" for where, part in parts if part.get("failed")]

@@ -29,6 +29,11 @@ CASES = {
 }
 """Every case by name, in the order in which they are measured."""
 
+GPU_CASES = {
+    name: size._replace(runs=8192 if name == "family" else 65_536) for name, size in CASES.items()
+}
+"""The same on a GPU: as many runs at once as a block of ours has, but for the largest net."""
+
 USEFUL_CASE = "xor"
 USEFUL_MAX_EPOCHS = 10_000
 """The case that is also trained to its outcomes, and the cap for it."""
@@ -45,6 +50,10 @@ BASELINES = {
     "idiom-sharded": ALL_CORES,
 }
 """The contenders that are not ours, and the worker that each runs in."""
+
+NOT_ON_A_GPU = ("numpy-one", "idiom-sharded")
+"""NumPy knows no GPU, so one of its two is enough to compare with; and sharded over one card, the
+idiom is the idiom."""
 
 UNREACHABLE_LOSS = 1e-30
 """Criterion of raw throughput: no run ever meets it, so all make the same number of epochs."""

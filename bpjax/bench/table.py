@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bpjax.bench.record import disagreements
+from bpjax.bench.record import disagreements, failures, served
 
 HEAD = (
     "contender",
@@ -24,10 +24,12 @@ def render(record: Mapping[str, Any]) -> str:
     if record["useful"] is not None:
         parts.append(_useful(record["useful"]))
     if record["gpu"] is not None:
-        parts += [_lanes(record["gpu"]), _sweeps(record["gpu"]["sweeps"])]
-    off = disagreements(record)
+        parts += [_lanes(record["gpu"]), _sweeps(record["gpu"])]
+    off, failed = disagreements(record), failures(record)
     if off:
         parts.append(f"OFF, not the loss of the idiom: {', '.join(off)}")
+    if failed:
+        parts.append("\n  ".join(["FAILED", *failed]))
     return "\n\n".join(parts)
 
 
@@ -52,19 +54,24 @@ def _header(record: Mapping[str, Any]) -> str:
 
 
 def _case(case: Mapping[str, Any]) -> str:
-    outcome = next(e["outcome"] for e in case["contenders"] if not e["refused"])
-    title = (
-        f"{case['title']}: {case['num_cases']} cases, {case['num_parameters']} parameters; loss "
-        f"and solved share of {outcome['runs']} runs after {outcome['epochs']:,} epochs"
-    )
-    served = [entry for entry in case["contenders"] if not entry["refused"]]
-    rows = [HEAD, *(_row(entry, case["chosen"]) for entry in served)]
-    refused = [
+    if case.get("failed"):
+        return f"{case['name']}: failed"
+    title = f"{case['title']}: {case['num_cases']} cases, {case['num_parameters']} parameters"
+    measured = [entry for entry in case["contenders"] if served(entry)]
+    if measured:
+        outcome = measured[0]["outcome"]
+        title += (
+            f"; loss and solved share of {outcome['runs']} runs after {outcome['epochs']:,} epochs"
+        )
+    rows = [HEAD, *(_row(entry, case["chosen"]) for entry in measured)]
+    others = [
         f"  {entry['name']:<15} not served: {entry['refused']}"
-        for entry in case["contenders"]
         if entry["refused"]
+        else f"  {entry['name']:<15} failed"
+        for entry in case["contenders"]
+        if not served(entry)
     ]
-    return "\n".join([title, *_aligned(rows), *refused])
+    return "\n".join([title, *_aligned(rows), *others])
 
 
 def _row(entry: Mapping[str, Any], chosen: str) -> tuple[str, ...]:
@@ -73,13 +80,13 @@ def _row(entry: Mapping[str, Any], chosen: str) -> tuple[str, ...]:
     return (
         entry["name"],
         significant(entry["median"] / 1e6),
-        significant(entry["ratio"]),
+        "" if entry["ratio"] is None else significant(entry["ratio"]),
         f"{low} to {high}",
         f"{entry['compile_seconds']:.1f} s",
         f"{entry['runs']:,} x {entry['epochs']:,}",
         "not finite" if loss is None else f"{loss:.5g}",
         f"{entry['outcome']['solved']:.1%}",
-        "<- auto" if entry["name"] == chosen else "" if entry["agrees"] else "OFF",
+        "OFF" if entry["agrees"] is False else "<- auto" if entry["name"] == chosen else "",
     )
 
 
@@ -98,6 +105,8 @@ def _useful(useful: Mapping[str, Any]) -> str:
     )
     if useful["refused"]:
         return f"{title}\n  not served: {useful['refused']}"
+    if useful.get("failed"):
+        return f"{title}\n  failed"
     rows: list[tuple[str, ...]] = [
         ("lanes", "M/s", "low to high", "seconds", "occupancy", "converged", "")
     ]
@@ -128,23 +137,43 @@ def _lanes(gpu: Mapping[str, Any]) -> str:
     bound = "not known for this card" if limit is None else f"{significant(limit / 1e6)} M/s"
     rows: list[tuple[str, ...]] = [("xor", "lanes", "M/s", "of the bound", "")]
     for row in gpu["lanes"]:
-        if row["refused"]:
-            rows.append((row["name"], f"{row['lanes']:,}", "not served", "", ""))
-            continue
-        share = row["share_of_bound"]
-        rate, part = significant(row["median"] / 1e6), "" if share is None else f"{share:.1%}"
-        rows.append((row["name"], f"{row['lanes']:,}", rate, part, ""))
-    return "\n".join([f"Lanes at once; the bound of the kernel: {bound}", *_aligned(rows)])
+        share = row.get("share_of_bound")
+        cells = ("failed" if row["failed"] else "not served", "")
+        if served(row):
+            cells = (significant(row["median"] / 1e6), "" if share is None else f"{share:.1%}")
+        rows.append((row["name"], f"{row['lanes']:,}", *cells, ""))
+    refused = {f"  {row['name']}: {row['refused']}": None for row in gpu["lanes"] if row["refused"]}
+    title = f"Lanes at once; the bound of the kernel: {bound}"
+    return "\n".join([title, *_aligned(rows), *refused])
 
 
-def _sweeps(sweeps: Sequence[Mapping[str, Any]]) -> str:
-    rows: list[tuple[str, ...]] = [("implementation", "runs", "seconds", "M/s", "converged", "")]
-    for row in sweeps:
-        rate = significant(row["seed_epochs"] / row["seconds"] / 1e6)
-        share = f"{row['converged'] / row['seeds']:.2%}"
-        name, runs = row["implementation"], f"{row['seeds']:,}"
-        rows.append((name, runs, f"{row['seconds']:.2f}", rate, share, ""))
-    return "\n".join(["xor to its outcomes, only counts kept", *_aligned(rows)])
+def _sweeps(gpu: Mapping[str, Any]) -> str:
+    head = ("implementation", "runs", "seconds", "M runs/s", "M/s", "converged", "")
+    rows: list[tuple[str, ...]] = [head]
+    for row in gpu["sweeps"]:
+        cells: tuple[str, ...] = ("failed", "", "", "")
+        if not row.get("failed"):
+            solved = row["solved"]
+            ends = f"{solved['low']:.2%} to {solved['high']:.2%}"
+            rates = (row[name] / 1e6 for name in ("runs_per_second", "seed_epochs_per_second"))
+            cells = (f"{row['seconds']:.2f}", *map(significant, rates), ends)
+        rows.append((row["implementation"], f"{row['seeds']:,}", *cells, ""))
+    title = "xor to its outcomes, only counts kept; converged: 95 % interval"
+    return "\n".join([title, *_aligned(rows), *_billion(gpu["billion"])])
+
+
+def _billion(billion: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield the line that says what a billion runs take, measured or projected."""
+    if billion is None:
+        return
+    seconds = f"{significant(billion['seconds'])} s"
+    if billion["measured"]:
+        yield f"  10^9 XOR runs to their outcome in {seconds}"
+    else:
+        yield (
+            f"  10^9 XOR runs to their outcome in about {seconds}: "
+            f"projected from {billion['seeds_measured']:,} runs"
+        )
 
 
 def significant(number: float) -> str:

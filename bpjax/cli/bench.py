@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 from bpjax.bench.client import WorkerError, both_workers
 from bpjax.bench.measure import bench
-from bpjax.bench.record import disagreements
-from bpjax.bench.sizes import ALL_CORES, CASES, FULL, QUICK, Budget, Size
+from bpjax.bench.record import disagreements, failures
+from bpjax.bench.sizes import ALL_CORES, CASES, FULL, GPU_CASES, QUICK, Budget, Size
 from bpjax.bench.table import render
 from bpjax.cli import stop_politely
 from bpjax.cli.options import Words, arg, parse
@@ -25,7 +25,7 @@ class Options:
     """Time our training programs against NumPy and against the usual JAX and optax program.
 
     All contenders take turns, start from the same weights and show what they computed. Exit code 1
-    if one of them computed something else.
+    if one of them computed something else or failed.
     """
 
     case: Annotated[Words, arg("NAME ...", "all")] = None
@@ -33,10 +33,12 @@ class Options:
     quick: bool = False
     """Fewer and shorter rounds: under two minutes instead of about seven."""
     json: Annotated[str | None, arg("FILE", "none")] = None
-    """Write the whole record to this file."""
+    """Write the whole record to this file; with --suite gpu the curve over lanes beside it."""
     suite: Annotated[str, arg("NAME", "cpu")] = "cpu"
     """cpu; or gpu, where JAX finds one: the same contenders in quick rounds, then XOR over 10^3 to
     10^7 lanes, and sweeps of up to a billion runs to their outcomes."""
+    no_figures: bool = False
+    """Draw nothing."""
 
 
 def main(words: Sequence[str]) -> int:
@@ -44,7 +46,7 @@ def main(words: Sequence[str]) -> int:
     options = parse(Options, "bench", words)
     if options.suite not in SUITES:
         raise SettingError("suite", f"must be one of {', '.join(SUITES)}", options.suite)
-    sizes = _sizes(options.case)
+    sizes = _sizes(options.case, GPU_CASES if options.suite == "gpu" else CASES)
     if options.json is not None:
         check_writable(options.json)
     try:
@@ -56,20 +58,32 @@ def main(words: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("stopped; nothing is kept of an unfinished bench", file=sys.stderr)
         raise
-    if record is None:
-        print("JAX finds no GPU here; nothing was measured. On a GPU, install 'bpjax[cuda13]'.")
+    if isinstance(record, str):
+        print(f"Nothing was measured. {record}.")
         return 0
     print(render(record), flush=True)
     if options.json is not None:
-        from bpjax.sweeps.files import publish_json
-
-        publish_json(Path(options.json), record)
-        print(f"\nrecord: {options.json}")
-    return 1 if disagreements(record) else 0
+        _write(record, Path(options.json), draw=not options.no_figures)
+    return 1 if disagreements(record) or failures(record) else 0
 
 
-def _measure(suite: str, sizes: Mapping[str, Size], budget: Budget) -> dict[str, Any] | None:
-    """Return the record; None if the suite's device is not there."""
+def _write(record: Mapping[str, Any], path: Path, draw: bool) -> None:
+    """Write the record, and beside it what can be drawn of it."""
+    from bpjax.sweeps.files import publish_json
+
+    publish_json(path, record)
+    print(f"\nrecord: {path}", flush=True)
+    if draw and record["gpu"] is not None:
+        from bpjax.bench.figure import lanes_figure
+        from bpjax.plots import save_figure
+
+        name = path.with_name(path.name.removesuffix(".json"))
+        files = save_figure(lanes_figure(record).figure, name)
+        print(f"figure: {', '.join(map(str, files))}")
+
+
+def _measure(suite: str, sizes: Mapping[str, Size], budget: Budget) -> dict[str, Any] | str:
+    """Return the record, or why the suite's device is not there."""
     with ProgressLine() as line, stop_politely() as check:
 
         def tell(text: str) -> None:
@@ -77,12 +91,12 @@ def _measure(suite: str, sizes: Mapping[str, Size], budget: Budget) -> dict[str,
             line.show(text)
 
         with both_workers(suite, check) as workers:
-            if suite == "gpu" and workers[ALL_CORES].ask("hello")["platform"] != "gpu":
-                return None
+            if suite == "gpu" and (why := workers[ALL_CORES].ask("why_no_gpu")) is not None:
+                return why
             return bench(workers, suite, sizes, budget, tell)
 
 
-def _sizes(words: Words) -> dict[str, Size]:
+def _sizes(words: Words, sizes: Mapping[str, Size]) -> dict[str, Size]:
     names = list(CASES if words is None else words)
     for name in names:
         if name not in CASES:
@@ -90,7 +104,7 @@ def _sizes(words: Words) -> dict[str, Size]:
     if not names or len(set(names)) < len(names):
         rule = "must have a value" if not names else "must not have a value twice"
         raise SettingError("case", rule, names)
-    return {name: CASES[name] for name in names}
+    return {name: sizes[name] for name in names}
 
 
 def check_writable(path: str) -> None:

@@ -2,6 +2,8 @@
 
 import functools
 import os
+from importlib.metadata import entry_points
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -84,3 +86,34 @@ def lane_mesh(num_devices: int | None = None) -> Mesh:
 def device_kind() -> str:
     """Return what the devices are, for example "cpu" or "NVIDIA H200"."""
     return jax.local_devices()[0].device_kind
+
+
+# ---- where is the GPU ----------------------------------------------------------------------------
+
+SIGNS_OF_A_CARD = (Path("/dev/nvidiactl"), Path("/proc/driver/nvidia"))
+"""What NVIDIA's driver puts there, whether JAX can use the card or not."""
+
+
+def why_no_gpu() -> str | None:
+    """Return why JAX does not run on a GPU here, in one sentence; None if it does."""
+    said = ""
+    try:
+        if jax.default_backend() == "gpu":
+            return None
+    except Exception as fault:  # of any kind: a driver too old, or JAX_PLATFORMS=cuda and no card
+        said = f": {str(fault).splitlines()[0]}" if str(fault) else ""
+    plugins = gpu_plugins()
+    if plugins:
+        asked = os.environ.get("JAX_PLATFORMS")
+        told = f" with JAX_PLATFORMS={asked}" if asked else ""
+        return f"JAX has a plugin for GPUs here ({', '.join(plugins)}), but finds none{told}{said}"
+    seen = any(sign.exists() for sign in SIGNS_OF_A_CARD)
+    though = ", though the machine seems to have an NVIDIA card" if seen else ""
+    return f"JAX has no plugin for GPUs here{though}; `pip install 'bpjax[cuda13]'` brings one"
+
+
+def gpu_plugins() -> dict[str, str]:
+    """Return the installed packages that let JAX use GPUs, with their versions."""
+    found = [entry.dist for entry in entry_points(group="jax_plugins") if entry.dist]
+    kinds = ("cuda", "rocm")
+    return {p.name: p.version for p in found if any(kind in p.name.lower() for kind in kinds)}
