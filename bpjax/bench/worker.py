@@ -41,6 +41,7 @@ class Desk:
         import jax
 
         from bpjax.bench.ours import implementations
+        from bpjax.precision import precision_asked
         from bpjax.sweeps.devices import device_kind
 
         return {
@@ -49,6 +50,7 @@ class Desk:
             "num_devices": jax.local_device_count(),
             "num_multiprocessors": getattr(jax.local_devices()[0], "core_count", None),
             "xla_flags": os.environ.get("XLA_FLAGS", ""),
+            "matmul_precision": precision_asked(),
             "versions": {package: version(package) for package in PACKAGES},
             "implementations": implementations(),
         }

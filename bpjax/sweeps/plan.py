@@ -17,6 +17,7 @@ from bpjax.epoch import Program, Settings, program_of, settings_of
 from bpjax.errors import SettingError
 from bpjax.network import NUM_SEEDS_THERE_ARE, parameter_names
 from bpjax.numbers import whole_number
+from bpjax.precision import precision_asked
 from bpjax.sweeps import fused, unrolled
 from bpjax.sweeps.devices import device_kind
 from bpjax.task import CRITERION_SETTINGS, Task, is_grid
@@ -167,7 +168,7 @@ class Plan:
         """
         described = [task.describe() for task in self.tasks]
         runs = self.runs
-        asked = {"num_held_out": self.num_held_out} if self.num_held_out else {}
+        asked = {"num_held_out": self.num_held_out, "matmul_precision": precision_asked()}
         return {
             "task": described[0] if len(described) == 1 else described,
             "grid": {
@@ -179,7 +180,7 @@ class Plan:
             "implementation": self.implementation,
             "block_size": self.block_size,
             "rows": "counts" if self.summary_only else "runs",
-            **asked,
+            **{name: value for name, value in asked.items() if value},
             "weight_names": parameter_names(self.tasks[0].network) if self.keep_weights else None,
             "xla_flags": os.environ.get("XLA_FLAGS", ""),
             "bpjax": __version__,
