@@ -285,7 +285,7 @@ WHOLE = "must be a whole number from"
         ({"precision": "float16"}, "`precision` must be one of float32, float64, got 'float16'"),
         (
             {"implementation": "x"},
-            "`implementation` must be one of auto, matrix, unrolled, fused, got 'x'",
+            "`implementation` must be one of auto, matrix, unrolled, fused, batched, got 'x'",
         ),
         ({"block_size": 0}, f"`block_size` {WHOLE} 1 to 1048576, got 0"),
         ({"learning_rate": []}, r"`learning_rate` must have at least one value, got \[\]"),

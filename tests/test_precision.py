@@ -57,7 +57,7 @@ def test_the_passes_and_their_gradient_by_jax(asked, precision):
 
 
 @pytest.mark.parametrize(("asked", "precision"), PRECISIONS)
-@pytest.mark.parametrize("implementation", ["matrix"])
+@pytest.mark.parametrize("implementation", ["matrix", "batched"])
 def test_the_training_programs(implementation, asked, precision):
     task = dataclasses.replace(wide(), held_out=1)
     plan = make_plan(task, 5, implementation=implementation)

@@ -38,7 +38,7 @@ LARGEST_HISTOGRAM = 10_000_000
 """Epochs of the cap up to which outcomes are counted on the device, epoch by epoch."""
 
 PRECISIONS = ("float32", "float64")
-IMPLEMENTATIONS = ("auto", "matrix", "unrolled", "fused")
+IMPLEMENTATIONS = ("auto", "matrix", "unrolled", "fused", "batched")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,7 +217,8 @@ def make_plan(
       implementation: "matrix" serves every net, "unrolled" only small ones and is faster for the
         smallest; "auto" takes it where it was measured to be, for all runs of the sweep. "fused"
         is "unrolled" as one kernel for Hopper GPUs and newer ones, still smaller nets only; until
-        it has been measured "auto" does not take it.
+        it has been measured "auto" does not take it. "batched" serves every net too, by products
+        of matrices for all lanes and cases at once, for larger nets on an accelerator.
       block_size: runs per device and block, at least 1; None takes one that was measured to be good
         for the device and the net.
       keep_weights: keep the final weights of every run.
@@ -295,7 +296,7 @@ def _values(grid: Any) -> tuple[Any, ...]:
 
 def _choose(implementation: str, cells: Sequence[Cell], precision: str) -> str:
     """Return the implementation of a sweep; raise SettingError if the one asked for cannot be."""
-    if implementation == "matrix":
+    if implementation in ("matrix", "batched"):
         return implementation
     programs = [(program_of(c.task, precision), c.task.num_cases) for c in cells]
     if implementation == "fused":

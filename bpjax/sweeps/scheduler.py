@@ -22,13 +22,14 @@ from jaxtyping import Array, Bool, Int, UInt
 from bpjax.epoch import Cases, Program, RunState, Settings, held_out_right
 from bpjax.network import flatten_params
 from bpjax.status import Status
-from bpjax.sweeps import fused, lanes, matrix, unrolled
+from bpjax.sweeps import batched, fused, lanes, matrix, unrolled
 from bpjax.sweeps.lanes import Arithmetic, Layout
 
 LAYOUTS = {
     "matrix": Layout(matrix.cases_of, functools.partial(lanes.train, matrix)),
     "unrolled": Layout(unrolled.cases_of, functools.partial(lanes.train, unrolled)),
     "fused": Layout(unrolled.cases_of, fused.advance),
+    "batched": Layout(batched.cases_of, batched.advance),
 }
 """Implementations of a block of runs, by name."""
 
