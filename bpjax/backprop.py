@@ -28,6 +28,7 @@ from jaxtyping import Array, Float
 from bpjax.errors import SettingError
 from bpjax.loss import HalfSquaredError, Loss
 from bpjax.network import Layer, Network, Params, weight_gradient, weight_matrix
+from bpjax.precision import full_precision
 from bpjax.units import UNITS
 
 Activations = dict[str, Float[Array, "num_cases _size"]]
@@ -37,6 +38,7 @@ Inputs = Float[Array, "num_cases num_in"]
 Targets = Float[Array, "num_cases num_out"]
 
 
+@full_precision
 def forward_pass(network: Network, params: Params, inputs: Inputs) -> Activations:
     """Compute the activations of all layers: equations (1) and (2).
 
@@ -63,6 +65,7 @@ def forward_pass(network: Network, params: Params, inputs: Inputs) -> Activation
     return activations
 
 
+@full_precision
 def backward_pass(
     network: Network, params: Params, activations: Activations, d_activations: Activations
 ) -> tuple[Params, Activations]:

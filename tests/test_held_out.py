@@ -67,7 +67,7 @@ def holding_out(number):
     return dataclasses.replace(NET, held_out=number, options={"held_out": number})
 
 
-@pytest.mark.parametrize("implementation", ["matrix", "unrolled"])
+@pytest.mark.parametrize("implementation", ["matrix", "unrolled", "batched"])
 def test_a_sweep_counts_what_its_weights_answer(implementation):
     settings = {"tolerance": [0.3, 0.5], "max_epochs": 20, "implementation": implementation}
     runs = bpjax.sweep(NET, 40, keep_weights=True, **settings)

@@ -23,7 +23,7 @@ from bpjax.network import (
     layered,
     unflatten_params,
 )
-from bpjax.sweeps import lanes, matrix, scheduler, unrolled
+from bpjax.sweeps import lanes, matrix, unrolled
 from bpjax.sweeps.lanes import EXP_OF_MINUS, logistic_float32
 from bpjax.sweeps.plan import make_plan
 
@@ -50,15 +50,16 @@ RECIPES = {
 
 
 TASKS["in time"] = task_of(in_time(), HalfSquaredError(), 5)
+HELD_OUT = {"some held out": dataclasses.replace(TASKS["encoder"], held_out=1)}
 
-LAYOUTS = [name for name in scheduler.LAYOUTS if name != "fused"]  # test_fused.py has that one
+LAYOUTS = ["matrix", "unrolled"]  # fused: test_fused.py; batched, which is `epoch.step`: below
 
 
-def trained(task, implementation, **settings):
-    """Train eight seeds for a dozen epochs in float64."""
+def trained(task, implementation, num_runs=8, **settings):
+    """Train eight seeds for a dozen epochs in float64, unless told."""
     common = {"precision": "float64", "block_size": 8, "keep_weights": True, "max_epochs": 12}
     with jax.numpy_dtype_promotion("standard"):  # optax's Adam is not strict
-        return bpjax.sweep(task, 8, implementation=implementation, **common | settings)
+        return bpjax.sweep(task, num_runs, implementation=implementation, **common | settings)
 
 
 def step_by_step(task, **settings):
@@ -82,7 +83,7 @@ def step_by_step(task, **settings):
 
 @functools.cache
 def by_steps(name, recipe):
-    return step_by_step(TASKS[name], **RECIPES[recipe])
+    return step_by_step((TASKS | HELD_OUT)[name], **RECIPES[recipe])
 
 
 def assert_same(ours, reference):
@@ -172,6 +173,33 @@ def test_one_epoch_without_momentum_is_the_gradient_of_jax(implementation, name)
                 *map(jax.tree.leaves, (gradient(params), params, moved)), strict=True
             ):
                 np.testing.assert_allclose(m - p, -g, rtol=1e-10, atol=1e-14)
+
+
+# ---- one run, mapped over lanes ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "recipe"),
+    [
+        ("xor direct", "scheduled"),
+        ("in time", "adam"),
+        ("some held out", "the paper's rule"),
+        ("some held out", "per case"),
+    ],
+)
+def test_mapped_over_lanes_a_run_is_what_it_is_alone(name, recipe):
+    task = (TASKS | HELD_OUT)[name]
+    assert_same(trained(task, "batched", **RECIPES[recipe]), by_steps(name, recipe))
+
+
+def test_mapped_over_lanes_it_takes_a_rule_of_the_users_own_and_refills():
+    task = task_of(random_network(5), MarginSquaredError(scope="case"), seed=1)
+    clip = {"optimizer": optax.chain(optax.clip_by_global_norm(0.1), optax.sgd(0.5))}
+    settings = clip | {"learning_rate": [0.1, 0.2], "tolerance": [0.2, 0.5], "max_epochs": 90}
+    found = [trained(task, layout, num_runs=50, **settings) for layout in ("batched", "matrix")]
+    assert_same(*found)
+    assert len(found[0]["epochs"]) == 200 > 2 * 8 * jax.local_device_count()
+    assert len(set(found[0]["epochs"])) > 10, "lanes are refilled at different times"
 
 
 # ---- which layout -------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from bpjax.sweeps.plan import make_plan
-from bpjax.sweeps.roster import roster_of, runs_at
+from bpjax.sweeps.roster import roster_of, runs_at, settings_table
 from bpjax.tasks import xor
 
 GRID = {"learning_rate": [0.25, 0.5, 1.0], "momentum": [0.8, 0.9]}
@@ -14,7 +14,7 @@ RUNS_AT = jax.jit(runs_at)
 
 def assert_same(plan, group, first, numbers):
     numbers = np.asarray(numbers, np.int32)
-    seeds, settings = RUNS_AT(roster_of(plan, group, first), numbers)
+    seeds, settings = RUNS_AT(roster_of(plan, group, first, settings_table(plan, group)), numbers)
     runs = first + numbers.astype(np.int64)
     np.testing.assert_array_equal(seeds, plan.seeds_of(runs))
     for ours, theirs in zip(settings, plan.settings_of(runs), strict=True):
@@ -48,8 +48,8 @@ def test_each_group_has_the_settings_of_its_own_cells():
         assert_same(plan, group, group.start + 3, np.arange(7))
 
 
-def test_what_lies_behind_the_last_run_is_still_some_run():
-    plan = make_plan(xor(), 3, learning_rate=[0.25, 0.5])
-    (group,) = plan.groups()
-    _, settings = runs_at(roster_of(plan, group, 0), np.int32([6, 1000]))
-    assert settings.learning_rate.tolist() == [[0.5, 0.5]]
+def test_a_grid_of_another_size_has_a_table_of_the_same_size():
+    plans = [make_plan(xor(), 3), make_plan(xor(), 3, **GRID)]
+    tables = [settings_table(plan, *plan.groups()) for plan in plans]
+    shapes = [[row.shape for row in table] for table in tables]
+    assert shapes[0] == shapes[1]

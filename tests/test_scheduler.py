@@ -40,7 +40,7 @@ def hundred():
 # ---- refilled lanes -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("implementation", ["matrix", "unrolled"])
+@pytest.mark.parametrize("implementation", ["matrix", "unrolled", "batched"])
 def test_a_run_is_the_same_with_and_without_refill(implementation):
     refilled = sweep(XOR, 100, implementation=implementation)
     waiting = sweep(XOR, 100, implementation=implementation, refill=False)

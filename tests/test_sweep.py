@@ -22,7 +22,7 @@ from bpjax.learning import Recipe
 from bpjax.loss import HalfSquaredError
 from bpjax.network import Connection, Layer, Network, flatten_params, init_params, parameter_names
 from bpjax.status import Status
-from bpjax.sweeps import lanes, matrix, run, scheduler, unrolled
+from bpjax.sweeps import lanes, run, scheduler
 from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import lane_mesh
 from bpjax.sweeps.export import table_bytes
@@ -176,7 +176,11 @@ SMALL_ENOUGH = {"sequence": {"hidden": 4}, "timing": {"hidden": 4}}
 
 @pytest.mark.parametrize(
     ("layout", "name"),
-    [*((matrix, name) for name in bpjax.tasks.TASKS), (unrolled, "xor"), (unrolled, "parity")],
+    [
+        *(("matrix", name) for name in bpjax.tasks.TASKS),
+        *((layout, name) for layout in ("unrolled", "batched") for name in ("xor", "parity")),
+        ("batched", "t-c"),  # a large product would have other bits in the last lanes
+    ],
 )
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_a_run_has_the_same_bits_in_every_lane(layout, name, precision):
@@ -335,21 +339,28 @@ def test_a_finite_explosion_is_no_convergence():
     assert outcomes(result) == [(Status.MAX_EPOCHS, 20)] * 4
 
 
-LAYOUTS = [matrix, unrolled]
+LAYOUTS = ["matrix", "unrolled", "batched"]
 
 
 def train_lanes(layout, task, precision, seeds, settings, max_epochs):
     """Train one run per lane to its outcome, with settings that no recipe might take."""
-    program, num_cases = program_of(task, precision), task.num_cases
-    arithmetic, cases = lanes.Arithmetic(program, "cpu"), layout.cases_of(task, program)
+    program = program_of(task, precision)
+    cases = scheduler.LAYOUTS[layout].cases_of(task, program)
+    train = training(layout, program, task.num_cases)
+    return jax.device_get(train(cases, np.int32(max_epochs), seeds, settings))
+
+
+@functools.cache
+def training(layout, program, num_cases):
+    arithmetic, advance = lanes.Arithmetic(program, "cpu"), scheduler.LAYOUTS[layout].advance
 
     @jax.jit
-    def train(max_epochs, seeds, settings):
+    def train(cases, max_epochs, seeds, settings):
         runs = lanes.start(program, num_cases, seeds, settings)
-        many = max_epochs + 1
-        return lanes.train(layout, arithmetic, num_cases, cases, max_epochs, many, settings, runs)
+        cases = jax.tree.map(jnp.asarray, cases)
+        return advance(arithmetic, num_cases, cases, max_epochs, max_epochs + 1, settings, runs)
 
-    return jax.device_get(train(np.int32(max_epochs), seeds, settings))
+    return train
 
 
 def rows_of(task, precision, num_lanes):
@@ -586,7 +597,7 @@ def test_the_default_folder_names_the_task_and_tells_sweeps_apart():
     assert default_folder(plans[0]) == default_folder(make_plan(XOR, 5))
 
 
-@pytest.mark.parametrize("implementation", ["matrix", "unrolled"])
+@pytest.mark.parametrize("implementation", LAYOUTS)
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])
 @pytest.mark.parametrize("name", ["xor", "encoder"])
 def test_the_training_program_lowers_for_accelerators(implementation, name, platform):

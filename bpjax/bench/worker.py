@@ -56,6 +56,7 @@ class Desk:
         import jax
 
         from bpjax.bench.ours import fastest_first, implementations
+        from bpjax.precision import precision_asked
         from bpjax.sweeps.devices import device_kind, gpu_plugins
 
         return {
@@ -65,7 +66,7 @@ class Desk:
             "num_multiprocessors": getattr(jax.local_devices()[0], "core_count", None),
             "platform_version": jax.local_devices()[0].client.platform_version,
             "xla_flags": os.environ.get("XLA_FLAGS", ""),
-            "matmul_precision": jax.config.jax_default_matmul_precision,  # type: ignore[attr-defined]
+            "matmul_precision": precision_asked(),
             "versions": {package: version(package) for package in PACKAGES} | gpu_plugins(),
             "implementations": implementations(),
             "fastest_first": fastest_first(),

@@ -62,7 +62,7 @@ class Settings:
     precision: Annotated[str | None, arg("TYPE", "float32")] = None
     """float32 or float64."""
     implementation: Annotated[str | None, arg("NAME", "auto")] = None
-    """auto, matrix (any net) or unrolled (the smallest nets, faster)."""
+    """auto, matrix (any net), unrolled (the smallest nets, faster); fused, batched (for GPUs)."""
 
 
 FLAGS = {

@@ -20,7 +20,15 @@ from bpjax.tasks import make_task
 
 _FLAGS = ("learning_rate", "momentum", "init_range", "weight_decay", "tolerance", "loss_below")
 _BY_SET = ("updates", "decay_biases", "copies")
-_OF_THE_MACHINE = ("xla_flags", "bpjax", "jax", "jaxlib", "optax", "device_kind")
+_OF_THE_MACHINE = (
+    "xla_flags",
+    "matmul_precision",
+    "bpjax",
+    "jax",
+    "jaxlib",
+    "optax",
+    "device_kind",
+)
 
 
 class Repeat(NamedTuple):
@@ -62,15 +70,20 @@ def repeat(identity: Mapping[str, Any], command: str = "sweep") -> Repeat | None
         words, plan = _words_and_plan(identity, command)
     except (TypeError, ValueError, LookupError, ArithmeticError):  # a SettingError is a ValueError
         return None
-    then = {key: identity[key] for key in _OF_THE_MACHINE}
-    if fingerprint({**plan.identity(), **then}) != fingerprint(identity):
+    if _of_the_runs(plan.identity()) != _of_the_runs(identity):
         return None
     flags = identity["xla_flags"]
     own = flags.removesuffix(SMALL_LOOP_FLAG).strip()
     line = shlex.join(["bpjax", command, *words])
     if own:
         line = f"XLA_FLAGS={shlex.quote(own)} {line}"
+    if asked := identity.get("matmul_precision"):
+        line = f"JAX_DEFAULT_MATMUL_PRECISION={shlex.quote(asked)} {line}"
     return Repeat(line, plan.tasks[0], "xla_backend_extra_options" in flags)
+
+
+def _of_the_runs(identity: Mapping[str, Any]) -> str:
+    return fingerprint({k: v for k, v in identity.items() if k not in _OF_THE_MACHINE})
 
 
 def _words_and_plan(identity: Mapping[str, Any], command: str) -> tuple[list[str], Plan]:

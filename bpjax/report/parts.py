@@ -69,6 +69,8 @@ def machine_facts(source: Source) -> list[tuple[str, str]]:
     facts = [("versions", versions), ("device", source.environment["device_kind"])]
     if source.identity["xla_flags"]:
         facts.append(("compiler flags", source.identity["xla_flags"]))
+    if "matmul_precision" in source.identity:
+        facts.append(("matrix products", source.identity["matmul_precision"]))
     return facts
 
 

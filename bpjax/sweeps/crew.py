@@ -14,7 +14,7 @@ from bpjax.network import parameter_names
 from bpjax.sweeps import lanes, scheduler
 from bpjax.sweeps.memory import check_memory
 from bpjax.sweeps.plan import Group, Plan
-from bpjax.sweeps.roster import roster_of
+from bpjax.sweeps.roster import roster_of, settings_table
 from bpjax.sweeps.scheduler import Collected, Pool, Queue
 
 LARGEST_CALL = 2**30
@@ -66,6 +66,8 @@ class Crew:
         self.asked = None
         if group.task.num_held_out and not plan.summary_only:
             self.asked = Cases(*group.task.cases(group.program.dtype))
+        self.everywhere = NamedSharding(mesh, scheduler.EVERYWHERE)
+        self.settings = jax.device_put(settings_table(plan, group), self.everywhere)
         self.max_epochs = np.int32(group.task.recipe.max_epochs)
         num_lanes = lanes.num_lanes(plan.block_size)
         self.capacity = plan.block_size * mesh.size
@@ -88,8 +90,8 @@ class Crew:
     def begin(self, first: int, last: int) -> None:
         """Take up the runs `first` to `last - 1`; the range before must have ended."""
         self.first, self.stop = first, last
-        everywhere = NamedSharding(self.mesh, scheduler.EVERYWHERE)
-        self.roster = jax.device_put(roster_of(self.plan, self.group, first), everywhere)
+        roster = roster_of(self.plan, self.group, first, self.settings)
+        self.roster = jax.device_put(roster, self.everywhere)
         self.taken = np.zeros(self.mesh.size, np.int64)
         self.num_ended = self.lane_epochs = 0
         self.collected: list[Any] = []

@@ -8,9 +8,9 @@ What is known, and how. Nobody has run this on a GPU yet. The arithmetic is test
 Pallas' interpreter, every kind of net, rule and recipe that is served against `epoch.step`. The
 kernel lowers for CUDA without a GPU and without CUDA (jax 0.10.2 and 0.12.0), which is tested too:
 what JAX writes down is a Mosaic module, and only the CUDA plugin turns that into machine code.
-`experiments.gpu_code` gives that plugin the description of an H100 that is not there and counts what
-it makes: an epoch of XOR is 346 instructions without a branch in 72 registers; the encoder 8-3-8
-takes all 255 and keeps 40 numbers in local memory.
+`experiments.gpu_code` describes an H100 that is not there to that plugin and counts what it makes:
+an epoch of XOR is 346 instructions without a branch in 72 registers; the encoder 8-3-8 takes all
+255 and keeps 40 numbers in local memory.
 
 `pl.pallas_call` reaches Mosaic GPU no more in jax 0.12, `mosaic_gpu.kernel` does in both. Pallas'
 other backend for GPUs, Triton, is deprecated and refuses there to lower without a device.

@@ -20,6 +20,7 @@ from jax import lax
 from bpjax.epoch import Evaluation, Learner, Program, Settings, learn_if
 from bpjax.errors import SettingError
 from bpjax.network import Params, weight_gradient, weight_matrix
+from bpjax.precision import full_precision
 from bpjax.sweeps.lanes import Arithmetic, output_errors, total
 from bpjax.task import Task
 from bpjax.units import UNITS
@@ -233,6 +234,7 @@ class _Passes:
         )
 
 
+@full_precision
 def _weighted(weight: Any, source: Any) -> list[Any]:
     """Return the terms of equation (1) from one layer, each (targets, cases, lanes).
 
@@ -251,6 +253,7 @@ def _weighted(weight: Any, source: Any) -> list[Any]:
     return [source[i][None] * row[:, None] for i, row in enumerate(weight)]
 
 
+@full_precision
 def _carried_back(weight: Any, signal: Any) -> Any:
     """Return equation (7) for one connection, (sources, cases, lanes)."""
     if len(signal) > MOST_ROWS:

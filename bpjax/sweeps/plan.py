@@ -17,6 +17,7 @@ from bpjax.epoch import Program, Settings, program_of, settings_of
 from bpjax.errors import SettingError
 from bpjax.network import NUM_SEEDS_THERE_ARE, parameter_names
 from bpjax.numbers import whole_number
+from bpjax.precision import precision_asked
 from bpjax.sweeps import fused, unrolled
 from bpjax.sweeps.devices import device_kind
 from bpjax.task import CRITERION_SETTINGS, Task, is_grid
@@ -44,7 +45,7 @@ LARGEST_HISTOGRAM = 10_000_000
 """Epochs of the cap up to which outcomes are counted on the device, epoch by epoch."""
 
 PRECISIONS = ("float32", "float64")
-IMPLEMENTATIONS = ("auto", "matrix", "unrolled", "fused")
+IMPLEMENTATIONS = ("auto", "matrix", "unrolled", "fused", "batched")
 REFUSALS = {"unrolled": unrolled.why_not, "fused": fused.why_not}
 """Why an implementation cannot serve a program with so many cases; the others serve all."""
 
@@ -179,7 +180,7 @@ class Plan:
         """
         described = [task.describe() for task in self.tasks]
         runs = self.runs
-        asked = {"num_held_out": self.num_held_out} if self.num_held_out else {}
+        asked = {"num_held_out": self.num_held_out, "matmul_precision": precision_asked()}
         return {
             "task": described[0] if len(described) == 1 else described,
             "grid": {
@@ -191,7 +192,7 @@ class Plan:
             "implementation": self.implementation,
             "block_size": self.block_size,
             "rows": "counts" if self.summary_only else "runs",
-            **asked,
+            **{name: value for name, value in asked.items() if value},
             "weight_names": parameter_names(self.tasks[0].network) if self.keep_weights else None,
             "xla_flags": os.environ.get("XLA_FLAGS", ""),
             "bpjax": __version__,
@@ -228,8 +229,10 @@ def make_plan(
       implementation: "matrix" serves every net, "unrolled" only small ones and is faster for the
         smallest; "auto" takes it where it was measured to be, for all runs of the sweep. "fused"
         is "unrolled" as one kernel for Hopper GPUs and newer ones, still smaller nets only; until
-        it has been measured "auto" does not take it. One that cannot serve the sweep gives way to
-        what "auto" takes, and the plan's `fallback` says why.
+        it has been measured "auto" does not take it. "batched" serves every net too, by products
+        of matrices for all lanes and cases at once: what "auto" takes on an accelerator where it
+        would take "matrix" on a CPU. One that cannot serve the sweep gives way to what "auto"
+        takes, and the plan's `fallback` says why.
       block_size: runs per device and block, at least 1; None takes one that was measured to be good
         for the device and the net.
       keep_weights: keep the final weights of every run.
@@ -324,9 +327,10 @@ def _refusal(implementation: str, programs: Sequence[tuple[Program, int]]) -> st
 
 
 def _automatic(programs: Sequence[tuple[Program, int]]) -> str:
-    if _refusal("unrolled", programs) is not None:
-        return "matrix"
-    return "unrolled" if all(unrolled.is_faster(*program) for program in programs) else "matrix"
+    if _refusal("unrolled", programs) is None and all(unrolled.is_faster(*p) for p in programs):
+        return "unrolled"
+    # On a GPU by the number of kernels that an epoch takes; nobody has measured it there.
+    return "matrix" if _on_cpu() else "batched"
 
 
 def _on_cpu() -> bool:

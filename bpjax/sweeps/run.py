@@ -13,6 +13,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from bpjax.numbers import whole_number
+from bpjax.precision import FULL, precision_asked
 from bpjax.status import Status
 from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import device_kind, lane_mesh, loops_are_one_function
@@ -189,6 +190,7 @@ def environment(num_devices: int | None = None, fallback: str | None = None) -> 
         "device_kind": device_kind(),
         "num_devices": num_devices or jax.local_device_count(),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "matmul_precision": precision_asked() or FULL,
         "loops_are_one_function": loops_are_one_function(),
         **({"fallback": fallback} if fallback else {}),
     }

@@ -23,7 +23,7 @@ from jaxtyping import Array, Bool, Int
 from bpjax.epoch import Cases, Program, RunState, Settings, held_out_right
 from bpjax.network import flatten_params
 from bpjax.status import Status
-from bpjax.sweeps import fused, lanes, matrix, unrolled
+from bpjax.sweeps import batched, fused, lanes, matrix, unrolled
 from bpjax.sweeps.lanes import Arithmetic, Layout
 from bpjax.sweeps.roster import Roster, runs_at
 
@@ -31,6 +31,7 @@ LAYOUTS = {
     "matrix": lanes.layout_of(matrix),
     "unrolled": lanes.layout_of(unrolled),
     "fused": Layout(unrolled.cases_of, fused.advance),
+    "batched": Layout(batched.cases_of, batched.advance),
 }
 """Implementations of a block of runs, by name."""
 

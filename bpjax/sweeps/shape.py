@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 Shape = Any
-"""A test of a value; a mapping of the keys that must be there to their shapes; a list with the
-shape of every entry; or a tuple of shapes of which one must fit."""
+"""A test of a value; a mapping of the keys that must be there (with "?" at the end, that may be) to
+their shapes; a list with the shape of every entry; or a tuple of shapes of which one must fit."""
 
 
 def fault_of(value: Any, shape: Shape, field: str) -> str | None:
@@ -33,10 +33,12 @@ def fault_of(value: Any, shape: Shape, field: str) -> str | None:
         return next(filter(None, entries), None)
     if isinstance(shape, Mapping) and isinstance(value, Mapping):
         for key, inner in shape.items():
-            if key not in value:
-                return f"`{field}.{key}` is missing"
-            if fault := fault_of(value[key], inner, f"{field}.{key}"):
-                return fault
+            name = key.removesuffix("?")
+            if name in value:
+                if fault := fault_of(value[name], inner, f"{field}.{name}"):
+                    return fault
+            elif name == key:
+                return f"`{field}.{name}` is missing"
         return None
     fits = callable(shape) and shape(value)
     return None if fits else f"`{field}` is not as bpjax writes it"
@@ -128,6 +130,7 @@ IDENTITY: Shape = {
     "columns": [text],
     "seeds": {"first": _seed, "count": positive},
     "precision": text,
+    "matmul_precision?": text,
     "implementation": text,
     "block_size": positive,
     "rows": text,
