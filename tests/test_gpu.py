@@ -197,7 +197,7 @@ def test_bits_do_not_depend_on_chunks_and_a_resume(implementation, tmp_path, mon
 def test_a_run_that_is_watched_is_the_run_of_a_sweep(implementation):
     all_of_them = whole(implementation)
     seed = int(np.flatnonzero(all_of_them["status"] == Status.CONVERGED)[7])
-    run = bpjax.train(xor(), seed, record_every=64, implementation=implementation, **WORDS)
+    run = bpjax.train(xor(), seed, implementation=implementation, **WORDS)  # epoch by epoch
     assert (run.status, run.epochs) == (Status.CONVERGED, all_of_them["epochs"][seed])
     assert run.loss == all_of_them["loss"][seed]
     weights = np.asarray(flatten_params(run.task.network, run.params))
