@@ -20,7 +20,9 @@ _Result = TypeVar("_Result")
 
 
 def precision_asked() -> str | None:
-    """Return the precision of matrix products that the user asked JAX for; None for no wish.
+    """Return the precision of matrix products that the user asked JAX for.
+
+    None for no wish, and for the wish to have what we take anyway.
 
     Example:
       >>> precision_asked()
@@ -28,7 +30,8 @@ def precision_asked() -> str | None:
       ...     precision_asked()
       'tensorfloat32'
     """
-    return jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
+    asked = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
+    return None if asked in (FULL, "float32") else asked
 
 
 def full_precision(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:

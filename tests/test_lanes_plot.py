@@ -99,6 +99,6 @@ def test_the_figure_of_a_record_names_task_contenders_device_and_versions():
     ax = lanes_figure(record)
     assert ax.get_title(loc="left") == (
         "xor on NVIDIA H100 80GB HBM3: idiom, python-loop, fused\n"
-        "3 rounds, float32, jax 0.10.2, bpjax 0.1.0"
+        "3 rounds, float32, jax 0.10.2, bpjax 0.1.0; ours trains at most 1,048,576 at once"
     )
     texts_apart(ax)

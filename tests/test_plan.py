@@ -342,18 +342,18 @@ def test_a_number_that_the_precision_cannot_hold_is_refused(settings, words):
     make_plan(xor(), 1, precision="float64", **settings)
 
 
-# ---- on an accelerator ---------------------------------------------------------------------------
+# ---- on a GPU ------------------------------------------------------------------------------------
 
 
-def test_on_an_accelerator_larger_nets_are_batched_in_blocks_that_fit(monkeypatch):
-    monkeypatch.setattr("bpjax.sweeps.plan._on_cpu", lambda: False)
+def test_on_a_gpu_larger_nets_are_batched_in_blocks_that_fit(monkeypatch):
+    monkeypatch.setattr("bpjax.sweeps.plan._platform", lambda: "gpu")
     plans = [make_plan(make_task(name), 1) for name in ("xor", "encoder", "family-trees")]
     assert [plan.implementation for plan in plans] == ["unrolled", "batched", "batched"]
     assert [plan.block_size for plan in plans] == [2**20, 2**20, 2**15]
 
 
-def test_asked_for_something_that_cannot_serve_an_accelerator_takes_batched(monkeypatch):
-    monkeypatch.setattr("bpjax.sweeps.plan._on_cpu", lambda: False)
+def test_asked_for_something_that_cannot_serve_a_gpu_takes_batched(monkeypatch):
+    monkeypatch.setattr("bpjax.sweeps.plan._platform", lambda: "gpu")
     plan = make_plan(make_task("family-trees"), 1, implementation="unrolled")
     assert plan.implementation == "batched"
     reason = "unrolled gave way to batched: cases times weights must be at most 2048, not 65520"

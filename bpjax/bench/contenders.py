@@ -67,7 +67,7 @@ def prepare_lanes(name: str, lanes: int, epochs: int) -> Contender:
         return _MAKERS[name](task, size)
     ours.raw_plan(task, name, epochs)
     turn = functools.partial(ours.time_lanes, task, name, lanes)
-    outcome = functools.partial(ours.outcome, task, name, 1, epochs)
+    outcome = functools.partial(ours.outcome, task, name, None, 1, epochs)
     compile_seconds = turn(1).compile_seconds
     return Contender(lanes, epochs, True, compile_seconds, turn, outcome, ours.lanes_block(lanes))
 
@@ -151,11 +151,12 @@ def _python_loop(task: Task, size: Size) -> Contender:
 
 
 def _ours(implementation: str, task: Task, size: Size) -> Contender:
-    plan = ours.raw_plan(task, implementation, size.epochs)
+    words = task, implementation, size.block_size
+    plan = ours.raw_plan(task, implementation, size.epochs, size.block_size)
     runs = ours.whole_blocks(size, plan)
-    turn = functools.partial(ours.time_sweep, task, implementation, runs)
-    outcome = functools.partial(ours.outcome, task, implementation, size.check_runs, size.epochs)
-    compile_seconds = ours.compile_seconds(task, implementation)
+    turn = functools.partial(ours.time_sweep, *words, runs)
+    outcome = functools.partial(ours.outcome, *words, size.check_runs, size.epochs)
+    compile_seconds = ours.compile_seconds(*words)
     return Contender(runs, size.epochs, True, compile_seconds, turn, outcome, plan.block_size)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from bpjax.bench.sizes import ALL_CORES, USEFUL_CASE
+from bpjax.bench.sizes import ALL_CORES, LARGEST_BLOCK, USEFUL_CASE
 from bpjax.plots import lanes_curve
 
 
@@ -17,6 +17,6 @@ def lanes_figure(record: Mapping[str, Any]) -> Axes:
     title = (
         f"{USEFUL_CASE} on {worker['device_kind']}: {names}\n"
         f"{rounds} rounds, {record['dtype']}, jax {versions['jax']}, "
-        f"bpjax {record['machine']['bpjax']}"
+        f"bpjax {record['machine']['bpjax']}; ours trains at most {LARGEST_BLOCK:,} at once"
     )
     return lanes_curve(gpu["lanes"], title=title, bound=gpu["bound"])

@@ -31,7 +31,7 @@ MOST_TRIES = 4
 LARGEST_STEP = 30
 """How much a calibration may multiply the number of epochs at once."""
 
-USEFUL_BLOCKS = 16
+USEFUL_BLOCKS = 4
 """On a GPU, at least so many runs per lane: fewer would hardly show what refilling gains."""
 
 

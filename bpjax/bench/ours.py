@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from bpjax.bench.outcome import Outcome, judge
-from bpjax.bench.sizes import UNREACHABLE_LOSS, Size
+from bpjax.bench.sizes import LARGEST_BLOCK, UNREACHABLE_LOSS, Size
 from bpjax.errors import SettingError
 from bpjax.status import Status
 from bpjax.sweeps import fused
@@ -38,9 +38,10 @@ def fastest_first() -> list[str]:
     return ["auto"] if fused.why_not_here() else ["fused", "auto"]
 
 
-def raw_settings(implementation: str, epochs: int) -> dict[str, Any]:
+def raw_settings(implementation: str, epochs: int, block_size: int | None = None) -> dict[str, Any]:
     """Return the settings of a sweep that makes exactly `epochs` epochs of every run."""
     return {
+        "block_size": block_size,
         "implementation": implementation,
         "max_epochs": epochs,
         "loss_below": UNREACHABLE_LOSS,
@@ -48,13 +49,13 @@ def raw_settings(implementation: str, epochs: int) -> dict[str, Any]:
     }
 
 
-def raw_plan(task: Task, implementation: str, epochs: int) -> Plan:
+def raw_plan(task: Task, implementation: str, epochs: int, block_size: int | None = None) -> Plan:
     """Return the plan of such a sweep.
 
     Raises:
       SettingError: if the implementation cannot serve the task.
     """
-    return served_plan(task, 1, **raw_settings(implementation, epochs))
+    return served_plan(task, 1, **raw_settings(implementation, epochs, block_size))
 
 
 def served_plan(task: Task, runs: int, **settings: Any) -> Plan:
@@ -75,21 +76,25 @@ def whole_blocks(size: Size, plan: Plan) -> int:
     return -(-size.our_runs * jax.local_device_count() // lanes) * lanes
 
 
-def compile_seconds(task: Task, implementation: str) -> float:
+def compile_seconds(task: Task, implementation: str, block_size: int | None) -> float:
     """Compile the training program of a raw sweep and say how long that took."""
-    timing = sweep(task, 1, **raw_settings(implementation, 1)).timing
+    timing = sweep(task, 1, **raw_settings(implementation, 1, block_size)).timing
     assert timing is not None
     return timing.compile_seconds
 
 
-def time_sweep(task: Task, implementation: str, runs: int, epochs: int) -> Timed:
+def time_sweep(
+    task: Task, implementation: str, block_size: int | None, runs: int, epochs: int
+) -> Timed:
     """Train `runs` runs for `epochs` epochs each."""
-    return _timed(sweep(task, runs, **raw_settings(implementation, epochs)))
+    return _timed(sweep(task, runs, **raw_settings(implementation, epochs, block_size)))
 
 
-def outcome(task: Task, implementation: str, runs: int, epochs: int) -> Outcome:
+def outcome(
+    task: Task, implementation: str, block_size: int | None, runs: int, epochs: int
+) -> Outcome:
     """Return what our program computes; the loss is the one that the sweep reports."""
-    settings = raw_settings(implementation, epochs)
+    settings = raw_settings(implementation, epochs, block_size)
     result = sweep(task, runs, **settings)
     judged = judge(task, result["weights"], epochs)
     loss = float(np.mean(result["loss"], dtype=np.float64))
@@ -132,14 +137,11 @@ def _timed(result: SweepResult) -> Timed:
 
 # ---- on a GPU ------------------------------------------------------------------------------------
 
-LARGEST_BLOCK = 2**20
-"""More lanes than a block may have are trained block after block."""
-
 
 def time_lanes(task: Task, implementation: str, lanes: int, epochs: int) -> Timed:
     """Train as many runs as there are lanes for `epochs` epochs each."""
-    settings = raw_settings(implementation, epochs) | {"keep_weights": False}
-    return _timed(sweep(task, lanes, block_size=lanes_block(lanes), **settings))
+    settings = raw_settings(implementation, epochs, lanes_block(lanes))
+    return _timed(sweep(task, lanes, **settings | {"keep_weights": False}))
 
 
 def lanes_block(lanes: int) -> int:

@@ -12,6 +12,7 @@ class Size(NamedTuple):
       epochs: of the scan, and of the outcome that all contenders are compared by.
       numpy_runs: of the batched NumPy contender.
       check_runs: the first so many seeds give the loss and the solved share of every contender.
+      block_size: runs per device and block of ours; None for what a sweep takes.
     """
 
     runs: int
@@ -19,6 +20,7 @@ class Size(NamedTuple):
     epochs: int
     numpy_runs: int
     check_runs: int
+    block_size: int | None = None
 
 
 CASES = {
@@ -29,10 +31,15 @@ CASES = {
 }
 """Every case by name, in the order in which they are measured."""
 
+_AT_ONCE = {name: 8192 if name == "family" else 65_536 for name in CASES}
 GPU_CASES = {
-    name: size._replace(runs=8192 if name == "family" else 65_536) for name, size in CASES.items()
+    name: size._replace(runs=_AT_ONCE[name], block_size=_AT_ONCE[name])
+    for name, size in CASES.items()
 }
-"""The same on a GPU: as many runs at once as a block of ours has, but for the largest net."""
+"""The same on a GPU, where all contenders train equally many runs at once."""
+
+LARGEST_BLOCK = 2**20
+"""More lanes than a block may have are trained block after block."""
 
 USEFUL_CASE = "xor"
 USEFUL_MAX_EPOCHS = 10_000

@@ -35,8 +35,8 @@ class Options:
     json: Annotated[str | None, arg("FILE", "none")] = None
     """Write the whole record to this file; with --suite gpu the curve over lanes beside it."""
     suite: Annotated[str, arg("NAME", "cpu")] = "cpu"
-    """cpu; or gpu, where JAX finds one: the same contenders in quick rounds, then XOR over 10^3 to
-    10^7 lanes, and sweeps of up to a billion runs to their outcomes."""
+    """cpu; or gpu, where JAX finds one: most of these contenders in quick rounds, then XOR over
+    10^3 to 10^7 lanes, and sweeps of up to a billion runs to their outcomes."""
     no_figures: bool = False
     """Draw nothing."""
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bpjax.network import Initializer
-from bpjax.sweeps.devices import SMALL_LOOP_FLAG
+from bpjax.sweeps.devices import SMALL_LOOP_FLAG, device_kind
 from bpjax.sweeps.identity import as_stored, fingerprint
 from bpjax.sweeps.plan import Plan, good_block_size, make_plan
 from bpjax.task import Task
@@ -251,7 +251,10 @@ def _plan_words(identity: Mapping[str, Any], plan: Plan, command: str) -> list[s
     words = []
     if plan.precision != "float32":
         words += ["--precision", plan.precision]
-    if plan.implementation != _automatic(plan):
+    elsewhere = (
+        identity["device_kind"] != device_kind()
+    )  # what is automatic there is not known here
+    if elsewhere or plan.implementation != _automatic(plan):
         words += ["--implementation", plan.implementation]
     if command == "train":
         return [*words, "--seed", str(plan.first_seed)]

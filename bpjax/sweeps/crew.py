@@ -61,6 +61,7 @@ class Crew:
     ):
         self.plan, self.group, self.mesh = plan, group, mesh
         self.seconds_per_call = seconds_per_call
+        self.compiled = scheduler.advance_on(mesh)
         self.layout = scheduler.LAYOUTS[plan.implementation]
         self.cases = self.layout.cases_of(group.task, group.program)
         self.asked = None
@@ -82,10 +83,11 @@ class Crew:
             plan.settings_of(blank),
         )
         self.calls, self.seconds = 0, 0.0
-        self.epochs_per_call = self.stride = FIRST_CALL
+        self.platform = mesh.devices.flat[0].platform
         self.at_once = self.layout.epochs_at_once(
-            group.program, group.task.num_cases, mesh.devices.flat[0].platform
+            group.program, group.task.num_cases, self.platform
         )
+        self.epochs_per_call = self.stride = self._whole_turns(FIRST_CALL)
 
     def begin(self, first: int, last: int) -> None:
         """Take up the runs `first` to `last - 1`; the range before must have ended."""
@@ -129,9 +131,9 @@ class Crew:
             stride, rounds = self.stride, max(1, self.epochs_per_call // self.stride)
         arguments = self.next_call(stride, rounds)
         if not self.calls:
-            check_memory(scheduler.advance, arguments, self.plan.block_size, self.mesh.size)
+            check_memory(self.compiled, arguments, self.plan.block_size, self.mesh.size)
         called = time.perf_counter()
-        self.pool, report = jax.block_until_ready(scheduler.advance(*arguments))
+        self.pool, report = jax.block_until_ready(self.compiled(*arguments))
         on_device = time.perf_counter() - called
         done = scheduler.collect(report, self.plan.block_size, stride)
         self.taken += done.taken
@@ -215,10 +217,13 @@ class Crew:
         self.epochs_per_call = int(np.clip(made * wanted / on_device, 1, largest))
         # Of a stride k, an ended run waits for k / 2 epochs, and each epoch pays 1 / k of a look.
         mean = self.lane_epochs / max(self.num_ended, self.capacity)
-        look = SECONDS_PER_LOOK[self.mesh.devices.flat[0].platform]
+        look = SECONDS_PER_LOOK[self.platform]
         best = math.sqrt(2 * mean * look * made / on_device)
         stride = int(np.clip(min(best, MOST_IDLE * 2 * mean), 1, self.epochs_per_call))
-        self.stride = -(-stride // self.at_once) * self.at_once
+        self.stride = self._whole_turns(stride)
+
+    def _whole_turns(self, epochs: int) -> int:
+        return -(-epochs // self.at_once) * self.at_once
 
 
 def merged(tallies: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:

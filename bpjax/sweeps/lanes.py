@@ -42,19 +42,23 @@ leaves no remainder: 16 numbers are the widest vector of a CPU, four vectors the
 """
 
 
+EpochsAtOnce = Callable[[Program, int, str], int]
+"""Of a program, the number of cases and the platform: epochs in a turn of the loop over epochs."""
+
+
 class Layout(NamedTuple):
     """One way to train a block of runs: what the scheduler and the crew ask of it.
 
     Attributes:
       cases_of: of a task and a program, the cases in the form that `advance` takes.
       advance: makes a stride of epochs with all runs, as `train` does.
-      epochs_at_once: of a program, the number of cases and the platform: strides of a multiple of
-        so many epochs are those that go fastest, and always give the same bits.
+      epochs_at_once: strides of a multiple of so many epochs are those that go fastest, and always
+        give the same bits.
     """
 
     cases_of: Callable[[Task, Program], Any]
     advance: Callable[..., RunState]
-    epochs_at_once: Callable[[Program, int, str], int] = lambda *_: 1
+    epochs_at_once: EpochsAtOnce = lambda *_: 1
 
 
 class Passes(Protocol):
@@ -62,9 +66,6 @@ class Passes(Protocol):
 
     def cases_of(self, task: Task, program: Program) -> Any:
         """Return the cases in the form that `evaluate` takes."""
-
-    def epochs_at_once(self, program: Program, num_cases: int, platform: str) -> int:
-        """Return how many epochs a turn of the loop over epochs makes."""
 
     def take_apart(self, tree: Any) -> Any:
         """Return parameters, or a rule's memory, in the form in which they are computed with."""
@@ -151,6 +152,7 @@ def epoch_of(
 
 def train(
     passes: Passes,
+    epochs_at_once: EpochsAtOnce,
     arithmetic: Arithmetic,
     num_cases: int,
     cases: Any,
@@ -169,7 +171,7 @@ def train(
       The runs after the stride: `status` says which have ended and how, `epoch` when.
     """
     one_epoch = epoch_of(passes, arithmetic, num_cases, cases, max_epochs)
-    at_once = passes.epochs_at_once(arithmetic.program, num_cases, arithmetic.platform)
+    at_once = epochs_at_once(arithmetic.program, num_cases, arithmetic.platform)
 
     def turns(count: Any, epochs: int, runs: RunState) -> RunState:
         def go_on(carry: tuple[Any, RunState]) -> tuple[Any, RunState]:
@@ -193,9 +195,10 @@ def train(
     )
 
 
-def layout_of(passes: Passes) -> Layout:
+def layout_of(passes: Passes, epochs_at_once: EpochsAtOnce = lambda *_: 1) -> Layout:
     """Return the layout whose epochs are made of the passes of a module, by `train`."""
-    return Layout(passes.cases_of, functools.partial(train, passes), passes.epochs_at_once)
+    advance = functools.partial(train, passes, epochs_at_once)
+    return Layout(passes.cases_of, advance, epochs_at_once)
 
 
 def output_errors(

@@ -72,11 +72,6 @@ def _one_on(inputs: np.ndarray, dtype: str) -> np.ndarray:
     return inputs.astype(dtype)
 
 
-def epochs_at_once(program: Program, num_cases: int, platform: str) -> int:
-    """Return how many epochs a turn of the loop over epochs makes: one."""
-    return 1
-
-
 def take_apart(tree: Any) -> Any:
     """Return the arrays themselves."""
     return tree

@@ -227,14 +227,14 @@ def make_plan(
       first_seed: the first of them; all must lie below 2**32.
       precision: "float32" or "float64".
       implementation: "matrix" serves every net, "unrolled" only small ones and is faster for the
-        smallest; "auto" takes it where it was measured to be, for all runs of the sweep. "fused"
+        smallest; "auto" takes it for nets with which it was measured to be, on a CPU. "fused"
         is "unrolled" as one kernel for Hopper GPUs and newer ones, still smaller nets only; until
         it has been measured "auto" does not take it. "batched" serves every net too, by products
-        of matrices for all lanes and cases at once: what "auto" takes on an accelerator where it
-        would take "matrix" on a CPU. One that cannot serve the sweep gives way to what "auto"
+        of matrices for all lanes and cases at once: what "auto" takes on a GPU where it would
+        take "matrix" on a CPU. One that cannot serve the sweep gives way to what "auto"
         takes, and the plan's `fallback` says why.
       block_size: runs per device and block, at least 1; None takes one that was measured to be good
-        for the device and the net.
+        for the net on a CPU, or one that should be on an accelerator.
       keep_weights: keep the final weights of every run.
       summary_only: keep no row per run, only how many ended when and how: not what they answer to
         held-out cases. The points of a grid are then trained one after another.
@@ -283,7 +283,7 @@ def make_plan(
         precision=precision,  # type: ignore[arg-type]
         implementation=implementation,
         fallback=fallback,
-        block_size=block_size or good_block_size(cells, _on_cpu()),
+        block_size=block_size or good_block_size(cells, _platform() == "cpu"),
         keep_weights=keep_weights,
         summary_only=summary_only,
         refill=refill,
@@ -330,11 +330,11 @@ def _automatic(programs: Sequence[tuple[Program, int]]) -> str:
     if _refusal("unrolled", programs) is None and all(unrolled.is_faster(*p) for p in programs):
         return "unrolled"
     # On a GPU by the number of kernels that an epoch takes; nobody has measured it there.
-    return "matrix" if _on_cpu() else "batched"
+    return "batched" if _platform() == "gpu" else "matrix"
 
 
-def _on_cpu() -> bool:
-    return jax.local_devices()[0].platform == "cpu"
+def _platform() -> str:
+    return jax.local_devices()[0].platform
 
 
 def good_block_size(cells: Sequence[Cell], on_cpu: bool) -> int:

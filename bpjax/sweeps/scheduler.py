@@ -29,7 +29,7 @@ from bpjax.sweeps.roster import Roster, runs_at
 
 LAYOUTS = {
     "matrix": lanes.layout_of(matrix),
-    "unrolled": lanes.layout_of(unrolled),
+    "unrolled": lanes.layout_of(unrolled, unrolled.epochs_at_once),
     "fused": Layout(unrolled.cases_of, fused.advance),
     "batched": Layout(batched.cases_of, batched.advance),
 }
@@ -145,7 +145,7 @@ def empty_pool(
     return place(Pool(runs, settings, np.full_like(runs.status, EMPTY)), mesh)
 
 
-@functools.partial(
+_compiled = functools.partial(
     jax.jit,
     static_argnames=(
         "implementation",
@@ -159,6 +159,9 @@ def empty_pool(
     ),
     donate_argnames=("pool",),
 )
+
+
+@_compiled
 def advance(
     implementation: str,
     program: Program,
@@ -257,6 +260,19 @@ def advance(
         out_specs=sharding_of(Advanced(pool, report)),
         check_vma=False,
     )(*numbers, pool, queue)  # type: ignore[call-arg]
+
+
+advance_on_gpu = _compiled(
+    advance.__wrapped__,  # type: ignore[attr-defined]
+    compiler_options={"xla_gpu_autotune_level": 0},
+)
+"""`advance` with kernels for matrix products that are not chosen by timing: they add in another
+order, and the same program compiled again, for a resume, must give the same bits."""
+
+
+def advance_on(mesh: Mesh) -> Any:
+    """Return `advance` as it is compiled for the devices of a mesh."""
+    return advance_on_gpu if mesh.devices.flat[0].platform == "gpu" else advance
 
 
 def _report_shape(program: Program, keep: Keep, bins: int, places: int, pool: Pool) -> Report:
@@ -374,17 +390,20 @@ class Collected(NamedTuple):
 
 def collect(report: Report, num_usable: int, stride: int) -> Collected:
     """Fetch a report from the devices, awaiting the call that made it."""
-    report = jax.device_get(report)
-    num_ended = np.asarray(report.num_ended)
-    lane_epochs = int(report.rounds.astype(np.int64).sum()) * num_usable * stride
-    if isinstance(report.ended, Ended):
-        columns = _columns(report.ended, num_ended)
+    num_ended, taken, rounds = jax.device_get((report.num_ended, report.taken, report.rounds))
+    ended = report.ended if num_ended.any() else jax.tree.map(_without_places, report.ended)
+    ended = jax.device_get(ended)  # it may be large
+    if isinstance(ended, Ended):
+        columns = _columns(ended, num_ended)
     else:
-        columns = _tally(report.ended.reshape(len(num_ended), 3, -1).sum(axis=0, dtype=np.int64))
-    num_epochs = int(report.rounds.max()) * stride
-    return Collected(
-        columns, int(num_ended.sum()), np.asarray(report.taken), lane_epochs, num_epochs
-    )
+        columns = _tally(ended.reshape(len(num_ended), 3, -1).sum(axis=0, dtype=np.int64))
+    lane_epochs = int(rounds.astype(np.int64).sum()) * num_usable * stride
+    num_epochs = int(rounds.max()) * stride
+    return Collected(columns, int(num_ended.sum()), np.asarray(taken), lane_epochs, num_epochs)
+
+
+def _without_places(row: Any) -> np.ndarray:
+    return np.empty((*row.shape[:-1], 0), row.dtype)
 
 
 def _columns(ended: Ended, count: np.ndarray) -> dict[str, np.ndarray]:

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bpjax.bench.gpu import CLOCK_HZ, PER_CLOCK
 from experiments.gpu_code.tools import Tools
 
-MULTIPROCESSORS, CLOCK_HZ = 132, 1.98e9
+MULTIPROCESSORS = 132
 """Of an H100 SXM; the clock is its highest."""
-ISSUED = 128
+ISSUED = PER_CLOCK
 """Instructions that a multiprocessor starts per clock: one for each of four warps of 32 threads."""
 BYTES_PER_SECOND = 3.35e12
 """Of the card's memory."""
@@ -129,7 +130,7 @@ def bounds(counts: Mapping[str, int]) -> dict[str, float]:
       >>> {what: round(bound / 1e9, 1) for what, bound in found.items()}
       {'issue': 96.7, 'float32': 111.5, 'special': 90.9}
     """
-    card = MULTIPROCESSORS * CLOCK_HZ
+    card = MULTIPROCESSORS * CLOCK_HZ["H100"]
     found = {"issue": card * ISSUED / sum(counts.values())}
     for unit, many in counts.items():
         rate = UNITS[unit][0]
