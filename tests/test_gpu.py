@@ -68,7 +68,7 @@ LARGE = {
 }
 IN_COMMON = ("all at once", "per case", "any wiring")
 """Small tasks for every implementation; the kernel has been on no card at all and gets more."""
-KERNELS_OWN = ("rmsprop", "rprop", "two hidden layers", "shift register", "in time", "any units")
+KERNELS_OWN = ("rmsprop", "rprop", "graded-code", "shift-register", "in time", "any units")
 
 MEETS = [
     *((layout, name) for layout in LAYOUTS for name in (*IN_COMMON, *LARGE)),
@@ -176,6 +176,17 @@ def test_bits_do_not_depend_on_shards_and_order(implementation):
         among_others = bpjax.sweep(xor(), 700, learning_rate=rates, **words)
         ours = among_others["learning_rate"] == rate
         assert bits(all_of_them, slice(700)) == bits(among_others, ours)
+
+
+@pytest.mark.parametrize("implementation", ["matrix", "batched"])
+def test_copies_of_a_weight_are_added_in_one_order(implementation):
+    """T-C: nine weights of 36 copies each, and products of 2,304 columns."""
+    words = {"block_size": 64, "keep_weights": True, "max_epochs": 20}
+    task = make_task("t-c")
+    all_of_them, again = (swept(task, 256, implementation, **words) for _ in range(2))
+    some = swept(task, 50, implementation, first_seed=77, **words)
+    assert bits(all_of_them) == bits(again)
+    assert bits(all_of_them, slice(77, 127)) == bits(some)
 
 
 @pytest.mark.parametrize("implementation", LAYOUTS)

@@ -1,3 +1,4 @@
+import functools
 import os
 import pickle
 import subprocess
@@ -291,3 +292,18 @@ def test_a_run_key_depends_on_its_seed_alone():
     assert jax.random.key_data(together).tolist() == alone
     with jax.default_prng_impl("rbg"):
         assert jax.random.key_data(run_key(np.uint32(1))).tolist() == alone[1]
+
+
+def test_copies_of_a_weight_are_added_one_after_the_other_not_scattered():
+    """A scatter on a GPU adds in whatever order it comes, and so to other bits every time."""
+    connection = Connection("a", "b", tie=[[0, 2, 1], [1, 1, 0], [2, 1, 2]])
+    d_matrix = np.random.default_rng(0).normal(size=(3, 3, 5)).astype(np.float32)
+    gradient = jax.jit(functools.partial(weight_gradient, connection))
+    assert "scatter" not in gradient.lower(d_matrix).as_text()
+    d = d_matrix
+    expected = [
+        d[0, 0] + d[1, 2],
+        d[0, 2] + d[1, 0] + d[1, 1] + d[2, 1],
+        d[0, 1] + d[2, 0] + d[2, 2],
+    ]
+    np.testing.assert_array_equal(gradient(d_matrix), expected)

@@ -7,14 +7,13 @@ once, and in the first layer, whose inputs all runs share, one large product.
 On a CPU there is no such large product, because every lane has a copy of the cases: in a product
 of 2,304 columns the last ones were added in another order (seen with jax 0.10.2), and a run's bits
 must not depend on its lane. A GPU's kernels should treat all columns alike, which `pytest -m gpu`
-has to show; and XLA chooses among them by timing, so another compilation may have other last bits.
+has to show; `scheduler.advance_on_gpu` sees to it that they are not chosen by timing.
 
-What is known, and how. Nobody has run this on a GPU yet. Compiled for an H100 that was not there
-(jax 0.10.2, 16,384 lanes), an epoch of the family-tree net is 42 kernels where `matrix` has 2,542;
-of the encoder 17 and 109 (`unrolled` 56), of symmetry 14 and 195 (21). With the lanes last or in
-the middle the kernels are as many and by their shapes read and write up to two fifths more, with a
-copy of the cases for every lane up to 2.2 times as much. On two CPU cores `matrix` is 2.6, 16 and 8
-times as fast for these three.
+What is known, and how. Nobody has run this on a GPU yet. How many kernels it starts for an epoch,
+beside the other layouts, is counted in `experiments.gpu_code`. With the lanes last or in the middle
+they were as many, and by their shapes read and wrote up to two fifths more; with a copy of the
+cases for every lane up to 2.2 times as much. On two CPU cores `matrix` is 2.6 times as fast for the
+family trees, 8 times for symmetry and 16 times for the encoder.
 """
 
 import functools
