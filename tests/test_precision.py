@@ -70,10 +70,12 @@ def test_the_training_programs(implementation, asked, precision):
     assert many >= 2 + 1 + 2, "forward, back to the hidden layer, and the question at the end"
 
 
-def test_full_precision_is_no_wish_and_leaves_no_trace_in_the_identity():
+@pytest.mark.parametrize("asked", [None, "highest", "float32"])
+def test_full_precision_is_no_wish_and_leaves_no_trace_in_the_identity(asked):
     plan = make_plan(bpjax.tasks.xor(), 5)
-    assert "matmul_precision" not in plan.identity()
-    assert environment()["matmul_precision"] == "highest"
+    with jax.default_matmul_precision(asked):
+        assert "matmul_precision" not in plan.identity()
+        assert environment()["matmul_precision"] == "highest"
 
 
 def test_what_was_asked_is_in_the_identity_and_in_the_command_that_repeats():

@@ -449,6 +449,15 @@ def test_compiler_flags_are_part_of_the_command():
         assert found.same_compiler is same
 
 
+def test_a_sweep_of_another_device_names_its_implementation_in_the_command_that_repeats():
+    """What is automatic there is not known here."""
+    here = make_plan(bpjax.tasks.encoder(), 5)
+    assert repeat(as_stored(here.identity())).line == "bpjax sweep encoder --seeds 5"
+    there = here.identity() | {"device_kind": "NVIDIA H100", "block_size": 2**20}
+    line = "bpjax sweep encoder --implementation matrix --seeds 5"
+    assert repeat(as_stored(there)).line == line
+
+
 def test_a_run_says_how_often_it_was_recorded(made):
     assert "bpjax train xor --max-epochs 600 --seed 7 --record-every 5" in report([made / "run"])
 
