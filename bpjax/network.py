@@ -10,7 +10,6 @@ import dataclasses
 import functools
 import itertools
 import math
-import operator
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
@@ -441,23 +440,10 @@ def weight_gradient(connection: Connection, d_matrix: Float[Array, "num_in num_o
     if connection.tie is None:
         return d_matrix
     # One after the other, row by row: a scatter on a GPU adds in whatever order they come.
-    entries = d_matrix.reshape(-1, *d_matrix.shape[2:])
-    entries = jnp.concatenate([entries, jnp.zeros_like(entries[:1])])
-    return functools.reduce(operator.add, (entries[k] for k in _copies(connection)))
-
-
-def _copies(connection: Connection) -> np.ndarray:
-    """Return where the copies of each tied parameter stand in the matrix, row by row.
-
-    Returns:
-      Whole numbers (copies, num_free); one past the matrix where a parameter has fewer copies.
-    """
-    tie = np.array(connection.tie).reshape(-1)
-    places = [np.flatnonzero(tie == k) for k in range(connection.num_free)]
-    found = np.full((max(map(len, places)), len(places)), tie.size)
-    for k, own in enumerate(places):
-        found[: len(own), k] = own
-    return found
+    entries, tie = d_matrix.reshape(-1, *d_matrix.shape[2:]), np.array(connection.tie).reshape(-1)
+    places = (np.flatnonzero(tie == k) for k in range(connection.num_free))
+    sums = [sum((entries[k] for k in own), jnp.zeros_like(entries[0])) for own in places]
+    return jnp.stack(sums)
 
 
 def _mask(connection: Connection, weight: Array) -> Array:
