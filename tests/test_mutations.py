@@ -99,8 +99,8 @@ MUTATIONS = [
         "weight * _mask(connection, weight)",
         "weight * (1 - _mask(connection, weight))",
     ),
-    ("network", ".at[tie].add(d_matrix)", ".at[tie].set(d_matrix)"),
-    ("network", ".at[tie].add(d_matrix)", ".at[tie].max(d_matrix)"),
+    ("network", "(entries[k] for k in own)", "(entries[k] for k in own[:1])"),
+    ("network", "np.flatnonzero(tie == k)", "np.flatnonzero(tie >= k)"),
     ("network", "parameter[np.array(connection.tie)]", "parameter[np.array(connection.tie)[::-1]]"),
     # input-output functions
     ("units", "activations * (1 - activations)", "activations * (1 + activations)"),
