@@ -251,9 +251,8 @@ def _plan_words(identity: Mapping[str, Any], plan: Plan, command: str) -> list[s
     words = []
     if plan.precision != "float32":
         words += ["--precision", plan.precision]
-    elsewhere = (
-        identity["device_kind"] != device_kind()
-    )  # what is automatic there is not known here
+    # What is automatic on another device is not known here.
+    elsewhere = identity["device_kind"] != device_kind()
     if elsewhere or plan.implementation != _automatic(plan):
         words += ["--implementation", plan.implementation]
     if command == "train":
