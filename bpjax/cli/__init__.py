@@ -3,17 +3,22 @@
 Nothing here imports JAX until a command needs it, so help and mistakes answer at once.
 """
 
+from __future__ import annotations
+
 import importlib
 import os
-import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
 
+from bpjax.cli import stopping
+from bpjax.cli.stopping import INTERRUPTED, Stopped
 from bpjax.errors import ResultsError, SettingError
 from bpjax.version import __version__
+
+TYPE_CHECKING = False  # `typing` takes as long as all the rest
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
 
 COMMANDS = {
     "tasks": "list the tasks with network, recipe and source",
@@ -27,18 +32,13 @@ COMMANDS = {
     "bench": "time this machine, beside other ways of writing the same training",
 }
 
-BAD_INPUT, INTERRUPTED, TERMINATED = 2, 130, 143
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, to be treated like Ctrl-C."""
+BAD_INPUT = 2
 
 
 def entry_point() -> None:
-    """Run the command line and leave with its exit code."""
-    code = main()
-    sys.stdout.flush()
-    sys.exit(code)
+    """Run the command line and leave with its exit code, at any moment at SIGINT or SIGTERM."""
+    stopping.install()
+    stopping.leave(main())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -72,8 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(
             f"--out: {error}" if command in ("train", "sweep", "explain") else str(error)
         )
-    except Terminated:
-        return TERMINATED
+    except Stopped as stop:
+        return stop.code
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # `bpjax tasks | head`: the reader has seen enough
@@ -81,38 +81,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except SystemExit as stop:  # tyro has printed its own help or complaint
         return stop.code if isinstance(stop.code, int) else BAD_INPUT
-
-
-@contextmanager
-def stop_politely() -> Iterator[Callable[[], None]]:
-    """Note Ctrl-C and SIGTERM, to be raised where it is safe; a second one kills at once.
-
-    An exception out of a signal handler can strike inside a callback of JAX, which drops it or
-    crashes.
-
-    Yields:
-      A function that raises KeyboardInterrupt or Terminated if a signal has come; to be called
-      between two calls of the device.
-    """
-    came: list[int] = []
-
-    def note(number: int, frame: Any) -> None:
-        came.append(number)
-        signal.signal(number, signal.SIG_DFL)
-
-    def check() -> None:
-        if came:
-            raise Terminated if came[0] == signal.SIGTERM else KeyboardInterrupt
-
-    old = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number, handler in old.items():
-        if handler is not signal.SIG_IGN:  # a shell's background job is to ignore Ctrl-C
-            signal.signal(number, note)
-    try:
-        yield check
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
 
 
 def _help() -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from bpjax.cli import stop_politely
+from bpjax.cli import stopping
 from bpjax.cli.options import Settings, arg, parse, single_task, whole, with_config
 from bpjax.cli.progress import ProgressLine
 
@@ -60,10 +60,10 @@ def main(words: Sequence[str]) -> int:
     check_recording(record_every, snapshot_every)
     plan = plan_run(task, seed, **settings)
     folder = claim(options.out or default_folder(plan), plan)
-    with ProgressLine() as line, stop_politely() as check:
+    stopping.say("stopped; nothing is kept of an unfinished run")
+    with ProgressLine() as line:
 
         def show(at: Glance) -> None:
-            check()
             line.show(
                 f"epoch {at.epoch:,} of at most {at.max_epochs:,} | loss {at.loss:.4g} | "
                 f"{at.num_right} of {at.num_cases} cases right | "
@@ -72,6 +72,7 @@ def main(words: Sequence[str]) -> int:
 
         run = train_plan(plan, record_every, snapshot_every, show)
     outcome = save(run, folder, plan)
+    stopping.say(f"stopped; the run is in {folder}, but not all figures")
     if options.json:
         print(json.dumps(outcome, indent=2))
     else:
