@@ -34,6 +34,10 @@ COMMANDS = {
 
 BAD_INPUT = 2
 
+START, START_PER_CORE = 1_400_000_000, 300_000_000
+"""Bytes of address space that JAX, which aborts without, takes before it does anything: measured
+as 1.7 GB with two cores; every further thread has a stack, and an arena of the allocator."""
+
 
 def entry_point() -> None:
     """Run the command line and leave with its exit code, at any moment at SIGINT or SIGTERM."""
@@ -62,6 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if command not in COMMANDS:
         return _complain(f"COMMAND must be one of {', '.join(COMMANDS)}, got {command!r}.")
     try:
+        if command != "tasks":
+            check_limits()
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning  # type: ignore[assignment]
             return importlib.import_module(f"bpjax.cli.{command}").main(rest)
@@ -76,11 +82,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         return stop.code
     except KeyboardInterrupt:
         return INTERRUPTED
+    except MemoryError as fault:
+        return _complain(str(fault) or "there is not enough memory for this.")
+    except RuntimeError as fault:  # as JAX says it
+        if "RESOURCE_EXHAUSTED" not in str(fault):
+            raise
+        return _complain("there is not enough memory on the device for this.")
     except BrokenPipeError:  # `bpjax tasks | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except SystemExit as stop:  # tyro has printed its own help or complaint
         return stop.code if isinstance(stop.code, int) else BAD_INPUT
+
+
+def check_limits() -> None:
+    """Raise MemoryError if a limit of this process is too tight for JAX, which would abort."""
+    try:
+        import resource
+    except ImportError:  # not a POSIX system: it limits no single process
+        return
+    needed = START + (os.cpu_count() or 1) * START_PER_CORE
+    limits = {"-v": (resource.RLIMIT_AS, needed), "-d": (resource.RLIMIT_DATA, needed // 2)}
+    for option, (kind, least) in limits.items():
+        bound = resource.getrlimit(kind)[0]
+        if bound != resource.RLIM_INFINITY and bound < least:
+            raise MemoryError(
+                f"this process may use only {bound / 1e6:,.0f} MB (ulimit {option}), and starting "
+                f"takes about {least / 1e6:,.0f} MB here."
+            )
 
 
 def _help() -> str:

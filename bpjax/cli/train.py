@@ -52,13 +52,14 @@ def main(words: Sequence[str]) -> int:
 
     from bpjax.run_folder import claim, default_folder, save
     from bpjax.sweeps.devices import keep_compiled_programs, use_all_cpu_cores
-    from bpjax.training import Glance, check_recording, plan_run, train_plan
+    from bpjax.training import Glance, check_history, check_recording, plan_run, train_plan
 
     use_all_cpu_cores()
     keep_compiled_programs()
 
     check_recording(record_every, snapshot_every)
     plan = plan_run(task, seed, **settings)
+    check_history(plan, record_every, snapshot_every)
     folder = claim(options.out or default_folder(plan), plan)
     stopping.say("stopped; nothing is kept of an unfinished run")
     with ProgressLine() as line:

@@ -10,7 +10,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
 from bpjax.epoch import Cases
-from bpjax.network import parameter_names
+from bpjax.network import num_entries
 from bpjax.sweeps import lanes, scheduler
 from bpjax.sweeps.memory import check_memory
 from bpjax.sweeps.plan import Group, Plan
@@ -84,7 +84,7 @@ class Crew:
         self.max_epochs = np.int32(group.task.recipe.max_epochs)
         num_lanes = lanes.num_lanes(plan.block_size)
         self.capacity = plan.block_size * mesh.size
-        numbers = len(parameter_names(group.program.network)) if plan.keep_weights else 1
+        numbers = num_entries(group.program.network) if plan.keep_weights else 1
         self.places = 0 if plan.summary_only else max(PLACES // numbers, 2 * num_lanes)
         blank = np.full(num_lanes * mesh.size, group.start)
         self.pool: Pool = scheduler.empty_pool(
@@ -146,10 +146,13 @@ class Crew:
             stride, rounds = self.stride, max(1, self.epochs_per_call // self.stride)
         arguments = self.next_call(stride, rounds)
         if not self.calls:
-            check_memory(self.compiled, arguments, self.plan.block_size, self.mesh.size)
+            check_memory(
+                self.compiled, arguments, self.plan, self.group.task, self.mesh.size
+            )
         called = time.perf_counter()
         pool, report = self.compiled(*arguments)
-        self._await((pool, report), stride * rounds)
+        self._await(report, stride * rounds)
+        jax.block_until_ready(pool)
         self.pool, on_device = pool, time.perf_counter() - called
         done = scheduler.collect(report, self.plan.block_size, stride)
         self.taken += done.taken
@@ -220,13 +223,12 @@ class Crew:
         queue = Queue(first.astype(np.int32), length.astype(np.int32), left > length)  # type: ignore[arg-type]
         return scheduler.place(queue, self.mesh)  # type: ignore[no-any-return]
 
-    def _await(self, arrays: Any, num_epochs: int) -> None:
-        """Wait for arrays; where they take long, looking now and then whether to stop."""
+    def _await(self, report: Any, num_epochs: int) -> None:
+        """Wait for the devices; where they take long, looking now and then whether to stop."""
         if self.seconds_per_epoch is None or num_epochs * self.seconds_per_epoch > LONG_CALL:
-            while not all(array.is_ready() for array in jax.tree.leaves(arrays)):
+            while not report.num_ended.is_ready():
                 self.check()
                 time.sleep(LOOK)
-        jax.block_until_ready(arrays)
 
     def _pace(self, made: int, on_device: float) -> None:
         """Choose how long the next call is, and how often lanes are looked after.

@@ -17,6 +17,7 @@ from bpjax.precision import FULL, precision_asked
 from bpjax.status import Status
 from bpjax.sweeps.crew import Crew, go_on
 from bpjax.sweeps.devices import device_kind, lane_mesh, loops_are_one_function
+from bpjax.sweeps.memory import check_rows
 from bpjax.sweeps.plan import Group, Plan, make_plan
 from bpjax.sweeps.roster import MOST_RUNS
 from bpjax.sweeps.scheduler import Collected
@@ -141,6 +142,7 @@ def run_plan(
     """
     if num_devices is not None:
         whole_number("num_devices", num_devices, 1, jax.local_device_count())
+    check_rows(plan)
     mesh, meter = lane_mesh(num_devices), _Meter(len(plan.runs), on_progress, check)
     with jax.enable_x64(plan.precision == "float64"):
         if out is None:
