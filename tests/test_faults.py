@@ -53,7 +53,7 @@ def run_sweep(path, published, num_runs=NUM_RUNS, chunk=CHUNK):
         for first, last in missing_ranges(folder.survey().intact, 0, num_runs):
             for start in range(first, last, chunk):
                 stop = min(start + chunk, last)
-                folder.publish_chunk(start, stop, columns(start, stop))
+                folder.publish_chunk([(start, stop)], columns(start, stop))
                 published(start)
         folder.write_summary({"num_runs": num_runs})
 
@@ -133,8 +133,8 @@ def prepare_nothing(path):
 def prepare_half(path):
     """A sweep that was killed before: one chunk done, one damaged, two temporary files around."""
     with SweepFolder.open_for_writing(path, identity(), {}) as folder:
-        folder.publish_chunk(0, 4, columns(0, 4))
-        folder.publish_chunk(8, 12, columns(8, 12)).write_bytes(b"short")
+        folder.publish_chunk([(0, 4)], columns(0, 4))
+        folder.publish_chunk([(8, 12)], columns(8, 12)).write_bytes(b"short")
     (path / ".bpjax-00.tmp").write_bytes(b"x")
     (path / "chunks" / ".bpjax-00.tmp").write_bytes(b"x")
 
@@ -363,7 +363,7 @@ def check_damage_is_found(tmp_path):
 
     other = tmp_path / "other"
     with SweepFolder.open_for_writing(other, identity(momentum=0.5), {}) as foreign:
-        shutil.copy(foreign.publish_chunk(0, 4, columns(0, 4)), first)
+        shutil.copy(foreign.publish_chunk([(0, 4)], columns(0, 4)), first)
     assert verify(path).damaged[0].reason == "it belongs to another sweep"
     check_is_named_and_recomputed(path, [0], truth)
 
@@ -413,7 +413,7 @@ def check_interrupted(path, words):
 @pytest.fixture
 def started(tmp_path):
     with SweepFolder.open_for_writing(tmp_path / "sweep", identity(), {}) as folder:
-        folder.publish_chunk(0, 4, columns(0, 4))
+        folder.publish_chunk([(0, 4)], columns(0, 4))
     return tmp_path / "sweep"
 
 
@@ -457,10 +457,10 @@ def test_a_folder_that_turned_read_only(started, monkeypatch, number):
 def test_a_folder_that_vanishes_on_the_way(tmp_path):
     path = tmp_path / "sweep"
     with SweepFolder.open_for_writing(path, identity(), {}) as folder:
-        folder.publish_chunk(0, 4, columns(0, 4))
+        folder.publish_chunk([(0, 4)], columns(0, 4))
         shutil.rmtree(path)
         with pytest.raises(ResultsError, match=r"cannot write .*: No such file or directory"):
-            folder.publish_chunk(4, 8, columns(4, 8))
+            folder.publish_chunk([(4, 8)], columns(4, 8))
     assert not path.exists()
     run_sweep(path, lambda start: None)
     assert verify(path).ok

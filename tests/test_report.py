@@ -332,7 +332,7 @@ def test_a_large_sweep_makes_a_small_page(made, tmp_path):
 
         folder = forged(made / "counts", tmp_path / str(k), million, stop=0)
         with SweepFolder.open_for_writing(folder, identity_of(folder), environment()) as opened:
-            opened.publish_chunk(0, 10**6, columns)
+            opened.publish_chunk([(0, 10**6)], columns)
         folders.append(folder)
     assert len(report(folders[:1])) < 500_000
     html = report(folders)
@@ -486,7 +486,8 @@ def forged(source, target, identity=None, made_by=None, columns=None, stop=None)
             data = pack(folder._header(0, last), table)
             files.publish(folder.path / "chunks" / f"runs-{0:012d}-{last:012d}.npz", data)
         elif stop:
-            folder.publish_chunk(0, stop, {name: column[:stop] for name, column in table.items()})
+            part = {name: column[:stop] for name, column in table.items()}
+            folder.publish_chunk([(0, stop)], part)
     return target
 
 
@@ -793,7 +794,7 @@ def test_a_lost_chunk_is_no_partial_sweep(made, tmp_path, capsys):
     there = identity_of(made / "two")
     with SweepFolder.open_for_writing(tmp_path / "gap", there, environment()) as folder:
         for start, stop in ((0, 50), (100, 200)):
-            folder.publish_chunk(start, stop, {k: v[start:stop] for k, v in whole.items()})
+            folder.publish_chunk([(start, stop)], {k: v[start:stop] for k, v in whole.items()})
     refused([tmp_path / "gap"], "runs 50 to 99 are missing from", capsys)
 
 

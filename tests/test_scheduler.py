@@ -216,7 +216,7 @@ def test_a_chunk_that_counts_other_runs_than_it_names_is_refused(tmp_path):
         SweepFolder.open_for_writing(tmp_path, plan.identity(), {}) as folder,
         pytest.raises(ValueError, match="must count 100 runs, and counts 101"),
     ):
-        folder.publish_chunk(0, 100, columns)
+        folder.publish_chunk([(0, 100)], columns)
 
 
 @pytest.mark.parametrize(
@@ -237,8 +237,8 @@ def test_a_chunk_whose_counts_cannot_be_is_refused(name, values, tmp_path):
     columns = {"status": np.int8([1, 2]), "epochs": np.int32([7, 9]), "count": np.array([3, 2])}
     with SweepFolder.open_for_writing(tmp_path, identity, {}) as folder:
         with pytest.raises(ValueError, match=f"column '{name}' must hold"):
-            folder.publish_chunk(0, 5, columns | {name: np.array(values)})
-        folder.publish_chunk(0, 5, columns)
+            folder.publish_chunk([(0, 5)], columns | {name: np.array(values)})
+        folder.publish_chunk([(0, 5)], columns)
 
 
 def test_counts_and_rows_are_different_sweeps(tmp_path):

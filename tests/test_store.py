@@ -21,7 +21,9 @@ from bpjax.sweeps.identity import as_stored, differences, seeds_text
 from bpjax.sweeps.store import (
     DamagedChunk,
     SweepFolder,
+    as_ranges,
     fingerprint,
+    held_by,
     missing_ranges,
     read_runs,
     verify,
@@ -53,10 +55,16 @@ def columns(start, stop, identity=IDENTITY):
     }
 
 
+def packed(folder, start, stop, lengths, content):
+    """A chunk as a stranger could make it: sealed, whatever it holds."""
+    header = {"fingerprint": folder.fingerprint, "start": start, "stop": stop}
+    return chunks.pack(header, {chunks.HELD: np.asarray(lengths, np.uint8), **content})
+
+
 def write_sweep(path, ranges, identity=IDENTITY):
     with SweepFolder.open_for_writing(path, identity, ENVIRONMENT) as folder:
         for start, stop in ranges:
-            folder.publish_chunk(start, stop, columns(start, stop, identity))
+            folder.publish_chunk([(start, stop)], columns(start, stop, identity))
     return SweepFolder.open_for_reading(path)
 
 
@@ -189,11 +197,11 @@ def test_a_folder_is_created_with_its_parents_and_resumed(tmp_path):
     assert folder.identity == as_stored(IDENTITY)
     assert folder.environment == ENVIRONMENT
     manifest = json.loads((path / "sweep.json").read_text())
-    assert manifest["format"] == 1
+    assert manifest["format"] == 2
     assert manifest["fingerprint"] == folder.fingerprint == fingerprint(IDENTITY)
     with SweepFolder.open_for_writing(path, IDENTITY, {"jax": "another"}) as resumed:
         assert resumed == folder  # the environment informs, it does not bind
-        assert [chunk[:2] for chunk in resumed.survey().intact] == [(0, 10)]
+        assert resumed.survey().intact[0].runs.tolist() == [[0, 10]]
 
 
 def test_a_file_in_the_way_is_refused(tmp_path):
@@ -249,7 +257,7 @@ def test_a_damaged_manifest_is_refused_wherever_a_bit_flips(tmp_path):
             assert "damaged" in (sentence := refusal_of(tmp_path)) or "has format" in sentence
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "null", "[" * 100_000, '{"format": 1}', "\xff"])
+@pytest.mark.parametrize("text", ["", "[]", "{}", "null", "[" * 100_000, '{"format": 2}', "\xff"])
 def test_a_manifest_that_is_none_is_refused(tmp_path, text):
     (tmp_path / "sweep.json").write_bytes(text.encode("latin-1"))
     assert "is damaged" in refusal_of(tmp_path)
@@ -258,8 +266,8 @@ def test_a_manifest_that_is_none_is_refused(tmp_path, text):
 def test_another_format_is_refused(tmp_path):
     write_sweep(tmp_path, [])
     manifest = json.loads((tmp_path / "sweep.json").read_text())
-    (tmp_path / "sweep.json").write_text(json.dumps({**manifest, "format": 2}))
-    assert "has format 2; this bpjax reads 1" in refusal_of(tmp_path)
+    (tmp_path / "sweep.json").write_text(json.dumps({**manifest, "format": 1}))
+    assert "has format 1; this bpjax reads 2" in refusal_of(tmp_path)
 
 
 def test_a_second_writer_in_this_process_is_refused(tmp_path):
@@ -303,8 +311,8 @@ def test_a_chunk_comes_back_as_it_was(tmp_path):
     (first, second), damaged = folder.survey()
     assert damaged == ()
     assert first.path.name == "runs-000000000000-000000000010.npz"
-    assert equal_columns(folder.read_chunk(first.path), columns(0, 10))
-    assert equal_columns(folder.read_chunk(second.path), columns(10, 20))
+    assert equal_columns(folder.read_chunk(first.path).columns, columns(0, 10))
+    assert equal_columns(folder.read_chunk(second.path).columns, columns(10, 20))
 
 
 def test_a_chunk_is_an_ordinary_npz_whose_end_is_the_sha256_of_the_rest(tmp_path):
@@ -344,9 +352,9 @@ def test_columns_that_are_not_of_these_runs_are_not_published(tmp_path):
             ({**good, "note": np.array([object()] * 10)}, "Object arrays cannot be saved"),
         ]:
             with pytest.raises(ValueError, match=words):
-                folder.publish_chunk(0, 10, bad)
+                folder.publish_chunk([(0, 10)], bad)
         with pytest.raises(ValueError, match="the folder is to hold runs 0 to 19"):
-            folder.publish_chunk(15, 25, columns(15, 25))
+            folder.publish_chunk([(15, 25)], columns(15, 25))
     assert os.listdir(tmp_path / "chunks") == []
 
 
@@ -380,10 +388,10 @@ def test_damage_that_new_ranges_have_superseded_can_be_removed(tmp_path):
         chunk.path.write_bytes(b"")
     with SweepFolder.open_for_writing(tmp_path, IDENTITY, ENVIRONMENT) as folder:
         survey = folder.survey()
-        assert missing_ranges(survey.intact, *folder.bounds) == [(0, 20)]
-        folder.publish_chunk(0, 10, columns(0, 10))
-        folder.publish_chunk(10, 15, columns(10, 15))
-        folder.publish_chunk(15, 20, columns(15, 20))
+        assert missing_ranges(held_by(survey.intact), *folder.bounds).tolist() == [[0, 20]]
+        folder.publish_chunk([(0, 10)], columns(0, 10))
+        folder.publish_chunk([(10, 15)], columns(10, 15))
+        folder.publish_chunk([(15, 20)], columns(15, 20))
         folder.remove_damaged(survey.damaged)
     assert verify(tmp_path).ok
     assert verify(tmp_path).num_chunks == 3
@@ -410,7 +418,7 @@ def test_missing_ranges_against_a_set():
             (start, start + length)
             for start, length in random.integers([0, 1], [30, 8], (random.integers(6), 2))
         ]
-        gaps = missing_ranges(ranges, first, last)
+        gaps = missing_ranges(as_ranges(ranges), first, last).tolist()
         held = {run for start, stop in ranges for run in range(start, stop)}
         assert [r for gap in gaps for r in range(*gap)] == sorted({*range(first, last)} - held)
         assert all(one[1] < other[0] for one, other in pairwise(gaps))
@@ -499,27 +507,26 @@ def test_runs_that_are_there_twice_are_named(tmp_path):
 
 def test_a_chunk_beyond_the_sweep_is_damaged(tmp_path):
     folder = write_sweep(tmp_path, [(0, 20)])
-    header = {"fingerprint": folder.fingerprint, "start": 20, "stop": 25}
     path = tmp_path / "chunks" / chunks.chunk_name(20, 25)
-    path.write_bytes(chunks.pack(header, columns(20, 25)))
+    path.write_bytes(packed(folder, 20, 25, [5], columns(20, 25)))
     with pytest.raises(DamagedChunk, match="the folder is to hold runs 0 to 19"):
         read_runs(tmp_path)
 
 
 def test_chunks_with_wrong_seeds_are_damaged_even_when_sealed(tmp_path):
     folder = write_sweep(tmp_path, [])
-    header = {"fingerprint": folder.fingerprint, "start": 0, "stop": 10}
     path = tmp_path / "chunks" / chunks.chunk_name(0, 10)
-    path.write_bytes(chunks.pack(header, {**columns(0, 10), "seed": columns(1, 11)["seed"]}))
+    wrong = {**columns(0, 10), "seed": columns(1, 11)["seed"]}
+    path.write_bytes(packed(folder, 0, 10, [10], wrong))
     with pytest.raises(DamagedChunk, match="must hold seeds 100 to 109 in order"):
         folder.read_chunk(path)
 
 
 def test_chunks_with_different_columns_do_not_join(tmp_path):
     with SweepFolder.open_for_writing(tmp_path, IDENTITY, ENVIRONMENT) as folder:
-        folder.publish_chunk(0, 10, columns(0, 10))
+        folder.publish_chunk([(0, 10)], columns(0, 10))
         wide = columns(10, 20)
-        folder.publish_chunk(10, 20, {**wide, "loss": wide["loss"].astype(np.float64)})
+        folder.publish_chunk([(10, 20)], {**wide, "loss": wide["loss"].astype(np.float64)})
     with pytest.raises(ResultsError, match="have different columns"):
         read_runs(tmp_path)
 

@@ -18,7 +18,7 @@ from bpjax.errors import ResultsError, SettingError
 from bpjax.report.words import printable
 from bpjax.run_folder import SavedRun
 from bpjax.run_folder import load as load_run
-from bpjax.sweeps.chunks import missing_ranges, runs_text
+from bpjax.sweeps.chunks import missing_ranges
 from bpjax.sweeps.files import explained, listing
 from bpjax.sweeps.folder import SweepFolder
 from bpjax.sweeps.plan import LARGEST_GRID
@@ -169,7 +169,6 @@ def _sweep(parts: Sequence[tuple[str, SweepFolder]]) -> Sweep:
     if len(folders) > 1 and first.identity["shard"] is None:
         both = f"{str(first.path)!r} and {str(folders[1].path)!r}"
         raise ResultsError(f"{both} hold the same sweep; name one of them.")
-    found = [chunk for folder in folders for chunk in _chunks_without_gap(folder)]
     table = read_runs(*(folder.path for folder in folders), allow_partial=True)
     columns = _needed_columns(first, table)
     bounds = first.bounds if len(folders) == 1 else (0, _num_runs(first.identity))
@@ -179,20 +178,8 @@ def _sweep(parts: Sequence[tuple[str, SweepFolder]]) -> Sweep:
         sources=tuple(_source(folder) for folder in folders),
         table=RunTable(printable(table.identity), columns),
         outcomes=_outcomes(first, table),
-        missing=tuple(missing_ranges(found, *bounds)),
+        missing=tuple(map(tuple, missing_ranges(table.held, *bounds).tolist())),
     )
-
-
-def _chunks_without_gap(folder: SweepFolder) -> list[tuple[int, int]]:
-    """Return the ranges of the chunks: all up to the last one, or a file has been lost."""
-    found = [(chunk.start, chunk.stop) for chunk in folder.chunks()]
-    last = max((stop for _, stop in found), default=0)
-    if gaps := missing_ranges(found, folder.bounds[0], last):
-        raise ResultsError(
-            f"{runs_text(gaps)} are missing from {str(folder.path)!r}, though later ones are "
-            "there; run the same sweep again to recompute them."
-        )
-    return found
 
 
 def _needed_columns(folder: SweepFolder, table: RunTable) -> dict[str, np.ndarray]:

@@ -1,7 +1,8 @@
 """The results folder of a sweep: immutable chunk files, whose listing is the ledger.
 
     DIR/sweep.json                      which sweep this is (binding), what made it (informative)
-    DIR/chunks/runs-<start>-<stop>.npz  the runs `start` to `stop - 1`, never changed once there
+    DIR/chunks/runs-<start>-<stop>.npz  runs from `start` to `stop - 1`, all or some of those
+                                        between, never changed once there
     DIR/summary.json                    can always be computed again
 
 Only files that pass every check are read, and nothing that is read is executed.
@@ -17,30 +18,40 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from bpjax.errors import ResultsError
 from bpjax.status import Status
 from bpjax.sweeps import files
 from bpjax.sweeps.chunks import (
+    HELD,
     Chunk,
+    Content,
     DamagedChunk,
+    Held,
+    Ranges,
+    as_ranges,
     chunk_name,
+    every_run,
+    from_lengths,
     named_chunk,
+    num_runs_of,
     pack,
     refuse_overlaps,
     runs_text,
+    to_lengths,
     unpack,
 )
 from bpjax.sweeps.identity import as_stored, differences, fingerprint, seeds_text
 
-FORMAT = 1
+FORMAT = 2
 """The number in `sweep.json` that changes whenever older programs must not read the folder."""
 
 
 class Survey(NamedTuple):
     """What a folder holds: `intact` chunks in order, no run twice, and the faults of the others."""
 
-    intact: tuple[Chunk, ...]
+    intact: tuple[Held, ...]
     damaged: tuple[DamagedChunk, ...]
 
 
@@ -129,13 +140,14 @@ class SweepFolder:
         files.publish_json(path / "sweep.json", _manifest(new))
         return new
 
-    def publish_chunk(self, start: int, stop: int, columns: Mapping[str, np.ndarray]) -> Path:
-        """Write the runs `start` to `stop - 1`; once this returns, no crash can lose them.
+    def publish_chunk(
+        self, runs: ArrayLike | Iterable[tuple[int, int]], columns: Mapping[str, np.ndarray]
+    ) -> Path:
+        """Write some runs that no other chunk has; once this returns, no crash can lose them.
 
         Args:
-          start: the first run.
-          stop: one past the last run.
-          columns: arrays of length `stop - start`, `seed` of type uint32 among them; in a sweep
+          runs: their ranges `(start, stop)`, in order, with gaps between them.
+          columns: a row for each run in this order, `seed` of type uint32 among them; in a sweep
             that keeps counts, `status`, `epochs`, `count` and the settings of the grid.
 
         Returns:
@@ -145,14 +157,17 @@ class SweepFolder:
           ValueError: if the columns are not those of these runs of this sweep.
           ResultsError: if the file cannot be written.
         """
-        if fault := self._fault_of_columns(start, stop, columns):
-            raise ValueError(f"{runs_text([(start, stop)])} cannot be published: {fault}.")
+        runs = as_ranges(runs)
+        fault = self._fault_of_runs(runs) or self._fault_of_columns(runs, columns)
+        if fault:
+            raise ValueError(f"{runs_text(runs)} cannot be published: {fault}.")
+        start, stop = int(runs[0, 0]), int(runs[-1, 1])
         path = self.path / "chunks" / chunk_name(start, stop)
-        files.publish(path, pack(self._header(start, stop), columns))
+        files.publish(path, pack(self._header(start, stop), {HELD: to_lengths(runs), **columns}))
         return path
 
-    def read_chunk(self, path: str | PathLike[str]) -> dict[str, np.ndarray]:
-        """Return the columns of a chunk that passes every check.
+    def read_chunk(self, path: str | PathLike[str]) -> Content:
+        """Return what a chunk holds that passes every check.
 
         Raises:
           DamagedChunk: if it does not.
@@ -165,12 +180,14 @@ class SweepFolder:
         try:
             header, columns = unpack(_read_unless_bad_sector(chunk.path))
             reason = self._fault_of_header(chunk, header)
-            reason = reason or self._fault_of_columns(chunk.start, chunk.stop, columns)
+            if not reason:
+                runs = from_lengths(chunk.start, chunk.stop, columns.pop(HELD, None))
+                reason = self._fault_of_runs(runs) or self._fault_of_columns(runs, columns)
         except ValueError as fault:
             reason = str(fault)
         if reason:  # outside the handler, so that the fault does not keep the file's bytes alive
             raise DamagedChunk(chunk, reason)
-        return columns
+        return Content(runs, columns)
 
     def chunks(self) -> list[Chunk]:
         """Return the chunks that the folder lists, unread; files with other names are ignored."""
@@ -189,8 +206,7 @@ class SweepFolder:
         intact, damaged = [], []
         for chunk in self.chunks():
             try:
-                self.read_chunk(chunk.path)
-                intact.append(chunk)
+                intact.append(Held(chunk.path, self.read_chunk(chunk.path).runs))
             except DamagedChunk as fault:
                 damaged.append(fault.with_traceback(None))
         refuse_overlaps(intact)
@@ -199,8 +215,8 @@ class SweepFolder:
     def remove_damaged(self, damaged: Iterable[DamagedChunk]) -> None:
         """Delete the files of a survey that are still damaged.
 
-        A chunk published for the same range has replaced its damaged file. This is for the others,
-        whose runs have been published in chunks of other ranges.
+        A chunk published with the same bounds has replaced its damaged file. This is for the
+        others, whose runs have been published in chunks of other bounds.
         """
         for fault in damaged:
             try:
@@ -232,29 +248,44 @@ class SweepFolder:
         if header.get("fingerprint") != self.fingerprint:
             return "it belongs to another sweep"
         try:
-            return f"it holds runs {header['start']} to {header['stop'] - 1}"
+            return f"it holds {runs_text([(header['start'], header['stop'])])}"
         except (KeyError, TypeError):
             return "its header does not say which runs it holds"
 
-    def _fault_of_columns(self, start: int, stop: int, columns: Mapping[str, np.ndarray]) -> str:
-        """Return what keeps `columns` from being those of these runs, "" if nothing does."""
+    def _fault_of_runs(self, runs: Ranges) -> str:
+        """Return what keeps a chunk from holding these runs, "" if nothing does."""
         first, last = self.bounds
-        if not first <= start < stop <= last:
+        edges = runs.reshape(-1)
+        if not len(runs) or np.any(np.diff(edges) <= 0):
+            return "its runs must be ranges in order, with gaps between them"
+        if not first <= edges[0] < edges[-1] <= last:
             return f"the folder is to hold {runs_text([(first, last)])}"
-        if self.identity.get("rows") == "counts":
-            return _fault_of_counts(stop - start, columns)
+        count = self.identity["seeds"]["count"]
+        if self._counts and edges[0] // count != (edges[-1] - 1) // count:
+            return "it must count the runs of one point of the grid"
+        return ""
+
+    def _fault_of_columns(self, runs: Ranges, columns: Mapping[str, np.ndarray]) -> str:
+        """Return what keeps `columns` from being those of these runs, "" if nothing does."""
+        num_runs = num_runs_of(runs)
+        if self._counts:
+            return _fault_of_counts(num_runs, columns)
         if fault := _fault_of_answers(self.identity.get("num_held_out", 0), columns):
             return fault
         for name, column in columns.items():
-            if column.shape[:1] != (stop - start,):
-                return f"column {name!r} must have {stop - start} rows, got shape {column.shape}"
-        seeds = self.identity["seeds"]
-        expected = seeds["first"] + np.arange(start, stop) % seeds["count"]
-        seed = columns.get("seed")
+            if column.shape[:1] != (num_runs,):
+                return f"column {name!r} must have {num_runs} rows, got shape {column.shape}"
+        seeds, seed = self.identity["seeds"], columns.get("seed")
+        expected = seeds["first"] + every_run(runs) % seeds["count"]
         if seed is None or seed.dtype != np.uint32 or not np.array_equal(seed, expected):
-            text = seeds_text(self.identity, start, stop)
-            return f"column 'seed' must hold {text} in order, as uint32"
+            text = seeds_text(self.identity, int(runs[0, 0]), int(runs[-1, 1]))
+            some = "some of " if len(runs) > 1 else ""
+            return f"column 'seed' must hold {some}{text} in order, as uint32"
         return ""
+
+    @property
+    def _counts(self) -> bool:
+        return self.identity.get("rows") == "counts"
 
 
 def _fault_of_answers(num_held_out: int, columns: Mapping[str, np.ndarray]) -> str:
@@ -285,6 +316,9 @@ def _fault_of_counts(num_runs: int, columns: Mapping[str, np.ndarray]) -> str:
     ):
         if fault := _fault_of_numbers(name, columns[name], least, most):
             return fault
+    for name in set(columns) - {"status", "epochs", "count"}:
+        if np.any(columns[name] != columns[name][0]):
+            return f"column {name!r} must hold one value, that of its point of the grid"
     counted = int(np.sum(columns["count"], dtype=np.int64))
     return "" if counted == num_runs else f"it must count {num_runs} runs, and counts {counted}"
 

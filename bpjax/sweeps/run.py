@@ -20,7 +20,17 @@ from bpjax.sweeps.devices import device_kind, lane_mesh, loops_are_one_function
 from bpjax.sweeps.plan import Group, Plan, make_plan
 from bpjax.sweeps.roster import MOST_RUNS
 from bpjax.sweeps.scheduler import Collected
-from bpjax.sweeps.store import RunTable, SweepFolder, fingerprint, missing_ranges, read_runs
+from bpjax.sweeps.store import (
+    Content,
+    RunTable,
+    SweepFolder,
+    as_ranges,
+    fingerprint,
+    held_by,
+    missing_ranges,
+    read_runs,
+    table_of,
+)
 from bpjax.sweeps.summary import Timing, recorded_timing, summarize
 from bpjax.task import Task
 from bpjax.version import __version__
@@ -146,8 +156,11 @@ def run_plan(
 
 def _run_in_memory(plan: Plan, mesh: Mesh, meter: "_Meter") -> SweepResult:
     todo = [(plan.runs.start, plan.runs.stop)]
-    columns = _joined([chunk for _, _, chunk in _train(plan, todo, mesh, meter)])
-    return SweepResult(RunTable(plan.identity(), columns), meter.timing(), plan.fallback)
+    parts = [
+        Content(as_ranges([(start, stop)]), columns)
+        for start, stop, columns in _train(plan, todo, mesh, meter)
+    ]
+    return SweepResult(table_of(plan.identity(), parts), meter.timing(), plan.fallback)
 
 
 def _run_in_folder(
@@ -161,10 +174,11 @@ def _run_in_folder(
                 f"{fault.path} is damaged and computed again: {fault.reason}", stacklevel=4
             )
         for chunk in intact:
-            meter.add(folder.read_chunk(chunk.path))
-        todo = missing_ranges(intact, plan.runs.start, plan.runs.stop)
+            meter.add(folder.read_chunk(chunk.path).columns)
+        missing = missing_ranges(held_by(intact), plan.runs.start, plan.runs.stop)
+        todo = [(start, stop) for start, stop in missing.tolist()]
         for start, stop, columns in _train(plan, todo, mesh, meter):
-            folder.publish_chunk(start, stop, columns)
+            folder.publish_chunk([(start, stop)], columns)
         folder.remove_damaged(damaged)
         timing = meter.timing() if todo else recorded_timing(folder.path)
         result = SweepResult(read_runs(out), timing, plan.fallback)
@@ -238,10 +252,6 @@ def _train_range(
             patience = min(patience, LONGEST_CHUNK)
         yield first, crew.stop, crew.columns()
         first = crew.stop
-
-
-def _joined(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 class _Meter:
