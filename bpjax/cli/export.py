@@ -13,7 +13,7 @@ from bpjax.errors import SettingError
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Write the per-run table of a sweep; name the folders of all its shards to merge them."""
+    """Write the per-run table of a sweep, or the counts of one that kept no more; name the folders of all its shards to merge them."""
 
     folders: tyro.conf.Positional[
         Annotated[tuple[str, ...], tyro.conf.arg(metavar="DIR [DIR ...]")]
@@ -33,6 +33,7 @@ def main(words: Sequence[str]) -> int:
     if not options.folders:
         raise SettingError("DIR", "must name at least one results folder", "none")
 
+    from bpjax.sweeps.chunks import num_runs_of
     from bpjax.sweeps.export import export_table, table_bytes
     from bpjax.sweeps.store import read_runs
 
@@ -42,5 +43,8 @@ def main(words: Sequence[str]) -> int:
         return 0
     file = options.out or f"{options.folders[0]}/runs.{options.format}"
     export_table(table, file, options.format)
-    print(f"{len(table.columns['seed']):,} runs: {file}")
+    what = f"{num_runs_of(table.held):,} runs"
+    if "count" in table.columns:
+        what = f"{len(table.columns['count']):,} outcomes of {what}"
+    print(f"{what}: {file}")
     return 0
