@@ -13,7 +13,10 @@ from bpjax.errors import SettingError
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Write the per-run table of a sweep, or the counts of one that kept no more; name the folders of all its shards to merge them."""
+    """Write the per-run table of a sweep, or the counts of one that kept no rows.
+
+    Name the folders of all its shards to merge them.
+    """
 
     folders: tyro.conf.Positional[
         Annotated[tuple[str, ...], tyro.conf.arg(metavar="DIR [DIR ...]")]
