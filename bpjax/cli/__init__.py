@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from bpjax.errors import ResultsError, SettingError
+from bpjax.text import printable
 from bpjax.version import __version__
 
 COMMANDS = {
@@ -139,9 +140,9 @@ def _option(setting: str) -> str:
 
 
 def _complain(sentence: str) -> int:
-    print(f"bpjax: {sentence}", file=sys.stderr)
+    print(f"bpjax: {printable(sentence)}", file=sys.stderr)
     return BAD_INPUT
 
 
 def _show_warning(message: Any, *rest: Any) -> None:
-    print(f"bpjax: {message}", file=sys.stderr)
+    print(f"bpjax: {printable(str(message))}", file=sys.stderr)

@@ -20,6 +20,7 @@ from bpjax.numbers import whole_number
 from bpjax.precision import precision_asked
 from bpjax.sweeps import fused, unrolled
 from bpjax.sweeps.devices import device_kind
+from bpjax.sweeps.shape import LARGEST_GRID, MOST_CELLS
 from bpjax.task import CRITERION_SETTINGS, Task, is_grid
 from bpjax.version import __version__
 
@@ -37,9 +38,6 @@ smallest nets at one time (the registers of an H100, counted): a block is severa
 that few of its processors wait for the last. Not measured."""
 ACCELERATOR_BYTES = 2**32
 """What a block may take there, about, with the activations of all its cases."""
-
-LARGEST_GRID = 10_000
-"""Points of a grid; every one is a row of the summary."""
 
 LARGEST_HISTOGRAM = 10_000_000
 """Epochs of the cap up to which outcomes are counted on the device, epoch by epoch."""
@@ -163,6 +161,11 @@ class Plan:
 
         A function has no name that lasts: its address is another in the next process.
         """
+        for name, values in self._by_cell.items():
+            texts = values.tolist() if values.dtype.kind == "U" else []
+            if values.dtype.kind not in "biufU" or not all(map(str.isprintable, texts)):
+                rule = "must be numbers or printable text if results go to a folder"
+                raise SettingError(name, rule, values[:3].tolist())
         for cell in self.cells:
             recipe = cell.task.recipe
             if not isinstance(recipe.optimizer, str):
@@ -261,8 +264,8 @@ def make_plan(
 
     single = {name: value for name, value in settings.items() if not is_grid(value)}
     grid = {name: _values(value) for name, value in settings.items() if is_grid(value)}
-    _check_grid(grid)
     variants = (task,) if isinstance(task, Task) else tuple(task)
+    _check_grid(grid, len(variants))
     _check_variants(variants)
     tasks = tuple(variant.with_settings(**single) for variant in variants)
     cells = _cells(tasks, grid)
@@ -403,7 +406,7 @@ def _check_variants(tasks: tuple[Task, ...]) -> None:
         raise SettingError("task", "must be variants that differ in their options", options)
 
 
-def _check_grid(grid: Mapping[str, tuple[Any, ...]]) -> None:
+def _check_grid(grid: Mapping[str, tuple[Any, ...]], num_variants: int) -> None:
     for name, values in grid.items():
         if not values:
             raise SettingError(name, "must have at least one value", list(values))
@@ -414,6 +417,9 @@ def _check_grid(grid: Mapping[str, tuple[Any, ...]]) -> None:
     num_points = math.prod(len(values) for values in grid.values())
     if num_points > LARGEST_GRID:
         raise SettingError("grid", f"must have at most {LARGEST_GRID} points", num_points)
+    if num_variants * num_points > MOST_CELLS:
+        rule = f"must have at most {MOST_CELLS} points over all variants of the task"
+        raise SettingError("grid", rule, num_variants * num_points)
 
 
 def _check_summary_only(summary_only: bool, keep_weights: bool, cells: Sequence[Cell]) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Array, Int, UInt
 
 from bpjax.epoch import Settings
-from bpjax.sweeps.plan import LARGEST_GRID, Group, Plan
+from bpjax.sweeps.plan import Group, Plan
+from bpjax.sweeps.shape import LARGEST_GRID
 
 MOST_RUNS = 2**30
 """Runs of a range; their numbers have 32 bits."""

@@ -15,6 +15,7 @@ from jax.sharding import Mesh
 from bpjax.numbers import whole_number
 from bpjax.precision import FULL, precision_asked
 from bpjax.status import Status
+from bpjax.sweeps.chunks import without
 from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import device_kind, lane_mesh, loops_are_one_function
 from bpjax.sweeps.plan import Group, Plan, make_plan
@@ -142,8 +143,13 @@ def run_plan(
     out: str | PathLike[str] | None = None,
     on_progress: OnProgress | None = None,
     num_devices: int | None = None,
+    only_damaged: bool = False,
 ) -> SweepResult:
-    """Train what is missing of a plan; arguments and result as for `sweep`."""
+    """Train what is missing of a plan; arguments and result as for `sweep`.
+
+    With `only_damaged` just the runs that damaged chunks of `out` held are trained, and the result
+    has those that are there then.
+    """
     if num_devices is not None:
         whole_number("num_devices", num_devices, 1, jax.local_device_count())
     mesh, meter = lane_mesh(num_devices), _Meter(len(plan.runs), on_progress)
@@ -151,7 +157,7 @@ def run_plan(
         if out is None:
             return _run_in_memory(plan, mesh, meter)
         plan.check_named()
-        return _run_in_folder(plan, out, mesh, meter)
+        return _run_in_folder(plan, out, mesh, meter, only_damaged)
 
 
 def _run_in_memory(plan: Plan, mesh: Mesh, meter: "_Meter") -> SweepResult:
@@ -164,7 +170,7 @@ def _run_in_memory(plan: Plan, mesh: Mesh, meter: "_Meter") -> SweepResult:
 
 
 def _run_in_folder(
-    plan: Plan, out: str | PathLike[str], mesh: Mesh, meter: "_Meter"
+    plan: Plan, out: str | PathLike[str], mesh: Mesh, meter: "_Meter", only_damaged: bool
 ) -> SweepResult:
     recorded = environment(mesh.size, plan.fallback)
     with SweepFolder.open_for_writing(out, plan.identity(), recorded) as folder:
@@ -173,16 +179,22 @@ def _run_in_folder(
             warnings.warn(
                 f"{fault.path} is damaged and computed again: {fault.reason}", stacklevel=4
             )
+        folder.remove_repeated(damaged)
         for chunk in intact:
             meter.add(folder.read_chunk(chunk.path).columns)
         missing = missing_ranges(held_by(intact), plan.runs.start, plan.runs.stop)
+        if only_damaged:
+            bounds = as_ranges([(fault.start, fault.stop) for fault in damaged])
+            missing = without(missing, without(missing, bounds))
         todo = [(start, stop) for start, stop in missing.tolist()]
         for start, stop, columns in _train(plan, todo, mesh, meter):
             folder.publish_chunk([(start, stop)], columns)
         folder.remove_damaged(damaged)
-        timing = meter.timing() if todo else recorded_timing(folder.path)
-        result = SweepResult(read_runs(out), timing, plan.fallback)
-        folder.write_summary(result.summary())
+        timing = meter.timing() if todo else recorded_timing(folder)
+        table = read_runs(out, allow_partial=only_damaged)
+        result = SweepResult(table, timing, plan.fallback)
+        if not len(missing_ranges(table.held, plan.runs.start, plan.runs.stop)):
+            folder.write_summary(result.summary())
     return result
 
 
