@@ -27,13 +27,33 @@ ROOT = Path(files.__file__).parents[2]
 NUM_RUNS, CHUNK = 12, 4
 
 
-def identity(num_runs=NUM_RUNS, **others):
+ENVIRONMENT = {"versions": {"jax": "0.10.2"}, "device_kind": "cpu", "num_devices": 1}
+
+
+def identity(num_runs=NUM_RUNS, momentum=0.9):
+    recipe = {"max_epochs": 1000, "init_range": 0.3, "initializer": "", "momentum": momentum}
     return {
-        "task": "xor",
+        "task": {
+            "name": "xor",
+            "options": {},
+            "network": {"layers": [{"size": 2}, {"size": 1}]},
+            "held_out": 0,
+            "criterion": "tolerance 0.5",
+            "recipe": recipe,
+        },
+        "grid": {},
+        "columns": [],
         "seeds": {"first": 7, "count": num_runs},
+        "precision": "float32",
+        "implementation": "matrix",
+        "block_size": 512,
+        "rows": "runs",
+        "weight_names": None,
+        "xla_flags": "",
+        **dict.fromkeys(("bpjax", "jax", "jaxlib", "optax"), "0.1"),
+        "device_kind": "cpu",
         "runs": {"start": 0, "stop": num_runs},
         "shard": None,
-        **others,
     }
 
 
@@ -41,7 +61,7 @@ def columns(start, stop):
     runs = np.arange(start, stop)
     return {
         "seed": (runs + 7).astype(np.uint32),
-        "status": (1 + runs % 3).astype(np.uint8),
+        "status": (1 + runs % 3).astype(np.int8),
         "epochs": (runs * 37 % 1000).astype(np.int32),
         "loss": (1 / (runs + 3)).astype(np.float32),
     }
@@ -49,7 +69,7 @@ def columns(start, stop):
 
 def run_sweep(path, published, num_runs=NUM_RUNS, chunk=CHUNK):
     """A sweep in miniature; tells `published` each start once the runs are said to be safe."""
-    with SweepFolder.open_for_writing(path, identity(num_runs), {}) as folder:
+    with SweepFolder.open_for_writing(path, identity(num_runs), ENVIRONMENT) as folder:
         for first, last in missing_ranges(folder.survey().intact, 0, num_runs):
             for start in range(first, last, chunk):
                 stop = min(start + chunk, last)
@@ -132,7 +152,7 @@ def prepare_nothing(path):
 
 def prepare_half(path):
     """A sweep that was killed before: one chunk done, one damaged, two temporary files around."""
-    with SweepFolder.open_for_writing(path, identity(), {}) as folder:
+    with SweepFolder.open_for_writing(path, identity(), ENVIRONMENT) as folder:
         folder.publish_chunk([(0, 4)], columns(0, 4))
         folder.publish_chunk([(8, 12)], columns(8, 12)).write_bytes(b"short")
     (path / ".bpjax-00.tmp").write_bytes(b"x")
@@ -362,7 +382,7 @@ def check_damage_is_found(tmp_path):
     check_is_named_and_recomputed(path, [4], truth)
 
     other = tmp_path / "other"
-    with SweepFolder.open_for_writing(other, identity(momentum=0.5), {}) as foreign:
+    with SweepFolder.open_for_writing(other, identity(momentum=0.5), ENVIRONMENT) as foreign:
         shutil.copy(foreign.publish_chunk([(0, 4)], columns(0, 4)), first)
     assert verify(path).damaged[0].reason == "it belongs to another sweep"
     check_is_named_and_recomputed(path, [0], truth)
@@ -382,10 +402,10 @@ def test_a_sector_that_cannot_be_read_is_damage_and_a_permission_is_not(tmp_path
     bad = path / "chunks" / chunks.chunk_name(4, 8)
     read, number = files.read, errno.EIO
 
-    def unreadable(file):
+    def unreadable(file, *rest):
         if file == bad:
             raise OSError(number, os.strerror(number))
-        return read(file)
+        return read(file, *rest)
 
     monkeypatch.setattr(files, "read", unreadable)
     (damage,) = verify(path).damaged
@@ -412,7 +432,7 @@ def check_interrupted(path, words):
 
 @pytest.fixture
 def started(tmp_path):
-    with SweepFolder.open_for_writing(tmp_path / "sweep", identity(), {}) as folder:
+    with SweepFolder.open_for_writing(tmp_path / "sweep", identity(), ENVIRONMENT) as folder:
         folder.publish_chunk([(0, 4)], columns(0, 4))
     return tmp_path / "sweep"
 
@@ -456,7 +476,7 @@ def test_a_folder_that_turned_read_only(started, monkeypatch, number):
 
 def test_a_folder_that_vanishes_on_the_way(tmp_path):
     path = tmp_path / "sweep"
-    with SweepFolder.open_for_writing(path, identity(), {}) as folder:
+    with SweepFolder.open_for_writing(path, identity(), ENVIRONMENT) as folder:
         folder.publish_chunk([(0, 4)], columns(0, 4))
         shutil.rmtree(path)
         with pytest.raises(ResultsError, match=r"cannot write .*: No such file or directory"):

@@ -32,14 +32,30 @@ from bpjax.sweeps.store import (
 ROOT = Path(chunks.__file__).parents[2]
 
 IDENTITY = {
-    "task": {"name": "xor", "hidden": 2, "layers": [{"name": "in", "size": 2}, {"size": 1}]},
-    "settings": {"learning_rate": [0.1, 0.3], "momentum": 0.9, "optimizer": "paper"},
-    "block_shape": [2, 512],
+    "task": {
+        "name": "xor",
+        "options": {"hidden": 2},
+        "network": {"layers": [{"name": "in", "size": 2}, {"size": 1}]},
+        "held_out": 0,
+        "criterion": "tolerance 0.5",
+        "recipe": {"max_epochs": 1000, "init_range": 0.3, "initializer": "", "momentum": 0.9},
+    },
+    "grid": {"learning_rate": [0.1, 0.3]},
+    "columns": ["learning_rate"],
     "seeds": {"first": 100, "count": 10},
+    "precision": "float32",
+    "implementation": "matrix",
+    "block_size": 512,
+    "rows": "runs",
+    "weight_names": ["a", "b"],
+    "xla_flags": "",
+    **dict.fromkeys(("bpjax", "jax", "jaxlib", "optax"), "0.1"),
+    "device_kind": "cpu",
     "runs": {"start": 0, "stop": 20},
     "shard": None,
 }
-ENVIRONMENT = {"jax": "0.10.2", "device": "cpu"}
+ENVIRONMENT = {"versions": {"jax": "0.10.2"}, "device_kind": "cpu", "num_devices": 1}
+OTHER_ENVIRONMENT = {**ENVIRONMENT, "device_kind": "another"}
 
 
 def columns(start, stop, identity=IDENTITY):
@@ -48,17 +64,12 @@ def columns(start, stop, identity=IDENTITY):
     seeds = identity["seeds"]
     return {
         "seed": (seeds["first"] + runs % seeds["count"]).astype(np.uint32),
-        "status": (1 + runs % 3).astype(np.uint8),
+        "status": (1 + runs % 3).astype(np.int8),
         "epochs": (runs * 37 % 1000).astype(np.int32),
         "loss": (1 / (runs + 3)).astype(np.float32),
+        "learning_rate": np.array(identity["grid"]["learning_rate"])[runs // seeds["count"]],
         "weights": np.outer(runs, [1.0, -0.5]).astype(np.float32),
     }
-
-
-def packed(folder, start, stop, lengths, content):
-    """A chunk as a stranger could make it: sealed, whatever it holds."""
-    header = {"fingerprint": folder.fingerprint, "start": start, "stop": stop}
-    return chunks.pack(header, {chunks.HELD: np.asarray(lengths, np.uint8), **content})
 
 
 def write_sweep(path, ranges, identity=IDENTITY):
@@ -156,16 +167,16 @@ def test_a_changed_field_is_refused_by_name_and_nothing_is_touched(tmp_path, fie
 def test_every_differing_field_is_named_with_both_values(tmp_path):
     write_sweep(tmp_path, [])
     other = copy.deepcopy(IDENTITY)
-    other["settings"].update(momentum=0.5, weight_decay=1e-4)
-    del other["task"]["hidden"]
+    other["task"]["recipe"].update(momentum=0.5, weight_decay=1e-4)
+    del other["task"]["options"]["hidden"]
     with (
         pytest.raises(ResultsError) as refusal,
         SweepFolder.open_for_writing(tmp_path, other, ENVIRONMENT),
     ):
         pass
     assert (
-        "`task.hidden` was 2, is now absent; `settings.momentum` was 0.9, is now 0.5; "
-        "`settings.weight_decay` was absent, is now 0.0001." in str(refusal.value)
+        "`task.options.hidden` was 2, is now absent; `task.recipe.momentum` was 0.9, is now 0.5; "
+        "`task.recipe.weight_decay` was absent, is now 0.0001." in str(refusal.value)
     )
 
 
@@ -199,7 +210,7 @@ def test_a_folder_is_created_with_its_parents_and_resumed(tmp_path):
     manifest = json.loads((path / "sweep.json").read_text())
     assert manifest["format"] == 2
     assert manifest["fingerprint"] == folder.fingerprint == fingerprint(IDENTITY)
-    with SweepFolder.open_for_writing(path, IDENTITY, {"jax": "another"}) as resumed:
+    with SweepFolder.open_for_writing(path, IDENTITY, OTHER_ENVIRONMENT) as resumed:
         assert resumed == folder  # the environment informs, it does not bind
         assert resumed.survey().intact[0].runs.tolist() == [[0, 10]]
 
@@ -282,7 +293,7 @@ def test_a_second_writer_in_this_process_is_refused(tmp_path):
 def test_a_second_writer_is_refused_until_the_first_is_killed(tmp_path):
     program = (
         "import sys, time; from bpjax.sweeps.store import SweepFolder\n"
-        f"with SweepFolder.open_for_writing(sys.argv[1], {IDENTITY!r}, {{}}):\n"
+        f"with SweepFolder.open_for_writing(sys.argv[1], {IDENTITY!r}, {ENVIRONMENT!r}):\n"
         "    print('writing', flush=True); time.sleep(600)"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -473,10 +484,10 @@ def test_shards_merge_into_the_whole_sweep(tmp_path):
 def test_different_sweeps_do_not_merge(tmp_path):
     write_sweep(tmp_path / "a", [(0, 10)], shard(0, 2, 0, 10))
     other = copy.deepcopy(shard(1, 2, 10, 20))
-    other["settings"]["momentum"] = 0.5
+    other["task"]["recipe"]["momentum"] = 0.5
     write_sweep(tmp_path / "b", [(10, 20)], other)
     with pytest.raises(
-        ResultsError, match=r"different sweeps: `settings\.momentum` was 0\.9, is now 0\.5\."
+        ResultsError, match=r"different sweeps: `task\.recipe\.momentum` was 0\.9, is now 0\.5\."
     ):
         read_runs(tmp_path / "a", tmp_path / "b")
 
@@ -495,14 +506,22 @@ def test_missing_runs_are_named_or_accepted(tmp_path):
     assert not verify(tmp_path).ok
 
 
-def test_runs_that_are_there_twice_are_named(tmp_path):
-    write_sweep(tmp_path, [(0, 8), (5, 20)])
-    folder = SweepFolder.open_for_reading(tmp_path)
-    for check in (read_runs, verify, lambda _: folder.survey()):
-        with pytest.raises(
-            ResultsError, match=r"runs 5 to 7 are there twice, in .* and .*; remove"
-        ):
-            check(tmp_path)
+def test_runs_that_are_there_twice_are_named_and_the_next_writer_sorts_them_out(tmp_path):
+    write_sweep(tmp_path, [(0, 8), (5, 20), (3, 6)])
+    with pytest.raises(ResultsError, match=r"runs 3 to 5 are there twice, in .* and .*; run the s"):
+        read_runs(tmp_path)
+    report = verify(tmp_path)
+    assert [damage.start for damage in report.damaged] == [3, 5]
+    assert [damage.reason for damage in report.damaged] == [
+        "another chunk has runs 3 to 5 too",
+        "another chunk has runs 5 to 7 too",
+    ]
+    assert report.missing == ((8, 20),)
+    with SweepFolder.open_for_writing(tmp_path, IDENTITY, ENVIRONMENT) as folder:
+        folder.remove_repeated(folder.survey().damaged)
+        folder.publish_chunk([(8, 20)], columns(8, 20))
+    assert verify(tmp_path).ok
+    assert equal_columns(read_runs(tmp_path).columns, columns(0, 20))
 
 
 def test_a_chunk_beyond_the_sweep_is_damaged(tmp_path):

@@ -134,6 +134,42 @@ def every_run(ranges: Ranges) -> NDArray[np.int64]:
     return np.arange(lengths.sum()) + np.repeat(ranges[:, 0] - before, lengths)
 
 
+def within(ranges: Ranges, first: int, last: int) -> Ranges:
+    """Return what ranges have of the runs `first` to `last - 1`.
+
+    Example:
+      >>> within(as_ranges([(0, 3), (5, 9)]), 2, 7).tolist()
+      [[2, 3], [5, 7]]
+    """
+    clipped = np.clip(ranges, first, last)
+    return clipped[clipped[:, 0] < clipped[:, 1]]
+
+
+def runs_at_places(ranges: Ranges, places: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return the runs at some places of `every_run(ranges)`.
+
+    Example:
+      >>> runs_at_places(as_ranges([(0, 3), (5, 9)]), np.array([2, 3])).tolist()
+      [2, 5]
+    """
+    until = np.cumsum(ranges[:, 1] - ranges[:, 0])
+    which = np.searchsorted(until, places, side="right")
+    return ranges[which, 1] - until[which] + places
+
+
+def ranges_at_places(ranges: Ranges, first: int, last: int) -> Ranges:
+    """Return the runs at the places `first` to `last - 1` of `every_run(ranges)`.
+
+    Example:
+      >>> ranges_at_places(as_ranges([(0, 3), (5, 9)]), 2, 5).tolist()
+      [[2, 3], [5, 7]]
+    """
+    until = np.cumsum(ranges[:, 1] - ranges[:, 0])
+    run_minus_place = (ranges[:, 1] - until)[:, None]
+    places = np.clip(ranges - run_minus_place, first, last)
+    return (places + run_minus_place)[places[:, 0] < places[:, 1]]
+
+
 def ranges_of(runs: NDArray[np.integer]) -> Ranges:
     """Return runs, each of them once and in order, in as few ranges as can be.
 

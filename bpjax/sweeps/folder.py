@@ -105,8 +105,6 @@ class SweepFolder:
         """
         path = Path(path)
         asked = Manifest(as_stored(identity), fingerprint(identity), as_stored(environment))
-        if fault := fault_of_identity(asked.identity):
-            raise ValueError(f"this is the identity of no sweep: {fault}.")
         _refuse_file(path)
         with files.explained("create", path):
             files.make_folders(path)
@@ -151,12 +149,12 @@ class SweepFolder:
                     f"{str(path)!r} is not empty and not a results folder (it has no sweep.json); "
                     "nothing was written there."
                 )
-            return new
+            return new._checked()
         _refuse_folders(path)
         try:
             old = cls.open_for_reading(path)
         except LostManifest:
-            if not new._has_a_chunk():
+            if not new._checked()._has_a_chunk():
                 raise
             return new
         if changes := "; ".join(differences(old.identity, asked.identity)):
@@ -165,6 +163,11 @@ class SweepFolder:
                 "Choose another folder, or the settings this one was started with."
             )
         return cls(path, old.identity, old.fingerprint, old.environment, old.faults, writer)
+
+    def _checked(self) -> Self:
+        if fault := fault_of_identity(self.identity):
+            raise ValueError(f"this is the identity of no sweep: {fault}.")
+        return self
 
     def warn_of_faults(self) -> None:
         """Say in a line for each which file is not used."""
