@@ -21,7 +21,14 @@ import pytest
 from bpjax.errors import ResultsError
 from bpjax.sweeps import chunks, files
 from bpjax.sweeps.export import export_table
-from bpjax.sweeps.store import DamagedChunk, SweepFolder, missing_ranges, read_runs, verify
+from bpjax.sweeps.store import (
+    DamagedChunk,
+    SweepFolder,
+    held_by,
+    missing_ranges,
+    read_runs,
+    verify,
+)
 
 ROOT = Path(files.__file__).parents[2]
 NUM_RUNS, CHUNK = 12, 4
@@ -70,12 +77,17 @@ def columns(start, stop):
 def run_sweep(path, published, num_runs=NUM_RUNS, chunk=CHUNK):
     """A sweep in miniature; tells `published` each start once the runs are said to be safe."""
     with SweepFolder.open_for_writing(path, identity(num_runs), ENVIRONMENT) as folder:
-        for first, last in missing_ranges(folder.survey().intact, 0, num_runs):
+        for first, last in missing_ranges(held_by(folder.survey().intact), 0, num_runs):
             for start in range(first, last, chunk):
                 stop = min(start + chunk, last)
                 folder.publish_chunk([(start, stop)], columns(start, stop))
                 published(start)
         folder.write_summary({"num_runs": num_runs})
+
+
+def starts(survey):
+    """The first runs of the intact chunks."""
+    return {int(chunk.runs[0, 0]) for chunk in survey.intact}
 
 
 def exported(path):
@@ -180,7 +192,7 @@ def check_one_failure(path, prepare, fail_at, how):
     before = chunk_files(path)
     if (path / "sweep.json").exists():
         survey = SweepFolder.open_for_reading(path).survey()
-        assert {chunk.start for chunk in survey.intact} >= set(safe), "a finished chunk is lost"
+        assert starts(survey) >= set(safe), "a finished chunk is lost"
         unreplaced = {fault.start for fault in survey.damaged}
         assert unreplaced <= ({8} if prepare is prepare_half else set()), "a half file shows"
     else:
@@ -291,7 +303,7 @@ def check_kills(tmp_path, num_kills, seed, num_runs=300):
             if (path / "sweep.json").exists():
                 survey = SweepFolder.open_for_reading(path).survey()
                 assert survey.damaged == ()
-                found = {chunk.start for chunk in survey.intact}
+                found = starts(survey)
                 assert found >= safe, "a finished chunk is lost"
                 assert len(found - safe) <= 1, "more than the chunk in flight was not told"
                 in_flight += len(found - safe)
@@ -325,13 +337,13 @@ def check_is_named_and_recomputed(path, starts, truth):
     assert not report.ok
     assert {damage.start for damage in report.damaged} == set(starts)
     assert report.num_chunks == 3 - len(starts)
-    assert report.missing == ()
+    assert sum(stop - start for start, stop in report.missing) == CHUNK * len(starts)
     for damage in report.damaged:
         assert damage.path.name == chunks.chunk_name(damage.start, damage.start + CHUNK)
         assert damage.seeds == f"seeds {damage.start + 7} to {damage.start + 10}"
     for kept in SweepFolder.open_for_reading(path).survey().damaged:
         assert kept.__traceback__ is kept.__context__ is None  # else it keeps the file's bytes
-    with pytest.raises(DamagedChunk, match=f"{report.damaged[0].path.name}' .runs ") as fault:
+    with pytest.raises(DamagedChunk, match=f"{report.damaged[0].path.name}' .some of runs ") as fault:
         read_runs(path, allow_partial=True)
     assert "\n" not in str(fault.value)
     before, again = chunk_files(path), []
@@ -446,8 +458,14 @@ def resumes(path):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs the always-full device of Linux")
 def test_a_full_disk(started, monkeypatch):
+    def on_the_full_disk(path):
+        return open("/dev/full", "wb") if path.parent.name == "chunks" else create(path)
+
+    create = files.create
     with monkeypatch.context() as patch:
-        patch.setattr(files, "create", lambda path: open("/dev/full", "wb"))  # noqa: SIM115
+        patch.setattr(files, "create", on_the_full_disk)
+        check_interrupted(started, r"cannot write to '.*chunks': No space left on device\.")
+        patch.setattr(files, "probe", lambda folder: None)  # it was filled only later
         check_interrupted(started, r"cannot write .*-000000000008\.npz': No space left on device\.")
     assert resumes(started)
 
@@ -516,12 +534,17 @@ def renamed_too_early(path, data):
 
 
 @pytest.mark.parametrize(
-    ("publish", "how"),
-    [(in_place, "half"), (in_place, "ENOSPC"), (unread, "garbled"), (renamed_too_early, "before")],
+    ("publish", "how", "words"),
+    [
+        (in_place, "half", r"sweep\.json' is damaged"),
+        (in_place, "ENOSPC", r"sweep\.json' is damaged"),
+        (unread, "garbled", "a finished chunk is lost"),  # one manifest, whose copy is intact
+        (renamed_too_early, "before", r"sweep\.json' is damaged"),
+    ],
 )
-def test_a_naive_publisher_loses_the_manifest(tmp_path, monkeypatch, publish, how):
+def test_a_naive_publisher_loses_the_manifest(tmp_path, monkeypatch, publish, how, words):
     monkeypatch.setattr(files, "publish", publish)
-    with pytest.raises(AssertionError, match=r"step .*sweep\.json' is damaged"):
+    with pytest.raises(AssertionError, match=f"step .*{words}"):
         check_every_failure(tmp_path, prepare_nothing, [how])
 
 

@@ -111,12 +111,12 @@ class SweepFolder:
         cls._created_or_resumed(path, asked)  # refuses before anything is written
         with only_writer(path) as writer:
             folder = cls._created_or_resumed(path, asked, writer)
+            folder.mend_manifest()  # first, as it tells the folder from a foreign one
             with files.explained("write to", path):
                 files.make_folders(path / "chunks")
                 files.remove_temporaries(path)
                 files.remove_temporaries(path / "chunks")
             files.probe(path / "chunks")
-            folder.mend_manifest()
             yield folder
 
     @classmethod

@@ -62,14 +62,13 @@ class Writer:
     def check(self) -> None:
         """Raise a `ResultsError` if another process has taken over."""
         for wait in (0.1, 0.1, None):  # one that looks may have moved it away for a moment
-            if self._is_own():
+            if self._is_own() or not self.path.parent.is_dir():  # what is published then says why
                 return
             if wait:
                 time.sleep(wait)
         raise ResultsError(
             f"another process has taken over {str(self.path.parent)!r}, since this one had not "
-            f"been heard of for {PATIENCE:g} s, or the folder is gone; what was stored there is "
-            "kept."
+            f"been heard of for {PATIENCE:g} s; what it has stored is kept."
         )
 
     def release(self) -> None:
@@ -109,8 +108,7 @@ class Writer:
                 if seen is None:
                     seen, since = old, time.monotonic()
                     self._say_that_it_waits()
-                # What it holds follows at once, or its writer died in between.
-                if time.monotonic() - since < (PATIENCE if _told(old) else BEAT):
+                if time.monotonic() - since < PATIENCE:
                     time.sleep(POLL)
                     continue
             self._move_away(old)
@@ -125,6 +123,8 @@ class Writer:
             return b""
 
     def _is_dead(self, told: Mapping[str, Any]) -> bool:
+        if not told:  # its writer died before it wrote, or is about to and will find that it lost
+            return self.lock_works
         if told.get("machine") != self._told["machine"]:
             return False
         if self.lock_works:
