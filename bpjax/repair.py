@@ -1,22 +1,28 @@
 """Mending a results folder: what is damaged is written or computed again, nothing else."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from os import PathLike
 from typing import Any
 
 from bpjax.errors import ResultsError
 from bpjax.report.command import plan_of, repeat
 from bpjax.sweeps import files
+from bpjax.sweeps.crew import go_on
 from bpjax.sweeps.folder import SweepFolder
 from bpjax.sweeps.identity import as_stored, differences
+from bpjax.sweeps.plan import Plan
 from bpjax.sweeps.run import OnProgress, run_plan
 from bpjax.sweeps.store import Damage, read_runs, verify
 from bpjax.sweeps.summary import summarize
 from bpjax.text import printable
 
 
-def repair_sweep(path: str | PathLike[str], on_progress: OnProgress | None = None) -> None:
+def repair_sweep(
+    path: str | PathLike[str],
+    on_progress: OnProgress | None = None,
+    check: Callable[[], None] = go_on,
+) -> None:
     """Mend the folder of a sweep: `sweep.json` and its copy, damaged chunks, `summary.json`.
 
     The runs that damaged chunks held are trained again, by the program that trained them first, or
@@ -25,6 +31,7 @@ def repair_sweep(path: str | PathLike[str], on_progress: OnProgress | None = Non
     Args:
       path: the folder.
       on_progress: as for `bpjax.sweep`.
+      check: as for `run_plan`.
 
     Raises:
       ResultsError: if the folder cannot be read or written, or the runs cannot be trained here.
@@ -35,16 +42,15 @@ def repair_sweep(path: str | PathLike[str], on_progress: OnProgress | None = Non
         pass  # it writes what is missing of `sweep.json` and its copy
     report = verify(path)
     if report.damaged:
-        _train_again(folder, report.damaged, on_progress)
+        plan = _plan_of(folder, report.damaged[0])
+        run_plan(plan, folder.path, on_progress, only_damaged=True, check=check)
     if any(fault.path.name == "summary.json" for fault in verify(path).faults):
         _make_summary_again(folder)
 
 
-def _train_again(
-    folder: SweepFolder, damaged: tuple[Damage, ...], on_progress: OnProgress | None
-) -> None:
+def _plan_of(folder: SweepFolder, damage: Damage) -> Plan:
     plan = plan_of(folder.identity)
-    what = f"the runs of {str(damaged[0].path)!r} cannot be trained again here"
+    what = f"the runs of {str(damage.path)!r} cannot be trained again here"
     if plan is None:
         raise ResultsError(
             f"{what}: no command line describes the sweep; run it again from the script that made "
@@ -54,7 +60,7 @@ def _train_again(
         raise ResultsError(
             f"{what}: {changes}; run the command that made the sweep where all is as it was."
         )
-    run_plan(plan, folder.path, on_progress, only_damaged=True)
+    return plan
 
 
 def _make_summary_again(folder: SweepFolder) -> None:

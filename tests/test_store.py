@@ -338,7 +338,9 @@ def test_another_format_is_refused(tmp_path):
     for name in ("sweep.json", "sweep-copy.json"):
         content = {"format": 3, "identity": {}, "environment": {"versions": {"bpjax": "7.1"}}}
         (tmp_path / name).write_bytes(sealed(content))
-    words = r"has format 3, and this bpjax reads 2: read it with the version .* \(bpjax 7\.1\), or make"
+    words = (
+        r"has format 3, and this bpjax reads 2: read it with the version .* \(bpjax 7\.1\), or make"
+    )
     assert re.search(words, refusal_of(tmp_path))
     old = {**dict(vars(folder)), "format": 1, "path": None, "faults": None, "writer": None}
     for name in ("sweep.json", "sweep-copy.json"):

@@ -267,8 +267,8 @@ def test_a_grid_its_resume_and_more_seeds_need_one_compilation(monkeypatch, tmp_
     assert after == before + 1
 
     chunks = SweepFolder.open_for_reading(tmp_path / "a").chunks()
-    assert len(chunks) > 2
-    for chunk in chunks[1::2]:
+    assert len(chunks) > 1
+    for chunk in chunks[::2]:
         chunk.path.unlink()
     sweep(task, 10, momentum=[0.0, 0.9], **grid, out=tmp_path / "a")
     sweep(task, 77, first_seed=10**9, learning_rate=0.3, max_epochs=50)
@@ -524,7 +524,7 @@ def test_a_stopped_sweep_keeps_what_has_ended_and_resumes_to_the_same_table(
     undisturbed = table_bytes(run_plan(plan, tmp_path / "whole", calls.append).table)
     assert len(calls) > 20
 
-    for k in range(1, len(calls) + 1, 1 if reason is KeyboardInterrupt else 7):
+    for k in range(1, len(calls) + 1, 7 if reason is KeyboardInterrupt else 20):
         folder, seen = tmp_path / f"stopped-{k}", []
 
         def stop(at, k=k, seen=seen):
@@ -541,7 +541,7 @@ def test_a_stopped_sweep_keeps_what_has_ended_and_resumes_to_the_same_table(
         assert table_bytes(result.table) == undisturbed
         if result.timing is not None and len(kept) < 80:
             assert result.timing.runs == 80 - len(kept)
-    assert len(kept) > 40
+    assert len(kept) > 20
 
 
 @KINDS
@@ -553,13 +553,14 @@ def test_a_signal_within_the_loop_loses_one_call_at_most(
     plan = make_plan(XOR, 40, block_size=8, **ACCIDENTAL, **{kind: True})
     undisturbed = table_bytes(run_plan(plan).table)
     real, calls, seen = getattr(Crew, where), [], []
+    moment = 20 if where in ("advance", "_note") else 3
 
     def struck(crew, *arguments):
         calls.append(None)
-        if len(calls) == 8 and where == "_note":
+        if len(calls) == moment and where == "_note":
             raise KeyboardInterrupt
         result = real(crew, *arguments)
-        if len(calls) == 8:
+        if len(calls) == moment:
             raise KeyboardInterrupt
         return result
 

@@ -13,7 +13,10 @@ from bpjax.errors import SettingError
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Write the per-run table of a sweep, or the counts of one that kept no more; name the folders of all its shards to merge them."""
+    """Write the per-run table of a sweep, or the counts of one that kept no rows.
+
+    Name the folders of all its shards to merge them.
+    """
 
     folders: tyro.conf.Positional[
         Annotated[tuple[str, ...], tyro.conf.arg(metavar="DIR [DIR ...]")]
@@ -33,12 +36,9 @@ def main(words: Sequence[str]) -> int:
     if not options.folders:
         raise SettingError("DIR", "must name at least one results folder", "none")
 
-<<<<<<< HEAD
     from pathlib import Path
 
-=======
     from bpjax.sweeps.chunks import num_runs_of
->>>>>>> helper-d
     from bpjax.sweeps.export import export_table, table_bytes
     from bpjax.sweeps.files import probe_file
     from bpjax.sweeps.store import read_runs

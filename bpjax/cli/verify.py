@@ -61,7 +61,7 @@ def _verify_sweep(options: Options) -> int:
 
 
 def _repair_sweep(folder: str) -> None:
-    from bpjax.cli import stop_politely
+    from bpjax.cli import stopping
     from bpjax.cli.progress import ProgressLine
     from bpjax.sweeps.devices import keep_compiled_programs, use_all_cpu_cores
     from bpjax.sweeps.folder import SweepFolder
@@ -73,13 +73,13 @@ def _repair_sweep(folder: str) -> None:
     from bpjax.repair import repair_sweep
     from bpjax.sweeps.run import Progress
 
-    with ProgressLine() as line, stop_politely() as check:
+    with ProgressLine() as line, stopping.politely("stopped; the same command goes on"):
 
         def show(at: Progress) -> None:
-            check()
+            stopping.check()
             line.show(f"{at.runs_done:,} of {at.num_runs:,} runs")
 
-        repair_sweep(folder, show)
+        repair_sweep(folder, show, stopping.check)
 
 
 def _verify_run(options: Options) -> int:

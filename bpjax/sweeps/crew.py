@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -9,7 +10,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
 from bpjax.epoch import Cases
-from bpjax.network import parameter_names
+from bpjax.network import num_entries
 from bpjax.sweeps import lanes, scheduler
 from bpjax.sweeps.chunks import (
     Content,
@@ -26,6 +27,7 @@ from bpjax.sweeps.memory import check_memory
 from bpjax.sweeps.plan import Group, Plan
 from bpjax.sweeps.roster import MOST_RUNS, most_ranges, roster_of, settings_table
 from bpjax.sweeps.scheduler import EMPTY, Collected, Pool, Queue
+from bpjax.sweeps.unrolled import num_products
 
 LARGEST_CALL = 2**30
 """Epochs; counted in 32 bits."""
@@ -38,7 +40,15 @@ estimate, of reading and writing a million runs a few times."""
 MOST_IDLE = 0.05
 """Share of their epochs that lanes may wait for the end of a stride."""
 FIRST_CALL = 16
-"""Epochs of the first call that makes any."""
+"""Epochs of the first call that makes any, at most."""
+FIRST_WORK = 10**8
+"""And what it may cost: lanes of a device times cases times weights, about a tenth of a second."""
+LONG_CALL, LOOK = 0.1, 0.002
+"""Seconds of a call that is not just waited for, and between two looks whether it is over."""
+
+
+def go_on() -> None:
+    """Find no reason to stop."""
 
 
 class Made(NamedTuple):
@@ -67,7 +77,9 @@ class Crew:
       plan: the sweep.
       group: the part of it that the runs belong to.
       mesh: the devices over which the lanes are laid.
-      seconds_per_call: how long a call should take: the wait after Ctrl-C.
+      seconds_per_call: how long a call should take.
+      check: called now and then while the devices are awaited. It may raise to stop: then the call
+        counts as never made, and what had ended before it stands.
 
     Attributes:
       pool: the state of the lanes, on the devices.
@@ -88,9 +100,10 @@ class Crew:
         group: Group,
         mesh: Mesh,
         seconds_per_call: float = 0.25,
+        check: Callable[[], None] = go_on,
     ):
         self.plan, self.group, self.mesh = plan, group, mesh
-        self.seconds_per_call = seconds_per_call
+        self.seconds_per_call, self.check = seconds_per_call, check
         self.compiled = scheduler.advance_on(mesh)
         self.layout = scheduler.LAYOUTS[plan.implementation]
         self.cases = self.layout.cases_of(group.task, group.program)
@@ -104,7 +117,7 @@ class Crew:
         self.capacity = plan.block_size * mesh.size
         self.most_runs = MOST_RUNS if plan.refill else self.capacity
         self.most_ranges = most_ranges(self.capacity)
-        numbers = len(parameter_names(group.program.network)) if plan.keep_weights else 1
+        numbers = num_entries(group.program.network) if plan.keep_weights else 1
         self.places = 0 if plan.summary_only else max(PLACES // numbers, 2 * num_lanes)
         blank = np.full(num_lanes * mesh.size, group.start)
         self.pool: Pool = scheduler.empty_pool(
@@ -120,7 +133,10 @@ class Crew:
         self.at_once = self.layout.epochs_at_once(
             group.program, group.task.num_cases, self.platform
         )
-        self.epochs_per_call = self.stride = self._whole_turns(FIRST_CALL)
+        work = num_lanes * num_products(group.program, group.task.num_cases)
+        self.seconds_per_epoch: float | None = None
+        first = min(FIRST_CALL, FIRST_WORK // work)
+        self.epochs_per_call = self.stride = self._whole_turns(max(1, first))
 
     def begin(self, runs: Ranges) -> None:
         """Take up a batch: ranges of the group's runs; the one before must have ended."""
@@ -154,10 +170,12 @@ class Crew:
             stride, rounds = self.stride, max(1, self.epochs_per_call // self.stride)
         arguments = self.next_call(stride, rounds)
         if not self.calls:
-            check_memory(self.compiled, arguments, self.plan.block_size, self.mesh.size)
+            check_memory(self.compiled, arguments, self.plan, self.group.task, self.mesh.size)
         called = time.perf_counter()
-        self.pool, report = jax.block_until_ready(self.compiled(*arguments))
-        on_device = time.perf_counter() - called
+        pool, report = self.compiled(*arguments)
+        self._await(report, stride * rounds)
+        jax.block_until_ready(pool)
+        self.pool, on_device = pool, time.perf_counter() - called
         done = scheduler.collect(report, self.plan.block_size, stride)
         self._note(done)
         self.waiting[:, 0] += done.taken
@@ -263,6 +281,13 @@ class Crew:
     def _left(self) -> np.ndarray:
         return self.waiting[:, 1] - self.waiting[:, 0]
 
+    def _await(self, report: Any, num_epochs: int) -> None:
+        """Wait for the devices; where they take long, looking now and then whether to stop."""
+        if self.seconds_per_epoch is None or num_epochs * self.seconds_per_epoch > LONG_CALL:
+            while not report.num_ended.is_ready():
+                self.check()
+                time.sleep(LOOK)
+
     def _pace(self, made: int, on_device: float) -> None:
         """Choose how long the next call is, and how often lanes are looked after.
 
@@ -270,6 +295,7 @@ class Crew:
           made: epochs that the busiest device made in the last call.
           on_device: seconds that they took.
         """
+        self.seconds_per_epoch = on_device / made
         # The device should have at least as much to do as the host. Carefully upwards.
         wanted = max(self.seconds_per_call, self.seconds - on_device)
         largest = min(8 * self.epochs_per_call, LARGEST_CALL)

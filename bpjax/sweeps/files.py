@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import stat
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -131,6 +132,9 @@ def lock(folder: Path) -> int | None:
 
 # ---- put together -------------------------------------------------------------------------------
 
+publishing = threading.Lock()
+"""Held while a file is written: who wants to end the process takes it first."""
+
 
 @contextmanager
 def explained(action: str, path: Path) -> Iterator[None]:
@@ -153,7 +157,7 @@ def publish(path: Path, data: bytes) -> None:
       ResultsError: if any step fails; then the temporary file is removed if that can be done.
     """
     temporary = _temporary_in(path.parent)
-    with explained("write", path):
+    with publishing, explained("write", path):
         try:
             with create(temporary) as file:
                 write(file, data)

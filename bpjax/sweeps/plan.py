@@ -20,7 +20,8 @@ from bpjax.numbers import whole_number
 from bpjax.precision import precision_asked
 from bpjax.sweeps import fused, unrolled
 from bpjax.sweeps.devices import device_kind
-from bpjax.sweeps.shape import LARGEST_GRID, MOST_CELLS
+from bpjax.sweeps.memory import check_sizes
+from bpjax.sweeps.shape import LARGEST_GRID
 from bpjax.task import CRITERION_SETTINGS, Task, is_grid
 from bpjax.version import __version__
 
@@ -90,6 +91,7 @@ class Plan:
     implementation: str
     fallback: str | None
     block_size: int
+    block_size_asked: bool
     keep_weights: bool
     summary_only: bool
     refill: bool
@@ -265,8 +267,9 @@ def make_plan(
     single = {name: value for name, value in settings.items() if not is_grid(value)}
     grid = {name: _values(value) for name, value in settings.items() if is_grid(value)}
     variants = (task,) if isinstance(task, Task) else tuple(task)
-    _check_grid(grid, len(variants))
+    _check_grid(grid)
     _check_variants(variants)
+    _check_points(len(variants) * math.prod(len(values) for values in grid.values()))
     tasks = tuple(variant.with_settings(**single) for variant in variants)
     cells = _cells(tasks, grid)
     for cell in cells:
@@ -277,7 +280,7 @@ def make_plan(
         raise SettingError("keep_weights", "needs one network for all runs", keep_weights)
     _check_shard(shard, len(cells) * seeds)
     implementation, fallback = _choose(implementation, cells, precision)
-    return Plan(
+    plan = Plan(
         tasks=tasks,
         grid=grid,
         cells=cells,
@@ -287,11 +290,14 @@ def make_plan(
         implementation=implementation,
         fallback=fallback,
         block_size=block_size or good_block_size(cells, _platform() == "cpu"),
+        block_size_asked=block_size is not None,
         keep_weights=keep_weights,
         summary_only=summary_only,
         refill=refill,
         shard=None if shard is None else Shard(*shard),
     )
+    check_sizes(plan)
+    return plan
 
 
 def _cells(tasks: tuple[Task, ...], grid: Mapping[str, tuple[Any, ...]]) -> tuple[Cell, ...]:
@@ -406,7 +412,7 @@ def _check_variants(tasks: tuple[Task, ...]) -> None:
         raise SettingError("task", "must be variants that differ in their options", options)
 
 
-def _check_grid(grid: Mapping[str, tuple[Any, ...]], num_variants: int) -> None:
+def _check_grid(grid: Mapping[str, tuple[Any, ...]]) -> None:
     for name, values in grid.items():
         if not values:
             raise SettingError(name, "must have at least one value", list(values))
@@ -414,12 +420,11 @@ def _check_grid(grid: Mapping[str, tuple[Any, ...]], num_variants: int) -> None:
             raise SettingError(name, "must not have a value twice", list(values))
         if name == "max_epochs":
             raise SettingError(name, "must be one number for the whole sweep", list(values))
-    num_points = math.prod(len(values) for values in grid.values())
+
+
+def _check_points(num_points: int) -> None:
     if num_points > LARGEST_GRID:
         raise SettingError("grid", f"must have at most {LARGEST_GRID} points", num_points)
-    if num_variants * num_points > MOST_CELLS:
-        rule = f"must have at most {MOST_CELLS} points over all variants of the task"
-        raise SettingError("grid", rule, num_variants * num_points)
 
 
 def _check_summary_only(summary_only: bool, keep_weights: bool, cells: Sequence[Cell]) -> None:

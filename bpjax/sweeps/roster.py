@@ -13,13 +13,9 @@ import numpy as np
 from jaxtyping import Array, Int, UInt
 
 from bpjax.epoch import Settings
-<<<<<<< HEAD
+from bpjax.sweeps.chunks import Ranges
 from bpjax.sweeps.plan import Group, Plan
 from bpjax.sweeps.shape import LARGEST_GRID
-=======
-from bpjax.sweeps.chunks import Ranges
-from bpjax.sweeps.plan import LARGEST_GRID, Group, Plan
->>>>>>> helper-d
 
 MOST_RUNS = 2**30
 """Runs of all ranges together; tickets have 32 bits."""
