@@ -48,13 +48,33 @@ def ranges_by_chunk(num_runs=NUM_RUNS, chunk=CHUNK):
 FIRST, SECOND, THIRD = ranges_by_chunk()
 
 
-def identity(num_runs=NUM_RUNS, **others):
+ENVIRONMENT = {"versions": {"jax": "0.10.2"}, "device_kind": "cpu", "num_devices": 1}
+
+
+def identity(num_runs=NUM_RUNS, momentum=0.9, rows="runs"):
+    recipe = {"max_epochs": 1000, "init_range": 0.3, "initializer": "", "momentum": momentum}
     return {
-        "task": "xor",
+        "task": {
+            "name": "xor",
+            "options": {},
+            "network": {"layers": [{"size": 2}, {"size": 1}]},
+            "held_out": 0,
+            "criterion": "tolerance 0.5",
+            "recipe": recipe,
+        },
+        "grid": {},
+        "columns": [],
         "seeds": {"first": 7, "count": num_runs},
+        "precision": "float32",
+        "implementation": "matrix",
+        "block_size": 512,
+        "rows": rows,
+        "weight_names": None,
+        "xla_flags": "",
+        **dict.fromkeys(("bpjax", "jax", "jaxlib", "optax"), "0.1"),
+        "device_kind": "cpu",
         "runs": {"start": 0, "stop": num_runs},
         "shard": None,
-        **others,
     }
 
 
@@ -62,10 +82,10 @@ def columns(ranges, rows="runs"):
     runs = chunks.every_run(chunks.as_ranges(ranges))
     if rows == "counts":
         status, count = np.unique((1 + runs % 3).astype(np.int8), return_counts=True)
-        return {"status": status, "epochs": np.full(len(status), 9), "count": count}
+        return {"status": status, "epochs": np.full(len(status), 9, np.int32), "count": count}
     return {
         "seed": (runs + 7).astype(np.uint32),
-        "status": (1 + runs % 3).astype(np.uint8),
+        "status": (1 + runs % 3).astype(np.int8),
         "epochs": (runs * 37 % 1000).astype(np.int32),
         "loss": (1 / (runs + 3)).astype(np.float32),
     }
@@ -73,7 +93,7 @@ def columns(ranges, rows="runs"):
 
 def run_sweep(path, published, num_runs=NUM_RUNS, chunk=CHUNK, rows="runs"):
     """A sweep in miniature; tells `published` each start once the runs are said to be safe."""
-    with SweepFolder.open_for_writing(path, identity(num_runs, rows=rows), {}) as folder:
+    with SweepFolder.open_for_writing(path, identity(num_runs, rows=rows), ENVIRONMENT) as folder:
         missing = missing_ranges(held_by(folder.survey().intact), 0, num_runs)
         for ranges in ranges_by_chunk(num_runs, chunk):
             if not len(chunks.without(ranges, missing)):
@@ -160,7 +180,7 @@ def prepare_nothing(path, rows="runs"):
 
 def prepare_half(path, rows="runs"):
     """A sweep that was killed before: one chunk done, one damaged, two temporary files around."""
-    with SweepFolder.open_for_writing(path, identity(rows=rows), {}) as folder:
+    with SweepFolder.open_for_writing(path, identity(rows=rows), ENVIRONMENT) as folder:
         folder.publish_chunk(FIRST, columns(FIRST, rows))
         folder.publish_chunk(THIRD, columns(THIRD, rows)).write_bytes(b"short")
     (path / ".bpjax-00.tmp").write_bytes(b"x")
@@ -395,7 +415,7 @@ def check_damage_is_found(tmp_path):
     check_is_named_and_recomputed(path, [2], truth)
 
     other = tmp_path / "other"
-    with SweepFolder.open_for_writing(other, identity(momentum=0.5), {}) as foreign:
+    with SweepFolder.open_for_writing(other, identity(momentum=0.5), ENVIRONMENT) as foreign:
         shutil.copy(foreign.publish_chunk(FIRST, columns(FIRST)), first)
     assert verify(path).damaged[0].reason == "it belongs to another sweep"
     check_is_named_and_recomputed(path, [0], truth)
@@ -415,10 +435,10 @@ def test_a_sector_that_cannot_be_read_is_damage_and_a_permission_is_not(tmp_path
     bad = path / "chunks" / chunks.chunk_name(2, 10)
     read, number = files.read, errno.EIO
 
-    def unreadable(file):
+    def unreadable(file, *rest):
         if file == bad:
             raise OSError(number, os.strerror(number))
-        return read(file)
+        return read(file, *rest)
 
     monkeypatch.setattr(files, "read", unreadable)
     (damage,) = verify(path).damaged
@@ -445,7 +465,9 @@ def check_interrupted(path, words):
 
 @pytest.fixture
 def started(tmp_path):
-    with SweepFolder.open_for_writing(tmp_path / "sweep", identity(rows="runs"), {}) as folder:
+    with SweepFolder.open_for_writing(
+        tmp_path / "sweep", identity(rows="runs"), ENVIRONMENT
+    ) as folder:
         folder.publish_chunk(FIRST, columns(FIRST))
     return tmp_path / "sweep"
 
@@ -459,8 +481,14 @@ def resumes(path):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs the always-full device of Linux")
 def test_a_full_disk(started, monkeypatch):
+    def on_the_full_disk(path):
+        return open("/dev/full", "wb") if path.parent.name == "chunks" else create(path)
+
+    create = files.create
     with monkeypatch.context() as patch:
-        patch.setattr(files, "create", lambda path: open("/dev/full", "wb"))  # noqa: SIM115
+        patch.setattr(files, "create", on_the_full_disk)
+        check_interrupted(started, r"cannot write to '.*chunks': No space left on device\.")
+        patch.setattr(files, "probe", lambda folder: None)  # it was filled only later
         check_interrupted(started, r"cannot write .*-000000000010\.npz': No space left on device\.")
     assert resumes(started)
 
@@ -489,7 +517,7 @@ def test_a_folder_that_turned_read_only(started, monkeypatch, number):
 
 def test_a_folder_that_vanishes_on_the_way(tmp_path):
     path = tmp_path / "sweep"
-    with SweepFolder.open_for_writing(path, identity(rows="runs"), {}) as folder:
+    with SweepFolder.open_for_writing(path, identity(rows="runs"), ENVIRONMENT) as folder:
         folder.publish_chunk(FIRST, columns(FIRST))
         shutil.rmtree(path)
         with pytest.raises(ResultsError, match=r"cannot write .*: No such file or directory"):
@@ -529,12 +557,17 @@ def renamed_too_early(path, data):
 
 
 @pytest.mark.parametrize(
-    ("publish", "how"),
-    [(in_place, "half"), (in_place, "ENOSPC"), (unread, "garbled"), (renamed_too_early, "before")],
+    ("publish", "how", "words"),
+    [
+        (in_place, "half", r"sweep\.json' is damaged"),
+        (in_place, "ENOSPC", r"sweep\.json' is damaged"),
+        (unread, "garbled", "a finished chunk is lost"),  # one manifest, whose copy is intact
+        (renamed_too_early, "before", r"sweep\.json' is damaged"),
+    ],
 )
-def test_a_naive_publisher_loses_the_manifest(tmp_path, monkeypatch, publish, how):
+def test_a_naive_publisher_loses_the_manifest(tmp_path, monkeypatch, publish, how, words):
     monkeypatch.setattr(files, "publish", publish)
-    with pytest.raises(AssertionError, match=r"step .*sweep\.json' is damaged"):
+    with pytest.raises(AssertionError, match=f"step .*{words}"):
         check_every_failure(tmp_path, prepare_nothing, [how])
 
 

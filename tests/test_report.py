@@ -26,7 +26,7 @@ from bpjax.cli.train import Options as TrainOptions
 from bpjax.errors import ResultsError
 from bpjax.report import figures, report, write_report
 from bpjax.report.command import repeat
-from bpjax.report.words import printable, pvalue, rate
+from bpjax.report.words import pvalue, rate
 from bpjax.run_folder import claim, load, save
 from bpjax.sweeps import files
 from bpjax.sweeps.chunks import pack, seal_of
@@ -35,6 +35,7 @@ from bpjax.sweeps.identity import as_stored, fingerprint
 from bpjax.sweeps.plan import make_plan
 from bpjax.sweeps.run import environment, run_plan
 from bpjax.tasks import TASKS, xor
+from bpjax.text import printable
 from bpjax.training import plan_run, train_plan
 
 CAP = 1200

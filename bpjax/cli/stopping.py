@@ -86,7 +86,7 @@ def check() -> None:
         raise Stopped(_state.came)
 
 
-class politely:  # noqa: N801  (used like a function)
+class politely:
     """A `with` block in which a signal is only noted until `check` is called, or for `GRACE`.
 
     Args:

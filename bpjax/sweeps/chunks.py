@@ -9,9 +9,9 @@ prints what `tail -c 64 FILE` shows. Unlike a digest over names, types, shapes a
 also covers the bytes of the container.
 """
 
-import hashlib
 import io
 import json
+import math
 import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bpjax.errors import ResultsError
+from bpjax.sweeps.sealed import parsed, seal_of
 
 Ranges = NDArray[np.int64]
 """Runs as rows `(start, stop)`, each meaning `start` to `stop - 1`; shape `(num_ranges, 2)`."""
@@ -71,6 +72,10 @@ class DamagedChunk(ResultsError):
             f"damaged chunk {str(self.path)!r} (some of {runs_text([chunk])}): {reason}; "
             "run the same sweep again to recompute it."
         )
+
+
+class RepeatedChunk(DamagedChunk):
+    """An intact chunk of which another has some runs too: two writers were at work."""
 
 
 # ---- ranges of runs -----------------------------------------------------------------------------
@@ -193,8 +198,31 @@ def refuse_overlaps(intact: Sequence[Held]) -> None:
         twice = [(ranges[k + 1, 0], ranges[k : k + 2, 1].min())]
         raise ResultsError(
             f"{runs_text(twice)} are there twice, in {one!r} and {other!r}; "
-            "remove one of the files and run the same sweep again to resume it."
+            "run the same sweep again, which keeps one of them."
         )
+
+
+def without_repetition(intact: Sequence[Held]) -> tuple[list[Held], list[RepeatedChunk]]:
+    """Return chunks of which no two share a run, and the faults of the others.
+
+    Args:
+      intact: in the order of their first runs.
+    """
+    try:
+        refuse_overlaps(intact)
+    except ResultsError:
+        pass
+    else:
+        return list(intact), []
+    kept: list[Held] = []
+    repeated = []
+    for held in sorted(intact, key=lambda held: (held.runs[0, 0], -num_runs_of(held.runs))):
+        both = without(held.runs, without(held.runs, held_by(kept)))
+        if not len(both):
+            kept.append(held)
+        elif chunk := named_chunk(held.path):
+            repeated.append(RepeatedChunk(chunk, f"another chunk has {runs_text(both)} too"))
+    return kept, repeated
 
 
 def runs_text(ranges: Ranges | Sequence[tuple[Any, ...]], most: int = 4) -> str:
@@ -262,11 +290,6 @@ def named_chunk(path: Path) -> Chunk | None:
     return chunk if chunk and chunk.start < chunk.stop else None
 
 
-def seal_of(body: bytes) -> bytes:
-    """Return the seal of a file's other bytes: their sha256 in hexadecimal."""
-    return hashlib.sha256(body).hexdigest().encode()
-
-
 def pack(header: Mapping[str, Any], columns: Mapping[str, np.ndarray]) -> bytes:
     """Return a chunk's bytes, which depend on the arguments only: no clock, no compression.
 
@@ -295,17 +318,50 @@ def check_seal(data: bytes) -> None:
 
 
 def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Return the header and the columns of a chunk.
+    """Return the header and the columns of a chunk; they take no more memory than `data`.
 
     Raises:
       ValueError: if the bytes are not those of an intact chunk; the text is the reason.
     """
     check_seal(data)
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            columns = {name: archive[name] for name in archive.files}
-        return dict(json.loads(columns.pop(_HEADER).tobytes())), columns
+        columns = _arrays(data)
+        header = parsed(columns.pop(_HEADER).tobytes())
+        return dict(header), columns
     except MemoryError:
         raise
-    except Exception as fault:  # sealed by other hands: numpy, zipfile and json raise many kinds
-        raise ValueError(f"it cannot be decoded ({type(fault).__name__})") from fault
+    except Exception as fault:  # sealed by other hands: numpy and zipfile raise many kinds
+        raise ValueError(f"it cannot be decoded ({type(fault).__name__})") from None
+
+
+def _arrays(data: bytes) -> dict[str, np.ndarray]:
+    """Return the members of an archive that `pack` could have written: nothing is expanded."""
+    arrays = {}
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = archive.infolist()
+        if sum(member.file_size for member in members) > len(data):
+            raise ValueError("members share bytes, or are compressed")
+        for member in members:
+            if member.compress_type != zipfile.ZIP_STORED or member.filename in arrays:
+                raise ValueError("a member is compressed, or there twice")
+            arrays[member.filename] = _array(archive.read(member))
+    return {_without_suffix(name): array for name, array in arrays.items()}
+
+
+def _without_suffix(name: str) -> str:
+    if not name.endswith(".npy") or not name.isprintable():
+        raise ValueError("a member is no array")
+    return name.removesuffix(".npy")
+
+
+def _array(data: bytes) -> np.ndarray:
+    """Return an array, but only one as large as it says and of a type that columns have."""
+    file = io.BytesIO(data)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("another version of the format")
+    shape, in_columns, dtype = np.lib.format.read_array_header_1_0(file)
+    if in_columns or dtype.kind not in "biufU" or not dtype.itemsize:
+        raise ValueError("a type that no column has")
+    if math.prod(shape) * dtype.itemsize != len(data) - file.tell():
+        raise ValueError("another size than its shape says")
+    return np.frombuffer(data, dtype, offset=file.tell()).reshape(shape)

@@ -143,11 +143,13 @@ def run_plan(
     on_progress: OnProgress | None = None,
     num_devices: int | None = None,
     check: Callable[[], None] = go_on,
+    only_damaged: bool = False,
 ) -> SweepResult:
     """Train what is missing of a plan.
 
     Arguments and result as for `sweep`; `check` is called now and then while the devices are
-    awaited, and may raise to stop.
+    awaited, and may raise to stop. With `only_damaged` just the runs that damaged chunks of `out`
+    held are trained, and the result has those that are there then.
     """
     if num_devices is not None:
         whole_number("num_devices", num_devices, 1, jax.local_device_count())
@@ -157,7 +159,7 @@ def run_plan(
         if out is None:
             return _run_in_memory(plan, mesh, meter)
         plan.check_named()
-        return _run_in_folder(plan, out, mesh, meter)
+        return _run_in_folder(plan, out, mesh, meter, only_damaged)
 
 
 def _run_in_memory(plan: Plan, mesh: Mesh, meter: "_Meter") -> SweepResult:
@@ -167,7 +169,7 @@ def _run_in_memory(plan: Plan, mesh: Mesh, meter: "_Meter") -> SweepResult:
 
 
 def _run_in_folder(
-    plan: Plan, out: str | PathLike[str], mesh: Mesh, meter: "_Meter"
+    plan: Plan, out: str | PathLike[str], mesh: Mesh, meter: "_Meter", only_damaged: bool
 ) -> SweepResult:
     recorded = environment(mesh.size, plan.fallback)
     with SweepFolder.open_for_writing(out, plan.identity(), recorded) as folder:
@@ -176,14 +178,20 @@ def _run_in_folder(
             warnings.warn(
                 f"{fault.path} is damaged and computed again: {fault.reason}", stacklevel=4
             )
+        folder.remove_repeated(damaged)
         for chunk in intact:
             meter.add(folder.read_chunk(chunk.path).columns)
         todo = missing_ranges(held_by(intact), plan.runs.start, plan.runs.stop)
+        if only_damaged:
+            bounds = as_ranges([(fault.start, fault.stop) for fault in damaged])
+            todo = without(todo, without(todo, bounds))
         _train(plan, todo, mesh, meter, lambda content: folder.publish_chunk(*content))
         folder.remove_damaged(damaged)
-        timing = meter.timing() if len(todo) else recorded_timing(folder.path)
-        result = SweepResult(read_runs(out), timing, plan.fallback)
-        folder.write_summary(result.summary())
+        timing = meter.timing() if len(todo) else recorded_timing(folder)
+        table = read_runs(out, allow_partial=only_damaged)
+        result = SweepResult(table, timing, plan.fallback)
+        if not len(missing_ranges(table.held, plan.runs.start, plan.runs.stop)):
+            folder.write_summary(result.summary())
     return result
 
 

@@ -32,6 +32,7 @@ from bpjax.sweeps.counts import added_up
 from bpjax.sweeps.files import publish
 from bpjax.sweeps.folder import Survey, SweepFolder
 from bpjax.sweeps.identity import differences, fingerprint, seeds_text
+from bpjax.sweeps.manifest import FileFault
 
 __all__ = [
     "Chunk",
@@ -85,19 +86,21 @@ class VerifyReport(NamedTuple):
     Args:
       num_chunks: intact chunk files.
       num_runs: runs in them.
-      damaged: the files that are not intact.
+      damaged: the chunk files that are not intact.
       missing: ranges `(start, stop)` of runs that no intact file holds.
+      faults: other files that are not intact: `sweep.json`, its copy, `summary.json`.
     """
 
     num_chunks: int
     num_runs: int
     damaged: tuple[Damage, ...]
     missing: tuple[tuple[int, int], ...]
+    faults: tuple[FileFault, ...]
 
     @property
     def ok(self) -> bool:
-        """Whether every run is there, once, in an intact file."""
-        return not self.damaged and not self.missing
+        """Whether every run is there, once, in an intact file, and so is all else."""
+        return not self.damaged and not self.missing and not self.faults
 
 
 def read_runs(*paths: str | PathLike[str], allow_partial: bool = False) -> RunTable:
@@ -112,6 +115,8 @@ def read_runs(*paths: str | PathLike[str], allow_partial: bool = False) -> RunTa
         missing.
     """
     folders = [SweepFolder.open_for_reading(path) for path in paths]
+    for folder in folders:
+        folder.warn_of_faults()
     places = [folder.path.resolve() for folder in folders]
     for folder, place in zip(folders, places, strict=True):
         if places.count(place) > 1:
@@ -124,7 +129,6 @@ def read_runs(*paths: str | PathLike[str], allow_partial: bool = False) -> RunTa
     refuse_overlaps(intact)
     if not chunks:
         raise ResultsError(f"{_names(folders)}: no run is finished yet.")
-    _refuse_different_columns(chunks)
     table = table_of(identity, list(chunks.values()))
     if not allow_partial:
         _refuse_missing(folders, table.identity, held_by(intact))
@@ -139,7 +143,7 @@ def table_of(identity: Mapping[str, Any], parts: Sequence[Content]) -> RunTable:
       parts: with columns alike and no run twice.
     """
     held = without(np.concatenate([part.runs for part in parts]), as_ranges([]))
-    if identity.get("rows") == "counts":
+    if identity["rows"] == "counts":
         return RunTable(identity, _counted(parts, identity["seeds"]["count"]), held)
     num_runs = num_runs_of(held)
     columns = {
@@ -167,7 +171,7 @@ def verify(path: str | PathLike[str]) -> VerifyReport:
     """Check every file of a results folder, and that every run is there once.
 
     Raises:
-      ResultsError: if the folder cannot be read at all, or two intact chunks share a run.
+      ResultsError: if the folder cannot be read at all.
     """
     folder = SweepFolder.open_for_reading(path)
     intact, damaged = folder.survey()
@@ -177,7 +181,16 @@ def verify(path: str | PathLike[str]) -> VerifyReport:
         num_runs=num_runs_of(held),
         damaged=tuple(_damage(folder, fault) for fault in damaged),
         missing=tuple(map(tuple, missing_ranges(held, *folder.bounds).tolist())),
+        faults=(*folder.faults, *_faults_of_summary(folder)),
     )
+
+
+def _faults_of_summary(folder: SweepFolder) -> list[FileFault]:
+    try:
+        folder.read_summary()
+    except ValueError as fault:
+        return [FileFault(folder.path / "summary.json", str(fault))]
+    return []  # where it is not there it can be made again
 
 
 def _damage(folder: SweepFolder, fault: DamagedChunk) -> Damage:
@@ -219,17 +232,3 @@ def _refuse_missing(
         raise ResultsError(
             f"{_names(folders)} are {len(shards)} of {shards[0]['count']} shards; name all of them."
         )
-
-
-def _refuse_different_columns(chunks: Mapping[Path, Content]) -> None:
-    first, *others = chunks
-    for path in others:
-        if _kinds(chunks[path].columns) != _kinds(chunks[first].columns):
-            raise ResultsError(
-                f"{str(path)!r} and {str(first)!r} have different columns; "
-                "remove one of the files and run the same sweep again to resume it."
-            )
-
-
-def _kinds(columns: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    return {name: (column.dtype, column.shape[1:]) for name, column in columns.items()}
