@@ -13,6 +13,7 @@ import warnings
 from bpjax.cli import stopping
 from bpjax.cli.stopping import INTERRUPTED, Stopped
 from bpjax.errors import ResultsError, SettingError
+from bpjax.text import printable
 from bpjax.version import __version__
 
 TYPE_CHECKING = False  # `typing` takes as long as all the rest
@@ -136,9 +137,9 @@ def _option(setting: str) -> str:
 
 
 def _complain(sentence: str) -> int:
-    print(f"bpjax: {sentence}", file=sys.stderr)
+    print(f"bpjax: {printable(sentence)}", file=sys.stderr)
     return BAD_INPUT
 
 
 def _show_warning(message: Any, *rest: Any) -> None:
-    print(f"bpjax: {message}", file=sys.stderr)
+    print(f"bpjax: {printable(str(message))}", file=sys.stderr)
