@@ -1,4 +1,4 @@
-"""Memory is asked for before it is taken (trust P11): what is needed, what there is, what is said."""
+"""Memory is asked for before it is taken (trust P11): what is needed, and what there is."""
 
 import os
 import subprocess
