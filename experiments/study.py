@@ -17,7 +17,7 @@ from bpjax.task import Task
 HERE = Path(__file__).parent
 
 
-def results_folder(name: str, num_runs: int, published_runs: int) -> Path:
+def results_folder(name: str, num_runs: int | str, published_runs: int | str) -> Path:
     """Return where the results go: only the published number of runs may replace the published.
 
     Example:
