@@ -1,4 +1,4 @@
-"""P5: the same seeds in every order, accident, chunk, shard and number of devices: the same bits."""
+"""P5: the same seeds in every order, chunk, shard, on more devices, resumed: the same bits."""
 
 from collections import Counter
 from typing import Any

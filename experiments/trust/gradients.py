@@ -21,12 +21,12 @@ def measure(full: bool) -> dict[str, Any]:
         for oracle in ("versus_jax", "versus_numpy", "versus_differences")
     }
     # The quick tests of every day run these mutations anyway.
-    mutations = suite.tests("tests/test_mutations.py") if full else suite.Verdict(0, ())
+    mutations = suite.judged("tests/test_mutations.py") if full else suite.Verdict(0, ())
     return {
         "tried": len(checks) + mutations.tests,
         "failed": len(off) + len(mutations.failed),
-        "words": f"{len(checks)} connections, biases and inputs of {len(tasks)} tasks and of random "
-        f"nets, in float64: the largest relative difference to `jax.grad` is "
+        "words": f"{len(checks)} connections, biases and inputs of {len(tasks)} tasks and of "
+        f"random nets, in float64: the largest relative difference to `jax.grad` is "
         f"{worst['versus_jax']:.1e}, to NumPy {worst['versus_numpy']:.1e}, to central differences "
         f"{worst['versus_differences']:.1e}. {mutations.tests} tests break the equations in one "
         f"place each; {len(mutations.failed)} went unnoticed.",

@@ -21,7 +21,7 @@ HUGE = 3e38
 
 
 def measure(full: bool) -> dict[str, Any]:
-    """Poison lanes with numbers that no recipe takes, then whole sweeps with those that one does."""
+    """Poison lanes with numbers that no recipe takes, then sweeps with those that one does."""
     rng = np.random.default_rng(7)
     tried, broken, failed = 0, 0, []
     for name in TASKS if full else TASKS[:1]:
@@ -43,8 +43,8 @@ def measure(full: bool) -> dict[str, Any]:
         "tried": tried,
         "failed": len(failed),
         "words": f"{tried} blocks and sweeps with learning rates, momenta and weights of inf, NaN "
-        f"or 1e38 in random places: {broken:,} runs broke, every other run has the bits that it "
-        f"has without them, but in {len(failed)}.",
+        f"or 1e38 in random places: {broken:,} runs broke, of the others {len(failed)} "
+        "blocks changed a bit.",
         "off": failed,
     }
 

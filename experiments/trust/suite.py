@@ -20,7 +20,7 @@ class Verdict(NamedTuple):
     failed: tuple[str, ...]
 
 
-def tests(*words: str, at: Path = ROOT, seconds: float = 600) -> Verdict:
+def judged(*words: str, at: Path = ROOT, seconds: float = 600) -> Verdict:
     """Run tests of the repository (or of a copy of it) and count; none found is a failure."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "junit.xml"
@@ -37,7 +37,11 @@ def tests(*words: str, at: Path = ROOT, seconds: float = 600) -> Verdict:
         except subprocess.TimeoutExpired:
             return Verdict(1, ("did not end",))
         cases = list(ElementTree.parse(out).iter("testcase")) if out.exists() else []
-    bad = [c.get("name", "") for c in cases if c.find("failure") is not None or c.find("error") is not None]
+    bad = [
+        c.get("name", "")
+        for c in cases
+        if c.find("failure") is not None or c.find("error") is not None
+    ]
     if not cases or (done.returncode and not bad):
         bad.append(f"pytest ended with code {done.returncode}: {done.stdout[-300:]}")
     return Verdict(len(cases), tuple(bad))
