@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from bpjax.cli import stop_politely
+from bpjax.cli import stopping
 from bpjax.cli.options import Settings, arg, parse, shard, task_variants, whole, with_config
 from bpjax.cli.progress import ProgressLine, duration, rate
 
@@ -69,18 +69,22 @@ def main(words: Sequence[str]) -> int:
     arguments |= {"keep_weights": options.keep_weights, "summary_only": options.summary_only}
     plan = make_plan(variants, **arguments, **settings)
     folder = options.out or default_folder(plan)
+    resume = f"Resume with: {shlex.join(['bpjax', 'sweep', *words])}"
+    at_once = f"stopped at once; what was stored, every few seconds, is in {folder}. {resume}"
+    reached: list[Progress] = []
     try:
-        with ProgressLine() as line, stop_politely() as check:
+        with ProgressLine() as line, stopping.politely(at_once):
 
             def show(at: Progress) -> None:
-                check()
+                reached[:] = [at]
+                stopping.check()
                 line.show(_progress_text(at))
 
-            result = run_plan(plan, folder, show)
+            result = run_plan(plan, folder, show, check=stopping.check)
     except KeyboardInterrupt:
-        again = shlex.join(["bpjax", "sweep", *words])
-        print(f"stopped; finished chunks are in {folder}. Resume with: {again}", file=sys.stderr)
+        print(f"{_where_stopped(reached, folder)}. {resume}", file=sys.stderr)
         raise
+    stopping.say(f"stopped; all runs are in {folder}, but not all that is made of them")
     summary = result.summary()
     if options.json:
         print(json.dumps(summary, indent=2))
@@ -119,6 +123,14 @@ def _histories(plan: Any) -> Any:
     if len(plan.cells) > 1 or plan.summary_only or work > FAN_WORK:
         return None
     return histories_of(first_runs(plan, FAN_RUNS))
+
+
+def _where_stopped(reached: Sequence[Any], folder: str) -> str:
+    """Say what is kept of a stopped sweep, from its last progress if there was any."""
+    if not reached or not reached[-1].runs_done:
+        return "stopped before the first run had ended"
+    done, num_runs = reached[-1].runs_done, reached[-1].num_runs
+    return f"stopped at {done:,} of {num_runs:,} runs, all of them stored in {folder}"
 
 
 def _progress_text(at: Any) -> str:

@@ -20,6 +20,8 @@ from bpjax.numbers import whole_number
 from bpjax.precision import precision_asked
 from bpjax.sweeps import fused, unrolled
 from bpjax.sweeps.devices import device_kind
+from bpjax.sweeps.memory import check_sizes
+from bpjax.sweeps.shape import LARGEST_GRID
 from bpjax.task import CRITERION_SETTINGS, Task, is_grid
 from bpjax.version import __version__
 
@@ -37,9 +39,6 @@ smallest nets at one time (the registers of an H100, counted): a block is severa
 that few of its processors wait for the last. Not measured."""
 ACCELERATOR_BYTES = 2**32
 """What a block may take there, about, with the activations of all its cases."""
-
-LARGEST_GRID = 10_000
-"""Points of a grid; every one is a row of the summary."""
 
 LARGEST_HISTOGRAM = 10_000_000
 """Epochs of the cap up to which outcomes are counted on the device, epoch by epoch."""
@@ -92,6 +91,7 @@ class Plan:
     implementation: str
     fallback: str | None
     block_size: int
+    block_size_asked: bool
     keep_weights: bool
     summary_only: bool
     refill: bool
@@ -163,6 +163,11 @@ class Plan:
 
         A function has no name that lasts: its address is another in the next process.
         """
+        for name, values in self._by_cell.items():
+            texts = values.tolist() if values.dtype.kind == "U" else []
+            if values.dtype.kind not in "biufU" or not all(map(str.isprintable, texts)):
+                rule = "must be numbers or printable text if results go to a folder"
+                raise SettingError(name, rule, values[:3].tolist())
         for cell in self.cells:
             recipe = cell.task.recipe
             if not isinstance(recipe.optimizer, str):
@@ -261,9 +266,10 @@ def make_plan(
 
     single = {name: value for name, value in settings.items() if not is_grid(value)}
     grid = {name: _values(value) for name, value in settings.items() if is_grid(value)}
-    _check_grid(grid)
     variants = (task,) if isinstance(task, Task) else tuple(task)
+    _check_grid(grid)
     _check_variants(variants)
+    _check_points(len(variants) * math.prod(len(values) for values in grid.values()))
     tasks = tuple(variant.with_settings(**single) for variant in variants)
     cells = _cells(tasks, grid)
     for cell in cells:
@@ -274,7 +280,7 @@ def make_plan(
         raise SettingError("keep_weights", "needs one network for all runs", keep_weights)
     _check_shard(shard, len(cells) * seeds)
     implementation, fallback = _choose(implementation, cells, precision)
-    return Plan(
+    plan = Plan(
         tasks=tasks,
         grid=grid,
         cells=cells,
@@ -284,11 +290,14 @@ def make_plan(
         implementation=implementation,
         fallback=fallback,
         block_size=block_size or good_block_size(cells, _platform() == "cpu"),
+        block_size_asked=block_size is not None,
         keep_weights=keep_weights,
         summary_only=summary_only,
         refill=refill,
         shard=None if shard is None else Shard(*shard),
     )
+    check_sizes(plan)
+    return plan
 
 
 def _cells(tasks: tuple[Task, ...], grid: Mapping[str, tuple[Any, ...]]) -> tuple[Cell, ...]:
@@ -411,7 +420,9 @@ def _check_grid(grid: Mapping[str, tuple[Any, ...]]) -> None:
             raise SettingError(name, "must not have a value twice", list(values))
         if name == "max_epochs":
             raise SettingError(name, "must be one number for the whole sweep", list(values))
-    num_points = math.prod(len(values) for values in grid.values())
+
+
+def _check_points(num_points: int) -> None:
     if num_points > LARGEST_GRID:
         raise SettingError("grid", f"must have at most {LARGEST_GRID} points", num_points)
 

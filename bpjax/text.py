@@ -1,0 +1,25 @@
+"""Text that cannot disturb a terminal or a page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def printable(value: Any) -> Any:
+    r"""Return a value from JSON with all its text free of characters that do not print.
+
+    Control characters, halves of surrogate pairs and marks that turn the direction of writing are
+    shown as they would be typed. What is markup in HTML is the template's to escape.
+
+    Example:
+      >>> printable({"a": ["<b>", chr(7), chr(0x202E)]})
+      {'a': ['<b>', '\\x07', '\\u202e']}
+    """
+    if isinstance(value, str):
+        return value if value.isprintable() else "".join(map(_typed, value))
+    if isinstance(value, Mapping):
+        return {printable(key): printable(entry) for key, entry in value.items()}
+    return [printable(entry) for entry in value] if isinstance(value, list) else value
+
+
+def _typed(character: str) -> str:
+    return character if character.isprintable() else repr(character)[1:-1]
