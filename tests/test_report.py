@@ -783,7 +783,7 @@ def test_a_header_that_says_nothing(made, tmp_path, capsys):
     folder = tmp_path / "sweep"
     shutil.copytree(made / "two", folder)
     opened = SweepFolder.open_for_reading(folder)
-    table = opened.read_chunk(chunk_of(folder))
+    table = opened.read_chunk(chunk_of(folder)).columns
     chunk_of(folder).write_bytes(pack({"fingerprint": opened.fingerprint}, table))
     refused([folder], "its header does not say which runs it holds", capsys)
     chunk_of(folder).write_bytes(b"nonsense" + seal_of(b"nonsense"))
