@@ -500,6 +500,9 @@ def test_summary_is_written_and_replaced(tmp_path):
         (tmp_path / "summary.json").write_bytes(sealed({"num_runs": 20}))
         with pytest.raises(ValueError, match="it belongs to another sweep"):
             folder.read_summary()
+        (tmp_path / "summary.json").write_bytes((tmp_path / "sweep.json").read_bytes())
+        with pytest.raises(ValueError, match="it holds no summary"):
+            folder.read_summary()
 
 
 # ---- ranges -------------------------------------------------------------------------------------

@@ -69,10 +69,8 @@ def stamp(file: Path, content: Any) -> None:
 
 def manifest(folder: Path, content: Any) -> None:
     """Write both copies of `sweep.json`, with the right fingerprint, and stamp the chunks anew."""
-    try:
+    with contextlib.suppress(TypeError, ValueError, KeyError):
         content = {**content, "fingerprint": fingerprint(content["identity"])}
-    except (TypeError, ValueError, KeyError):
-        pass
     for name in ("sweep.json", "sweep-copy.json"):
         stamp(folder / name, content)
 
@@ -148,7 +146,7 @@ def forged_chunks(folder: Path) -> Iterator[tuple[str, Callable[[Path], Any]]]:
             for number in (np.iinfo(column.dtype).min, np.iinfo(column.dtype).max):
                 full = np.full_like(column, number)
                 yield f"{key} of {number}", write(pack(header, {**columns, key: full}))
-    yield "another column", write(pack(header, {**columns, "\x1b[31m": columns["seed"]}))
+    yield "another column", write(pack(header, {**columns, "\x1b[31m": columns["epochs"]}))
     for new in NASTY:
         for field in header:
             with contextlib.suppress(ValueError):
