@@ -1,7 +1,6 @@
 """The loop on the host: trains a plan chunk by chunk, stores, resumes, reports progress."""
 
 import dataclasses
-import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
@@ -13,8 +12,9 @@ import numpy as np
 from jax.sharding import Mesh
 
 from bpjax.numbers import whole_number
-from bpjax.precision import FULL, precision_asked
+from bpjax.precision import FULL
 from bpjax.status import Status
+from bpjax.surroundings import pinned, recorded
 from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import device_kind, lane_mesh, loops_are_one_function
 from bpjax.sweeps.plan import Group, Plan, make_plan
@@ -137,24 +137,25 @@ def run_plan(
     if num_devices is not None:
         whole_number("num_devices", num_devices, 1, jax.local_device_count())
     mesh, meter = lane_mesh(num_devices), _Meter(len(plan.runs), on_progress)
-    with jax.enable_x64(plan.precision == "float64"):
+    with pinned(plan.precision):
         if out is None:
             return _run_in_memory(plan, mesh, meter)
-        plan.check_named()
         return _run_in_folder(plan, out, mesh, meter)
 
 
 def _run_in_memory(plan: Plan, mesh: Mesh, meter: "_Meter") -> SweepResult:
     todo = [(plan.runs.start, plan.runs.stop)]
     columns = _joined([chunk for _, _, chunk in _train(plan, todo, mesh, meter)])
-    return SweepResult(RunTable(plan.identity(), columns), meter.timing(), plan.fallback)
+    return SweepResult(
+        RunTable(plan.identity(lasting=False), columns), meter.timing(), plan.fallback
+    )
 
 
 def _run_in_folder(
     plan: Plan, out: str | PathLike[str], mesh: Mesh, meter: "_Meter"
 ) -> SweepResult:
-    recorded = environment(mesh.size, plan.fallback)
-    with SweepFolder.open_for_writing(out, plan.identity(), recorded) as folder:
+    made_by = environment(mesh.size, plan.fallback)
+    with SweepFolder.open_for_writing(out, plan.identity(), made_by) as folder:
         intact, damaged = folder.survey()
         for fault in damaged:
             warnings.warn(
@@ -189,8 +190,7 @@ def environment(num_devices: int | None = None, fallback: str | None = None) -> 
         "versions": {"bpjax": __version__} | {package: version(package) for package in packages},
         "device_kind": device_kind(),
         "num_devices": num_devices or jax.local_device_count(),
-        "xla_flags": os.environ.get("XLA_FLAGS", ""),
-        "matmul_precision": precision_asked() or FULL,
+        **{"matmul_precision": FULL, **recorded()},
         "loops_are_one_function": loops_are_one_function(),
         **({"fallback": fallback} if fallback else {}),
     }

@@ -122,6 +122,7 @@ _TASK = {
     "held_out": (whole, [whole]),
     "criterion": text,
     "recipe": table(_SETTING),
+    "units?": table(text),
 }
 
 IDENTITY: Shape = {
@@ -131,6 +132,10 @@ IDENTITY: Shape = {
     "seeds": {"first": _seed, "count": positive},
     "precision": text,
     "matmul_precision?": text,
+    "jax_settings?": table(text),
+    "cpu?": text,
+    "platform_version?": text,
+    "variables?": table(text),
     "implementation": text,
     "block_size": positive,
     "rows": text,
