@@ -143,9 +143,9 @@ def _is_ours(thing: Any) -> bool:
     if set(METHODS) & set(getattr(thing, "__dict__", {})):
         return False  # put in place of a method, for this one alone
     methods = (inspect.getattr_static(type(thing), name, None) for name in METHODS)
-    functions = [getattr(method, "fget", None) or method for method in methods]
-    written = [type(thing), *filter(inspect.isfunction, functions)]
-    if not all(part.__module__.startswith("bpjax.") for part in written):
+    inner = (getattr(m, "fget", None) or getattr(m, "__func__", None) or m for m in methods)
+    written = [type(thing), *filter(callable, inner)]
+    if not all(getattr(part, "__module__", "").startswith("bpjax.") for part in written):
         return False
     fields = dataclasses.fields(thing) if dataclasses.is_dataclass(thing) else ()
     values = [getattr(thing, field.name) for field in fields]

@@ -65,6 +65,7 @@ PINNED: Mapping[str, Any] = {
     "jax_debug_nans": False,
     "jax_explicit_x64_dtypes": "warn",
     "jax_no_execution": False,
+    "jax_raise_persistent_cache_errors": False,
     "jax_no_tracing": False,
     "jax_thread_guard": False,
     "jax_transfer_guard_device_to_device": "allow",
@@ -108,7 +109,7 @@ jax_persistent_cache_min_compile_time_secs jax_persistent_cache_min_entry_size_b
 jax_pgle_aggregation_percentile jax_pgle_profiling_runs jax_pjrt_client_create_options
 jax_platform_name jax_platforms jax_pprint_use_color
 jax_ragged_dot_use_gpu_pallas_triton_lowering jax_ragged_dot_use_ragged_dot_instruction
-jax_raise_on_ppermute_sort_diff jax_raise_persistent_cache_errors jax_refs_to_pins
+jax_raise_on_ppermute_sort_diff jax_refs_to_pins
 jax_remove_custom_partitioning_ptr_from_cache_key jax_rocm_visible_devices
 jax_send_traceback_to_runtime jax_serialization_version jax_share_binary_between_hosts
 jax_share_binary_between_hosts_timeout_ms jax_sort_devices_by_process_index

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from bpjax.cli.start import check_flags, why_no_start
 from bpjax.errors import ResultsError, SettingError
 from bpjax.version import __version__
 
@@ -64,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning  # type: ignore[assignment]
+            check_flags(command)
             return importlib.import_module(f"bpjax.cli.{command}").main(rest)
     except SettingError as error:
         return _complain(f"{_option(error.setting)} {error.rule}, got {error.value!r}.")
@@ -81,6 +83,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except SystemExit as stop:  # tyro has printed its own help or complaint
         return stop.code if isinstance(stop.code, int) else BAD_INPUT
+    except Exception as fault:
+        if sentence := why_no_start(fault):
+            return _complain(sentence)
+        raise
 
 
 @contextmanager
