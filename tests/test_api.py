@@ -13,9 +13,9 @@ PACKAGE = Path(bpjax.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (  # lowest first: a module imports from its own layer or a lower one
-    {"errors", "numbers", "precision", "status", "units", "version"},
+    {"errors", "numbers", "precision", "status", "surroundings", "traced", "units", "version"},
     {"network"},
-    {"display", "plane"},
+    {"brought", "display", "plane"},
     {"criteria", "loss"},
     {"backprop", "learning", "recurrent"},
     {"task"},

@@ -11,6 +11,7 @@ import sys
 import warnings
 
 from bpjax.cli import stopping
+from bpjax.cli.start import check_flags, why_no_start
 from bpjax.cli.stopping import INTERRUPTED, Stopped
 from bpjax.errors import ResultsError, SettingError
 from bpjax.text import printable
@@ -71,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             check_limits()
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning  # type: ignore[assignment]
+            check_flags(command)
             return importlib.import_module(f"bpjax.cli.{command}").main(rest)
     except SettingError as error:
         return _complain(f"{_option(error.setting)} {error.rule}, got {error.value!r}.")
@@ -94,6 +96,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except SystemExit as stop:  # tyro has printed its own help or complaint
         return stop.code if isinstance(stop.code, int) else BAD_INPUT
+    except Exception as fault:
+        if sentence := why_no_start(fault):
+            return _complain(sentence)
+        raise
 
 
 def check_limits() -> None:
