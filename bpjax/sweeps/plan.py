@@ -15,6 +15,7 @@ import optax
 
 from bpjax.epoch import Program, Settings, program_of, settings_of
 from bpjax.errors import SettingError
+from bpjax.learning import as_spelled, ignores_momentum
 from bpjax.network import NUM_SEEDS_THERE_ARE, parameter_names
 from bpjax.numbers import whole_number
 from bpjax.precision import precision_asked
@@ -260,12 +261,13 @@ def make_plan(
         block_size = whole_number("block_size", block_size, 1, 2**20)
 
     single = {name: value for name, value in settings.items() if not is_grid(value)}
-    grid = {name: _values(value) for name, value in settings.items() if is_grid(value)}
+    grid = {name: _values(name, value) for name, value in settings.items() if is_grid(value)}
     _check_grid(grid)
     variants = (task,) if isinstance(task, Task) else tuple(task)
     _check_variants(variants)
     tasks = tuple(variant.with_settings(**single) for variant in variants)
     cells = _cells(tasks, grid)
+    _check_used(settings, cells)
     for cell in cells:
         _check_precision(cell.task, precision)
         _check_seeds(cell.task, first_seed, seeds)
@@ -305,9 +307,10 @@ def _cells(tasks: tuple[Task, ...], grid: Mapping[str, tuple[Any, ...]]) -> tupl
     return tuple(cells)
 
 
-def _values(grid: Any) -> tuple[Any, ...]:
+def _values(name: str, grid: Any) -> tuple[Any, ...]:
     """Return the values of a grid as Python's own numbers, which JSON and tables can hold."""
-    return tuple(value.item() if isinstance(value, np.generic) else value for value in grid)
+    values = (value.item() if isinstance(value, np.generic) else value for value in grid)
+    return tuple(map(as_spelled, values) if name == "optimizer" else values)
 
 
 def _choose(asked: str, cells: Sequence[Cell], precision: str) -> tuple[str, str | None]:
@@ -425,6 +428,22 @@ def _check_summary_only(summary_only: bool, keep_weights: bool, cells: Sequence[
         if cell.task.recipe.max_epochs > LARGEST_HISTOGRAM:
             rule = f"must be at most {LARGEST_HISTOGRAM} with summary_only"
             raise SettingError("max_epochs", rule, cell.task.recipe.max_epochs)
+
+
+def _check_used(settings: Mapping[str, Any], cells: Sequence[Cell]) -> None:
+    """Raise SettingError for a rate that was asked for and that no rule of the sweep takes."""
+    optimizers = [cell.task.recipe.optimizer for cell in cells]
+    if "momentum" in settings and all(map(ignores_momentum, optimizers)):
+        rule = f"must be left out where the optimizer is {_words_of(optimizers)}: it takes none"
+        raise SettingError("momentum", rule, settings["momentum"])
+    if "learning_rate" in settings and not any(isinstance(each, str) for each in optimizers):
+        rule = "must be left out where the optimizer is a transformation: that has its own"
+        raise SettingError("learning_rate", rule, settings["learning_rate"])
+
+
+def _words_of(optimizers: Sequence[Any]) -> str:
+    words = [each if isinstance(each, str) else "a transformation" for each in optimizers]
+    return " or ".join(dict.fromkeys(words))
 
 
 def _check_shard(shard: tuple[int, int] | None, num_runs: int) -> None:
