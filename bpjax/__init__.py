@@ -5,10 +5,10 @@ starts no backend.
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
 from bpjax.version import __version__
 
+TYPE_CHECKING = False  # `typing` takes as long as all the rest
 if TYPE_CHECKING:
     from bpjax import analysis as analysis
     from bpjax import backprop as backprop
@@ -85,7 +85,7 @@ _MODULES = ("analysis", "backprop", "plots", "printed", "tasks")
 __all__ = ["__version__", *_HOME, *_MODULES]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name in _MODULES:
         return importlib.import_module(f"bpjax.{name}")
     if name in _HOME:

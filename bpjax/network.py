@@ -528,7 +528,7 @@ def init_params(
     Returns:
       Parameters with zeros at masked entries.
     """
-    shape = (len(parameter_names(network)),)
+    shape = (num_entries(network),)
     if initializer.distribution == "uniform":
         draws = jax.random.uniform(key, shape, jnp.float32, minval=-1, maxval=1)
     else:
@@ -542,6 +542,17 @@ def init_params(
         if c.tie is None and c.mask is not None:
             weight[name] = weight[name] * _mask(c, weight[name])
     return Params(weight, bias)
+
+
+def num_entries(network: Network) -> int:
+    """Return how many numbers `Params` hold, masked ones included: the length of `flatten_params`.
+
+    Example:
+      >>> num_entries(layered(2, 1))
+      3
+    """
+    weights = sum(math.prod(network.weight_shape(c)) for c in network.weights.values())
+    return weights + sum(layer.size for layer in network.biases.values())
 
 
 def parameter_names(network: Network) -> list[str]:

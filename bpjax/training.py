@@ -18,11 +18,12 @@ from bpjax.backprop import Activations, at_outputs, backward_pass, forward_pass,
 from bpjax.criteria import cases_right
 from bpjax.epoch import Cases, Program, RunState, as_answered
 from bpjax.errors import SettingError
-from bpjax.network import Network, Params, flatten_params
+from bpjax.network import Network, Params, flatten_params, num_entries
 from bpjax.numbers import whole_number
 from bpjax.status import Status
 from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import lane_mesh
+from bpjax.sweeps.memory import BYTES_PER_NAME, bytes_free, refuse
 from bpjax.sweeps.plan import Plan, check_seed, make_plan
 from bpjax.task import Task, is_grid
 from bpjax.units import UNITS
@@ -30,7 +31,11 @@ from bpjax.units import UNITS
 EPOCHS_PER_CALL = 1024
 """The longest stride: a run that has ended waits for its end."""
 EPOCHS_PER_LOOK = 64
-"""Recorded epochs are evaluated together, so many at a time."""
+"""Recorded epochs are evaluated together, so many at a time; fewer of a net so large that their
+weights would be more than the next."""
+NUMBERS_PER_LOOK = 2**25
+BYTES_PER_NUMBER = 100
+"""Of a history, from the look at it to its line in `history.csv`."""
 
 
 class History(NamedTuple):
@@ -137,7 +142,7 @@ def train(
       record_every: epochs between two entries of the history; the last epoch is always there.
       snapshot_every: epochs between two snapshots of the weights, a multiple of `record_every`;
         None keeps the first and the last.
-      on_progress: called after every 64 recorded epochs, and at the end.
+      on_progress: called after every 64 recorded epochs (fewer of a large net), and at the end.
       **settings: `precision` and `implementation` as for a sweep, and settings of the recipe or
         criterion, see `Task.with_settings`.
 
@@ -175,6 +180,7 @@ def train_plan(
 ) -> Run:
     """Train what `plan_run` laid out; the other arguments as for `train`."""
     check_recording(record_every, snapshot_every)
+    check_history(plan, record_every, snapshot_every)
     with jax.enable_x64(plan.precision == "float64"):
         return _train(plan, record_every, snapshot_every, on_progress)
 
@@ -187,6 +193,28 @@ def check_recording(record_every: int, snapshot_every: int | None) -> None:
         if snapshot_every % record_every:
             rule = f"must be a multiple of record_every {record_every}"
             raise SettingError("snapshot_every", rule, snapshot_every)
+
+
+def check_history(plan: Plan, record_every: int, snapshot_every: int | None) -> None:
+    """Raise SettingError if the longest run of a plan would keep more than fits into memory."""
+    task, itemsize = plan.tasks[0], np.dtype(plan.precision).itemsize
+    network, cap = task.network, task.recipe.max_epochs
+    columns = 4 + len(network.weights) + len(network.biases) + 2 * len(network.computed_layers)
+    entry = columns * BYTES_PER_NUMBER / record_every
+    weights = num_entries(network)
+    if snapshot_every is not None:
+        entry += 2 * weights * itemsize / snapshot_every  # one by one, and as one table
+    names, free = weights * BYTES_PER_NAME, bytes_free(1, of_host=True)
+    if free is None or names + cap * entry <= free:
+        return
+    if names > free // 2:
+        refuse(plan, task, names, free)
+    most = int((free - names) / entry)
+    every = f"an entry every {record_every} epochs"
+    if snapshot_every is not None:
+        every += f" and all weights every {snapshot_every}"
+    rule = f"must be at most {most:,} here: with {every} the history of a run fills the memory"
+    raise SettingError("max_epochs", rule, cap)
 
 
 def _train(
@@ -247,6 +275,8 @@ class _Recorder:
         self.task, self.program = task, program
         self.cases = Cases(*task.cases(program.dtype))
         self.snapshot_every, self.on_progress = snapshot_every, on_progress
+        most = NUMBERS_PER_LOOK // num_entries(program.network)
+        self.epochs_per_look = max(1, min(EPOCHS_PER_LOOK, most))
         self.tolerance = task.criterion.threshold if task.criterion.kind == "tolerance" else 0.5
         self.waiting: list[tuple[int, Params]] = []
         self.parts: list[History] = []
@@ -256,7 +286,7 @@ class _Recorder:
     def add(self, epoch: int, params: Params, trained: Any) -> None:
         self.waiting.append((epoch, params))
         self.trained = trained
-        if len(self.waiting) == EPOCHS_PER_LOOK:
+        if len(self.waiting) == self.epochs_per_look:
             self._look()
 
     def finish(self) -> tuple[History, Snapshots]:
@@ -270,7 +300,7 @@ class _Recorder:
     def _look(self) -> None:
         epochs, params = zip(*self.waiting, strict=True)
         self.waiting = []
-        filled = [*params, *[params[-1]] * (EPOCHS_PER_LOOK - len(params))]
+        filled = [*params, *[params[-1]] * (self.epochs_per_look - len(params))]
         seen = _observe(self.program, self.cases, self.tolerance, self.trained, filled)
         *columns, weights = jax.tree.map(lambda a: np.asarray(a)[: len(epochs)], seen)
         self.parts.append(History(np.array(epochs), *columns))

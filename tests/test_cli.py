@@ -26,6 +26,7 @@ import bpjax.gradient_check
 import bpjax.sweeps.run
 import bpjax.training
 from bpjax.cli import COMMANDS, main
+from bpjax.cli.stopping import Stopped
 from bpjax.sweeps.export import table_bytes
 from bpjax.sweeps.store import SweepFolder, read_runs
 
@@ -685,15 +686,13 @@ def test_check_prints_a_table_and_fails_if_anything_is_off(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("stop", "code"), [(KeyboardInterrupt, 130), ("Terminated", 143)], ids=["ctrl-c", "sigterm"]
+    ("stop", "code"),
+    [(KeyboardInterrupt(), 130), (Stopped(signal.SIGTERM), 143)],
+    ids=["ctrl-c", "sigterm"],
 )
 def test_a_stopped_sweep_says_how_to_resume(stop, code, capsys, monkeypatch):
-    import bpjax.cli
-
-    error = getattr(bpjax.cli, stop) if isinstance(stop, str) else stop
-
-    def interrupted(*arguments):
-        raise error
+    def interrupted(*arguments, **others):
+        raise stop
 
     monkeypatch.setattr("bpjax.sweeps.run.run_plan", interrupted)
     assert main(["sweep", "xor", "--out", "my results"]) == code
@@ -708,10 +707,11 @@ def test_a_stopped_sweep_says_how_to_resume(stop, code, capsys, monkeypatch):
 LONG = ["sweep", "xor", "--seeds", "8000", "--no-figures", "--momentum", "0.5"]
 LONG += ["--max-epochs", "3000", "--out", "here"]
 IMPATIENT = f"""
-import signal, bpjax.cli, bpjax.sweeps.run
+import signal, sys, bpjax.cli, bpjax.sweeps.run
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a script's background
 bpjax.sweeps.run.SECONDS_PER_CHUNK = 0.0  # a chunk per block: thirty of them
-raise SystemExit(bpjax.cli.main({LONG}))
+sys.argv[1:] = {LONG}
+bpjax.cli.entry_point()
 """
 
 
@@ -767,8 +767,8 @@ def test_a_real_sweep_stops_at_a_signal_and_resumes(number, code, undisturbed, t
 def test_a_signal_that_comes_while_jax_compiles_stops_the_sweep(number, code, tmp_path):
     """An exception out of the handler would strike inside JAX, which drops it or crashes."""
     program = (
-        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from bpjax.cli import main; sys.exit(main(sys.argv[1:]))"
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from bpjax.cli import entry_point; entry_point()"
     )
     words = ["sweep", "parity", "--seeds", "2000000", "--no-figures", "--out"]
     for wait in (0.3, 0.8):

@@ -285,8 +285,8 @@ def test_the_number_of_devices_is_checked():
 
 
 def test_too_little_memory_is_said_before_anything_is_trained(monkeypatch):
-    monkeypatch.setattr(memory, "bytes_free", lambda num_devices: 50_000)
-    words = r"`block_size` is too large: the training program needs .* and 0 MB are free"
+    monkeypatch.setattr(memory, "bytes_free", lambda num_devices, of_host=False: 50_000)
+    words = r"`block_size` is too large: training needs at least .* and 0 MB are free"
     with pytest.raises(SettingError, match=words):
         bpjax.sweep(XOR, 5, block_size=4096)
 

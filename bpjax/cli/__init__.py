@@ -3,17 +3,22 @@
 Nothing here imports JAX until a command needs it, so help and mistakes answer at once.
 """
 
+from __future__ import annotations
+
 import importlib
 import os
-import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
 
+from bpjax.cli import stopping
+from bpjax.cli.stopping import INTERRUPTED, Stopped
 from bpjax.errors import ResultsError, SettingError
 from bpjax.version import __version__
+
+TYPE_CHECKING = False  # `typing` takes as long as all the rest
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
 
 COMMANDS = {
     "tasks": "list the tasks with network, recipe and source",
@@ -27,18 +32,17 @@ COMMANDS = {
     "bench": "time this machine, beside other ways of writing the same training",
 }
 
-BAD_INPUT, INTERRUPTED, TERMINATED = 2, 130, 143
+BAD_INPUT = 2
 
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, to be treated like Ctrl-C."""
+START, START_PER_CORE = 1_400_000_000, 300_000_000
+"""Bytes of address space that JAX, which aborts without, takes before it does anything: measured
+as 1.7 GB with two cores; every further thread has a stack, and an arena of the allocator."""
 
 
 def entry_point() -> None:
-    """Run the command line and leave with its exit code."""
-    code = main()
-    sys.stdout.flush()
-    sys.exit(code)
+    """Run the command line and leave with its exit code, at any moment at SIGINT or SIGTERM."""
+    stopping.install()
+    stopping.leave(main())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,6 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if command not in COMMANDS:
         return _complain(f"COMMAND must be one of {', '.join(COMMANDS)}, got {command!r}.")
     try:
+        if command != "tasks":
+            check_limits()
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning  # type: ignore[assignment]
             return importlib.import_module(f"bpjax.cli.{command}").main(rest)
@@ -72,10 +78,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(
             f"--out: {error}" if command in ("train", "sweep", "explain") else str(error)
         )
-    except Terminated:
-        return TERMINATED
+    except Stopped as stop:
+        return stop.code
     except KeyboardInterrupt:
         return INTERRUPTED
+    except MemoryError as fault:
+        return _complain(str(fault) or "there is not enough memory for this.")
+    except RuntimeError as fault:  # as JAX says it
+        if "RESOURCE_EXHAUSTED" not in str(fault):
+            raise
+        return _complain("there is not enough memory on the device for this.")
     except BrokenPipeError:  # `bpjax tasks | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -83,36 +95,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return stop.code if isinstance(stop.code, int) else BAD_INPUT
 
 
-@contextmanager
-def stop_politely() -> Iterator[Callable[[], None]]:
-    """Note Ctrl-C and SIGTERM, to be raised where it is safe; a second one kills at once.
-
-    An exception out of a signal handler can strike inside a callback of JAX, which drops it or
-    crashes.
-
-    Yields:
-      A function that raises KeyboardInterrupt or Terminated if a signal has come; to be called
-      between two calls of the device.
-    """
-    came: list[int] = []
-
-    def note(number: int, frame: Any) -> None:
-        came.append(number)
-        signal.signal(number, signal.SIG_DFL)
-
-    def check() -> None:
-        if came:
-            raise Terminated if came[0] == signal.SIGTERM else KeyboardInterrupt
-
-    old = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number, handler in old.items():
-        if handler is not signal.SIG_IGN:  # a shell's background job is to ignore Ctrl-C
-            signal.signal(number, note)
+def check_limits() -> None:
+    """Raise MemoryError if a limit of this process is too tight for JAX, which would abort."""
     try:
-        yield check
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
+        import resource
+    except ImportError:  # not a POSIX system: it limits no single process
+        return
+    needed = START + (os.cpu_count() or 1) * START_PER_CORE
+    limits = {"-v": (resource.RLIMIT_AS, needed), "-d": (resource.RLIMIT_DATA, needed // 2)}
+    for option, (kind, least) in limits.items():
+        bound = resource.getrlimit(kind)[0]
+        if bound != resource.RLIM_INFINITY and bound < least:
+            raise MemoryError(
+                f"this process may use only {bound / 1e6:,.0f} MB (ulimit {option}), and starting "
+                f"takes about {least / 1e6:,.0f} MB here."
+            )
 
 
 def _help() -> str:

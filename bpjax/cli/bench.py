@@ -12,12 +12,13 @@ from bpjax.bench.measure import bench
 from bpjax.bench.record import disagreements, failures
 from bpjax.bench.sizes import ALL_CORES, CASES, FULL, GPU_CASES, QUICK, Budget, Size
 from bpjax.bench.table import render
-from bpjax.cli import stop_politely
+from bpjax.cli import stopping
 from bpjax.cli.options import Words, arg, parse
 from bpjax.cli.progress import ProgressLine
 from bpjax.errors import SettingError
 
 SUITES = ("cpu", "gpu")
+STOPPED = "stopped; nothing is kept of an unfinished bench"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +57,7 @@ def main(words: Sequence[str]) -> int:
         print(f"bpjax: {fault}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("stopped; nothing is kept of an unfinished bench", file=sys.stderr)
+        print(STOPPED, file=sys.stderr)
         raise
     if isinstance(record, str):
         print(f"Nothing was measured. {record}.")
@@ -84,13 +85,13 @@ def _write(record: Mapping[str, Any], path: Path, draw: bool) -> None:
 
 def _measure(suite: str, sizes: Mapping[str, Size], budget: Budget) -> dict[str, Any] | str:
     """Return the record, or why the suite's device is not there."""
-    with ProgressLine() as line, stop_politely() as check:
+    with ProgressLine() as line, stopping.politely(STOPPED):
 
         def tell(text: str) -> None:
-            check()
+            stopping.check()
             line.show(text)
 
-        with both_workers(suite, check) as workers:
+        with both_workers(suite, stopping.check) as workers:
             if suite == "gpu" and (why := workers[ALL_CORES].ask("why_no_gpu")) is not None:
                 return why
             return bench(workers, suite, sizes, budget, tell)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from bpjax.cli import stop_politely
+from bpjax.cli import stopping
 from bpjax.cli.options import Settings, arg, parse, single_task, whole, with_config
 from bpjax.cli.progress import ProgressLine
 
@@ -48,10 +48,10 @@ def main(words: Sequence[str]) -> int:
     plan = plan_run(task, seed, **{"precision": "float64"} | settings)
     with explained("create", out.parent):
         make_folders(out.parent)
-    with ProgressLine() as line, stop_politely() as check:
+    stopping.say("stopped; nothing is kept of an unfinished run")
+    with ProgressLine() as line:
 
         def show(at: Glance) -> None:
-            check()
             line.show(f"epoch {at.epoch:,} of at most {at.max_epochs:,} | loss {at.loss:.4g}")
 
         run = train_plan(plan, snapshot_every=1, on_progress=show)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from bpjax.cli import stop_politely
+from bpjax.cli import stopping
 from bpjax.cli.options import Settings, arg, parse, shard, task_variants, whole, with_config
 from bpjax.cli.progress import ProgressLine, duration, rate
 
@@ -69,18 +69,20 @@ def main(words: Sequence[str]) -> int:
     arguments |= {"keep_weights": options.keep_weights, "summary_only": options.summary_only}
     plan = make_plan(variants, **arguments, **settings)
     folder = options.out or default_folder(plan)
+    again = shlex.join(["bpjax", "sweep", *words])
+    stored = f"finished chunks are in {folder}. Resume with: {again}"
     try:
-        with ProgressLine() as line, stop_politely() as check:
+        with ProgressLine() as line, stopping.politely(f"stopped at once; {stored}"):
 
             def show(at: Progress) -> None:
-                check()
+                stopping.check()
                 line.show(_progress_text(at))
 
-            result = run_plan(plan, folder, show)
+            result = run_plan(plan, folder, show, check=stopping.check)
     except KeyboardInterrupt:
-        again = shlex.join(["bpjax", "sweep", *words])
-        print(f"stopped; finished chunks are in {folder}. Resume with: {again}", file=sys.stderr)
+        print(f"stopped; {stored}", file=sys.stderr)
         raise
+    stopping.say(f"stopped; all runs are in {folder}, but not all that is made of them")
     summary = result.summary()
     if options.json:
         print(json.dumps(summary, indent=2))

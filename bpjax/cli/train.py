@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from bpjax.cli import stop_politely
+from bpjax.cli import stopping
 from bpjax.cli.options import Settings, arg, parse, single_task, whole, with_config
 from bpjax.cli.progress import ProgressLine
 
@@ -52,18 +52,19 @@ def main(words: Sequence[str]) -> int:
 
     from bpjax.run_folder import claim, default_folder, save
     from bpjax.sweeps.devices import keep_compiled_programs, use_all_cpu_cores
-    from bpjax.training import Glance, check_recording, plan_run, train_plan
+    from bpjax.training import Glance, check_history, check_recording, plan_run, train_plan
 
     use_all_cpu_cores()
     keep_compiled_programs()
 
     check_recording(record_every, snapshot_every)
     plan = plan_run(task, seed, **settings)
+    check_history(plan, record_every, snapshot_every)
     folder = claim(options.out or default_folder(plan), plan)
-    with ProgressLine() as line, stop_politely() as check:
+    stopping.say("stopped; nothing is kept of an unfinished run")
+    with ProgressLine() as line:
 
         def show(at: Glance) -> None:
-            check()
             line.show(
                 f"epoch {at.epoch:,} of at most {at.max_epochs:,} | loss {at.loss:.4g} | "
                 f"{at.num_right} of {at.num_cases} cases right | "
@@ -72,6 +73,7 @@ def main(words: Sequence[str]) -> int:
 
         run = train_plan(plan, record_every, snapshot_every, show)
     outcome = save(run, folder, plan)
+    stopping.say(f"stopped; the run is in {folder}, but not all figures")
     if options.json:
         print(json.dumps(outcome, indent=2))
     else:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -10,12 +10,13 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
 from bpjax.epoch import Cases
-from bpjax.network import parameter_names
+from bpjax.network import num_entries
 from bpjax.sweeps import lanes, scheduler
 from bpjax.sweeps.memory import check_memory
 from bpjax.sweeps.plan import Group, Plan
 from bpjax.sweeps.roster import roster_of, settings_table
 from bpjax.sweeps.scheduler import Collected, Pool, Queue
+from bpjax.sweeps.unrolled import num_products
 
 LARGEST_CALL = 2**30
 """Epochs; counted in 32 bits."""
@@ -28,7 +29,15 @@ estimate, of reading and writing a million runs a few times."""
 MOST_IDLE = 0.05
 """Share of their epochs that lanes may wait for the end of a stride."""
 FIRST_CALL = 16
-"""Epochs of the first call that makes any."""
+"""Epochs of the first call that makes any, at most."""
+FIRST_WORK = 10**8
+"""And what it may cost: lanes of a device times cases times weights, about a tenth of a second."""
+LONG_CALL, LOOK = 0.1, 0.002
+"""Seconds of a call that is not just waited for, and between two looks whether it is over."""
+
+
+def go_on() -> None:
+    """Find no reason to stop."""
 
 
 class Crew:
@@ -40,7 +49,9 @@ class Crew:
       plan: the sweep.
       group: the part of it that the runs belong to.
       mesh: the devices over which the lanes are laid.
-      seconds_per_call: how long a call should take: the wait after Ctrl-C.
+      seconds_per_call: how long a call should take.
+      check: called now and then while the devices are awaited. It may raise to stop: then the call
+        counts as never made, and what had ended before it stands.
 
     Attributes:
       pool: the state of the lanes, on the devices.
@@ -58,9 +69,10 @@ class Crew:
         group: Group,
         mesh: Mesh,
         seconds_per_call: float = 0.25,
+        check: Callable[[], None] = go_on,
     ):
         self.plan, self.group, self.mesh = plan, group, mesh
-        self.seconds_per_call = seconds_per_call
+        self.seconds_per_call, self.check = seconds_per_call, check
         self.compiled = scheduler.advance_on(mesh)
         self.layout = scheduler.LAYOUTS[plan.implementation]
         self.cases = self.layout.cases_of(group.task, group.program)
@@ -72,7 +84,7 @@ class Crew:
         self.max_epochs = np.int32(group.task.recipe.max_epochs)
         num_lanes = lanes.num_lanes(plan.block_size)
         self.capacity = plan.block_size * mesh.size
-        numbers = len(parameter_names(group.program.network)) if plan.keep_weights else 1
+        numbers = num_entries(group.program.network) if plan.keep_weights else 1
         self.places = 0 if plan.summary_only else max(PLACES // numbers, 2 * num_lanes)
         blank = np.full(num_lanes * mesh.size, group.start)
         self.pool: Pool = scheduler.empty_pool(
@@ -87,7 +99,10 @@ class Crew:
         self.at_once = self.layout.epochs_at_once(
             group.program, group.task.num_cases, self.platform
         )
-        self.epochs_per_call = self.stride = self._whole_turns(FIRST_CALL)
+        work = num_lanes * num_products(group.program, group.task.num_cases)
+        self.seconds_per_epoch: float | None = None
+        first = min(FIRST_CALL, FIRST_WORK // work)
+        self.epochs_per_call = self.stride = self._whole_turns(max(1, first))
 
     def begin(self, first: int, last: int) -> None:
         """Take up the runs `first` to `last - 1`; the range before must have ended."""
@@ -131,10 +146,14 @@ class Crew:
             stride, rounds = self.stride, max(1, self.epochs_per_call // self.stride)
         arguments = self.next_call(stride, rounds)
         if not self.calls:
-            check_memory(self.compiled, arguments, self.plan.block_size, self.mesh.size)
+            check_memory(
+                self.compiled, arguments, self.plan, self.group.task, self.mesh.size
+            )
         called = time.perf_counter()
-        self.pool, report = jax.block_until_ready(self.compiled(*arguments))
-        on_device = time.perf_counter() - called
+        pool, report = self.compiled(*arguments)
+        self._await(report, stride * rounds)
+        jax.block_until_ready(pool)
+        self.pool, on_device = pool, time.perf_counter() - called
         done = scheduler.collect(report, self.plan.block_size, stride)
         self.taken += done.taken
         self.num_ended += done.num_ended
@@ -204,6 +223,13 @@ class Crew:
         queue = Queue(first.astype(np.int32), length.astype(np.int32), left > length)  # type: ignore[arg-type]
         return scheduler.place(queue, self.mesh)  # type: ignore[no-any-return]
 
+    def _await(self, report: Any, num_epochs: int) -> None:
+        """Wait for the devices; where they take long, looking now and then whether to stop."""
+        if self.seconds_per_epoch is None or num_epochs * self.seconds_per_epoch > LONG_CALL:
+            while not report.num_ended.is_ready():
+                self.check()
+                time.sleep(LOOK)
+
     def _pace(self, made: int, on_device: float) -> None:
         """Choose how long the next call is, and how often lanes are looked after.
 
@@ -211,6 +237,7 @@ class Crew:
           made: epochs that the busiest device made in the last call.
           on_device: seconds that they took.
         """
+        self.seconds_per_epoch = on_device / made
         # The device should have at least as much to do as the host. Carefully upwards.
         wanted = max(self.seconds_per_call, self.seconds - on_device)
         largest = min(8 * self.epochs_per_call, LARGEST_CALL)

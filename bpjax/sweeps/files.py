@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import secrets
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -108,6 +109,9 @@ def lock(folder: Path) -> int | None:
 
 # ---- put together -------------------------------------------------------------------------------
 
+publishing = threading.Lock()
+"""Held while a file is written: who wants to end the process takes it first."""
+
 
 @contextmanager
 def explained(action: str, path: Path) -> Iterator[None]:
@@ -130,7 +134,7 @@ def publish(path: Path, data: bytes) -> None:
       ResultsError: if any step fails; then the temporary file is removed if that can be done.
     """
     temporary = path.parent / f".bpjax-{secrets.token_hex(8)}.tmp"
-    with explained("write", path):
+    with publishing, explained("write", path):
         try:
             with create(temporary) as file:
                 write(file, data)

@@ -21,6 +21,7 @@ from bpjax.numbers import whole_number
 from bpjax.precision import precision_asked
 from bpjax.sweeps import fused, unrolled
 from bpjax.sweeps.devices import device_kind
+from bpjax.sweeps.memory import check_sizes
 from bpjax.task import CRITERION_SETTINGS, Task, is_grid
 from bpjax.version import __version__
 
@@ -93,6 +94,7 @@ class Plan:
     implementation: str
     fallback: str | None
     block_size: int
+    block_size_asked: bool
     keep_weights: bool
     summary_only: bool
     refill: bool
@@ -265,6 +267,7 @@ def make_plan(
     _check_grid(grid)
     variants = (task,) if isinstance(task, Task) else tuple(task)
     _check_variants(variants)
+    _check_points(len(variants) * math.prod(len(values) for values in grid.values()))
     tasks = tuple(variant.with_settings(**single) for variant in variants)
     cells = _cells(tasks, grid)
     _check_used(settings, cells)
@@ -276,7 +279,7 @@ def make_plan(
         raise SettingError("keep_weights", "needs one network for all runs", keep_weights)
     _check_shard(shard, len(cells) * seeds)
     implementation, fallback = _choose(implementation, cells, precision)
-    return Plan(
+    plan = Plan(
         tasks=tasks,
         grid=grid,
         cells=cells,
@@ -286,11 +289,14 @@ def make_plan(
         implementation=implementation,
         fallback=fallback,
         block_size=block_size or good_block_size(cells, _platform() == "cpu"),
+        block_size_asked=block_size is not None,
         keep_weights=keep_weights,
         summary_only=summary_only,
         refill=refill,
         shard=None if shard is None else Shard(*shard),
     )
+    check_sizes(plan)
+    return plan
 
 
 def _cells(tasks: tuple[Task, ...], grid: Mapping[str, tuple[Any, ...]]) -> tuple[Cell, ...]:
@@ -414,7 +420,9 @@ def _check_grid(grid: Mapping[str, tuple[Any, ...]]) -> None:
             raise SettingError(name, "must not have a value twice", list(values))
         if name == "max_epochs":
             raise SettingError(name, "must be one number for the whole sweep", list(values))
-    num_points = math.prod(len(values) for values in grid.values())
+
+
+def _check_points(num_points: int) -> None:
     if num_points > LARGEST_GRID:
         raise SettingError("grid", f"must have at most {LARGEST_GRID} points", num_points)
 

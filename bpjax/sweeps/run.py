@@ -15,8 +15,9 @@ from jax.sharding import Mesh
 from bpjax.numbers import whole_number
 from bpjax.precision import FULL, precision_asked
 from bpjax.status import Status
-from bpjax.sweeps.crew import Crew
+from bpjax.sweeps.crew import Crew, go_on
 from bpjax.sweeps.devices import device_kind, lane_mesh, loops_are_one_function
+from bpjax.sweeps.memory import check_rows
 from bpjax.sweeps.plan import Group, Plan, make_plan
 from bpjax.sweeps.roster import MOST_RUNS
 from bpjax.sweeps.scheduler import Collected
@@ -132,11 +133,17 @@ def run_plan(
     out: str | PathLike[str] | None = None,
     on_progress: OnProgress | None = None,
     num_devices: int | None = None,
+    check: Callable[[], None] = go_on,
 ) -> SweepResult:
-    """Train what is missing of a plan; arguments and result as for `sweep`."""
+    """Train what is missing of a plan.
+
+    Arguments and result as for `sweep`; `check` is called now and then while the devices are
+    awaited, and may raise to stop.
+    """
     if num_devices is not None:
         whole_number("num_devices", num_devices, 1, jax.local_device_count())
-    mesh, meter = lane_mesh(num_devices), _Meter(len(plan.runs), on_progress)
+    check_rows(plan)
+    mesh, meter = lane_mesh(num_devices), _Meter(len(plan.runs), on_progress, check)
     with jax.enable_x64(plan.precision == "float64"):
         if out is None:
             return _run_in_memory(plan, mesh, meter)
@@ -203,7 +210,7 @@ def _train(
         crew = None
         for first, last in _parts(plan, group, todo):
             if crew is None:
-                crew = Crew(plan, group, mesh, SECONDS_PER_CALL)
+                crew = Crew(plan, group, mesh, SECONDS_PER_CALL, meter.check)
             yield from _train_range(crew, first, last, meter)
 
 
@@ -247,8 +254,10 @@ def _joined(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
 class _Meter:
     """Counts what has been done, and tells whoever wants to know."""
 
-    def __init__(self, num_runs: int, on_progress: OnProgress | None):
-        self.num_runs, self.on_progress = num_runs, on_progress
+    def __init__(
+        self, num_runs: int, on_progress: OnProgress | None, check: Callable[[], None]
+    ):
+        self.num_runs, self.on_progress, self.check = num_runs, on_progress, check
         self.runs_done = self.converged = self.runs_made = 0
         self.seed_epochs = self.lane_epochs = 0
         self.compile_seconds = self.run_seconds = 0.0

@@ -52,7 +52,7 @@ def cases_of(task: Task, program: Program) -> ConstantCases:
 
 def why_not(program: Program, num_cases: int) -> str | None:
     """Return why a program cannot be served, None if it can."""
-    size = _size(program, num_cases)
+    size = num_products(program, num_cases)
     if size > LARGEST_PROGRAM:
         return f"cases times weights must be at most {LARGEST_PROGRAM}, not {size}"
     if not getattr(program.loss, "sums_over_units", False):
@@ -64,7 +64,7 @@ def why_not(program: Program, num_cases: int) -> str | None:
 
 def is_faster(program: Program, num_cases: int) -> bool:
     """Return whether a program that is served runs faster here than in `matrix`."""
-    return _size(program, num_cases) <= LARGEST_FASTER
+    return num_products(program, num_cases) <= LARGEST_FASTER
 
 
 def epochs_at_once(program: Program, num_cases: int, platform: str) -> int:
@@ -74,10 +74,10 @@ def epochs_at_once(program: Program, num_cases: int, platform: str) -> int:
     """
     if platform != "gpu":
         return 1
-    return max(1, min(EPOCHS_IN_A_KERNEL, LARGEST_KERNEL // _size(program, num_cases)))
+    return max(1, min(EPOCHS_IN_A_KERNEL, LARGEST_KERNEL // num_products(program, num_cases)))
 
 
-def _size(program: Program, num_cases: int) -> int:
+def num_products(program: Program, num_cases: int) -> int:
     """Return how many products of a weight a program has: every copy of a weight makes its own."""
     network = program.network
     biases = sum(layer.size for layer in network.computed_layers if layer.bias)
