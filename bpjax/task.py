@@ -155,7 +155,7 @@ class Task:
         """Return (inputs, targets) as JAX arrays."""
         return jnp.asarray(self.inputs, dtype), jnp.asarray(self.targets, dtype)
 
-    def with_settings(self, **settings: Any) -> "Task":
+    def with_settings(self, /, **settings: Any) -> "Task":
         """Return this task with some settings of its recipe or criterion replaced.
 
         Args:

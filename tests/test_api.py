@@ -13,7 +13,7 @@ PACKAGE = Path(bpjax.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (  # lowest first: a module imports from its own layer or a lower one
-    {"errors", "named", "numbers", "precision", "resilient", "status", "units", "version"},
+    {"errors", "named", "numbers", "precision", "resilient", "text", "status", "units", "version"},
     {"network"},
     {"display", "plane"},
     {"criteria", "loss"},

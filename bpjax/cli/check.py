@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import tyro
 
 from bpjax.cli.options import parse, whole
+from bpjax.cli.output import say
 from bpjax.errors import SettingError
 
 
@@ -37,26 +38,26 @@ def main(words: Sequence[str]) -> int:
     from bpjax.tasks import TASKS, make_task
 
     tasks = [make_task(name) for name in options.tasks or TASKS]
-    print(
+    say(
         f"{'connection':<26}{'weights':>8}{'largest dE/dw':>15}   "
         "relative difference to jax.grad, NumPy, central differences"
     )
     rows: list[Any] = []
     for task in tasks:
-        print(f"{task.name}, {task.network.describe()}")
+        say(f"{task.name}, {task.network.describe()}")
         rows += _show(check_task(task))
     for seed in range(0 if options.tasks else num_networks):
         problem = random_problem(seed)
-        print(f"random network {seed}, {problem.network.describe()}")
+        say(f"random network {seed}, {problem.network.describe()}")
         rows += _show(check_gradients(*problem))
     num_off = sum(not row.ok for row in rows)
-    print(f"{len(rows)} connections, biases and inputs checked in float64, {num_off} off.")
+    say(f"{len(rows)} connections, biases and inputs checked in float64, {num_off} off.")
     return 1 if num_off else 0
 
 
 def _show(rows: Sequence[Any]) -> Sequence[Any]:
     for row in rows:
-        print(
+        say(
             f"  {row.name:<24}{row.num_parameters:>8}{row.largest_gradient:>15.2e}"
             f"{row.versus_jax:>12.1e}{row.versus_numpy:>10.1e}{row.versus_differences:>10.1e}"
             f"{'' if row.ok else '  OFF'}"

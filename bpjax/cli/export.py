@@ -1,13 +1,13 @@
 """`bpjax export`: the per-run table for other programs."""
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from typing import Annotated
 
 import tyro
 
 from bpjax.cli.options import arg, parse
+from bpjax.cli.output import say, say_raw
 from bpjax.errors import SettingError
 
 
@@ -38,9 +38,9 @@ def main(words: Sequence[str]) -> int:
 
     table = read_runs(*options.folders, allow_partial=options.partial)
     if options.out == "-":
-        sys.stdout.buffer.write(table_bytes(table, options.format))
+        say_raw(table_bytes(table, options.format))
         return 0
     file = options.out or f"{options.folders[0]}/runs.{options.format}"
     export_table(table, file, options.format)
-    print(f"{len(table.columns['seed']):,} runs: {file}")
+    say(f"{len(table.columns['seed']):,} runs: {file}")
     return 0

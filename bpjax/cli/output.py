@@ -4,11 +4,20 @@ Nothing that is said stops a command: it does its work, and its exit code tells 
 words are lost.
 """
 
+from __future__ import annotations
+
 import contextlib
-import io
 import os
+import re
 import sys
-from typing import Any, TextIO
+
+from bpjax.errors import MOST_SHOWN, shown
+from bpjax.text import printable, shortened
+
+TYPE_CHECKING = False  # `typing` takes long to import
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TextIO
 
 LOST_WORDS = 74
 """Exit code where standard output could not be written: EX_IOERR of sysexits.h."""
@@ -17,12 +26,12 @@ _lost: list[OSError] = []
 
 
 def say(text: str = "") -> None:
-    """Write a line to standard output, at once."""
-    say_bytes(f"{text}\n")
+    """Write lines to standard output, at once; what is no text in them, escaped."""
+    say_raw("\n".join(map(printable, text.split("\n"))) + "\n")
 
 
-def say_bytes(content: str | bytes) -> None:
-    """Write to standard output what is written there as it is, at once."""
+def say_raw(content: str | bytes) -> None:
+    """Write to standard output, at once, as it is."""
     if _lost:
         return
     try:
@@ -33,8 +42,13 @@ def say_bytes(content: str | bytes) -> None:
             sys.stdout.buffer.write(content)
         sys.stdout.flush()
     except OSError as fault:
-        _lost.append(fault)
-        _let_go(sys.stdout)
+        lose(fault)
+
+
+def lose(fault: OSError) -> None:
+    """Note that standard output cannot be written."""
+    _lost.append(fault)
+    _let_go(sys.stdout)
 
 
 def warn(text: str, end: str = "\n") -> None:
@@ -46,26 +60,38 @@ def warn(text: str, end: str = "\n") -> None:
         _let_go(sys.stderr)
 
 
+def complain(sentence: str, words: Sequence[str] = ()) -> None:
+    """Say on standard error what is wrong, repeating no more than a little of the command line.
+
+    Args:
+      sentence: one sentence.
+      words: of the command line, which may stand in it.
+    """
+    long = [word for word in words if len(word) > MOST_SHOWN]
+    for word in sorted(long, key=len, reverse=True):
+        sentence = sentence.replace(word, shown(word))
+    parts = re.split("( +)", sentence)
+    warn(f"bpjax: {shortened(printable(''.join(map(shown, parts))), LONGEST_SENTENCE)}")
+
+
+LONGEST_SENTENCE = 1500
+"""Characters: rules that list all choices are long."""
+
+
 def code_after_words(code: int) -> int:
     """Return the exit code of a command that ends with `code`, once all its words are out.
 
     Lost words are a fault of their own, unless it is their reader who has seen enough.
     """
-    say_bytes("")
-    if not _lost or isinstance(_lost[0], BrokenPipeError):
+    say_raw("")
+    if not _lost:
         return code
-    warn(f"bpjax: standard output cannot be written ({_lost[0].strerror}).")
-    return code or LOST_WORDS
-
-
-@contextlib.contextmanager
-def own_words() -> Any:
-    """Begin with no words lost: for tests, which run several commands in one process."""
+    fault = _lost[0]
     _lost.clear()
-    try:
-        yield
-    finally:
-        _lost.clear()
+    if isinstance(fault, BrokenPipeError):
+        return code
+    complain(f"standard output cannot be written ({fault.strerror}).")
+    return code or LOST_WORDS
 
 
 def open_closed_streams() -> None:
@@ -91,7 +117,7 @@ def _let_go(stream: TextIO) -> None:
 
     Python writes what is left when it ends, and would fail then.
     """
-    with contextlib.suppress(OSError, io.UnsupportedOperation):
+    with contextlib.suppress(OSError):  # a stream of a test has no number
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)

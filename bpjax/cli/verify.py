@@ -7,6 +7,7 @@ from typing import Annotated
 import tyro
 
 from bpjax.cli.options import parse
+from bpjax.cli.output import say
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,16 +25,16 @@ def main(words: Sequence[str]) -> int:
 
     report = verify(options.folder)
     for damage in report.damaged:
-        print(
+        say(
             f"damaged: {damage.path} (runs {damage.start} to {damage.stop - 1}, {damage.seeds}): "
             f"{damage.reason}"
         )
     for start, stop in report.missing:
-        print(f"missing: runs {start} to {stop - 1}")
-    print(
+        say(f"missing: runs {start} to {stop - 1}")
+    say(
         f"{report.num_chunks:,} chunks intact, {report.num_runs:,} runs in them, "
         f"{len(report.damaged)} chunks damaged, {len(report.missing)} ranges missing."
     )
     if not report.ok:
-        print("The command that made the sweep, given again, computes what is not there.")
+        say("The command that made the sweep, given again, computes what is not there.")
     return 0 if report.ok else 1
