@@ -1,6 +1,5 @@
 """The two faults a user can cause: a setting outside its rule, and a results folder in the way."""
 
-
 from bpjax.text import printable, shortened
 
 MOST_SHOWN = 200

@@ -388,7 +388,11 @@ class Recipe:
             rule = "must not change during a run unless the optimizer is 'paper'"
             raise SettingError("momentum", rule, str(self.momentum))
         name = name_of(self.optimizer)
-        if name and not OPTIMIZERS[name].rate_may_change and as_schedule(self.learning_rate).changes:
+        if (
+            name
+            and not OPTIMIZERS[name].rate_may_change
+            and as_schedule(self.learning_rate).changes
+        ):
             rule = f"must not change during a run if the optimizer is {name!r}"
             raise SettingError("learning_rate", rule, str(self.learning_rate))
         self._keep("max_epochs", whole_number("max_epochs", self.max_epochs, 1, LARGEST_EPOCH))

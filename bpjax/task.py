@@ -71,9 +71,9 @@ class Task:
       display: how pictures set the units out; no run depends on it.
 
     Raises:
-      SettingError: if inputs or targets do not fit the network, for held-out cases that do not
-        exist, come twice or leave none to train on, for more weight changes than are counted, or
-        for a `Plane` of weights it does not have.
+      SettingError: if inputs or targets do not fit the network or are not finite, for held-out
+        cases that do not exist, come twice or leave none to train on, for more weight changes than
+        are counted, or for a `Plane` of weights it does not have.
     """
 
     name: str
@@ -93,12 +93,13 @@ class Task:
 
     def __post_init__(self) -> None:
         for field in ("inputs", "targets"):
-            object.__setattr__(self, field, np.asarray(getattr(self, field), float))
+            object.__setattr__(self, field, _table(field, getattr(self, field)))
         num_cases = len(self.inputs)
         for field, width in (("inputs", self.network.num_in), ("targets", self.network.num_out)):
             shape = np.shape(getattr(self, field))
             if shape != (num_cases, width):
                 raise SettingError(field, f"must have shape ({num_cases}, {width})", shape)
+            _check_finite(field, getattr(self, field))
         object.__setattr__(self, "held_out", _held_out(self.held_out, num_cases))
         self.recipe.initializer.check(self.network)
         most = MOST_CHANGES // num_cases
@@ -203,6 +204,23 @@ class Task:
                 for field in dataclasses.fields(self.recipe)
             },
         }
+
+
+def _table(field: str, given: Any) -> np.ndarray:
+    try:
+        return np.asarray(given, float)
+    except (TypeError, ValueError):
+        raise SettingError(
+            field, "must be a table of numbers, a row for every case", given
+        ) from None
+
+
+def _check_finite(field: str, table: np.ndarray) -> None:
+    for case, column in np.argwhere(~np.isfinite(table))[:1].tolist():
+        where = f"case {case}, column {column}, counted from 0"
+        raise SettingError(
+            field, f"must be finite numbers, but not so: {where}", table[case, column]
+        )
 
 
 def _held_out(given: Any, num_cases: int) -> int | tuple[int, ...]:

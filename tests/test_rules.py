@@ -21,7 +21,8 @@ def test_a_rule_makes_the_changes_of_its_paper(name):
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name == "rprop" else pytest.mark.slow) for name in TRIALS]
+    "name",
+    [pytest.param(name, marks=[] if name == "rprop" else pytest.mark.slow) for name in TRIALS],
 )
 def test_a_net_learns_as_in_the_paper_for_fifty_epochs(name):
     compared = rules.on_a_net(TRIALS[name], rules.TASKS["xor"](), 0, "matrix")

@@ -87,9 +87,7 @@ def _run(words: list[str]) -> int:
         return bad(f"{_option(error.setting)} {error.rule}, got {value_shown(error.value)}.")
     except ResultsError as error:
         # These only fail on what they write to.
-        return bad(
-            f"--out: {error}" if command in ("train", "sweep", "explain") else str(error)
-        )
+        return bad(f"--out: {error}" if command in ("train", "sweep", "explain") else str(error))
     except Stopped as stop:
         return stop.code
     except KeyboardInterrupt:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from bpjax.cli.options import parse, whole
+from bpjax.cli.options import arg, parse, whole
 from bpjax.cli.output import say
 from bpjax.errors import SettingError
 
@@ -23,14 +23,16 @@ class Options:
         Annotated[tuple[str, ...], tyro.conf.arg(metavar="[TASK ...]", help_behavior_hint="")]
     ] = ()
     """Tasks to check; all of them, and random networks, unless named."""
-    networks: Annotated[str, tyro.conf.arg(metavar="N")] = "20"
+    networks: Annotated[str | None, arg("N", "20, or none beside named tasks")] = None
     """Number of random networks."""
 
 
 def main(words: Sequence[str]) -> int:
     """Print the table; return 1 if any connection is off."""
     options = parse(Options, "check", words)
-    num_networks = whole("networks", options.networks)
+    num_networks = 0 if options.tasks else 20
+    if options.networks is not None:
+        num_networks = whole("networks", options.networks)
     if num_networks < 0:
         raise SettingError("networks", "must be 0 or more", num_networks)
 
@@ -46,7 +48,7 @@ def main(words: Sequence[str]) -> int:
     for task in tasks:
         say(f"{task.name}, {task.network.describe()}")
         rows += _show(check_task(task))
-    for seed in range(0 if options.tasks else num_networks):
+    for seed in range(num_networks):
         problem = random_problem(seed)
         say(f"random network {seed}, {problem.network.describe()}")
         rows += _show(check_gradients(*problem))

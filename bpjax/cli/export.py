@@ -19,7 +19,7 @@ class Options:
         Annotated[tuple[str, ...], tyro.conf.arg(metavar="DIR [DIR ...]")]
     ]
     """Results folders of one sweep."""
-    format: Annotated[str, tyro.conf.arg(metavar="NAME")] = "csv"
+    format: Annotated[str | None, arg("NAME", "as FILE is named, or csv")] = None
     """csv or parquet."""
     out: Annotated[str | None, arg("FILE", "runs.csv or runs.parquet in DIR")] = None
     """File to write; - for standard output."""
@@ -33,14 +33,15 @@ def main(words: Sequence[str]) -> int:
     if not options.folders:
         raise SettingError("DIR", "must name at least one results folder", "none")
 
-    from bpjax.sweeps.export import export_table, table_bytes
+    from bpjax.sweeps.export import export_table, format_of, table_bytes
     from bpjax.sweeps.store import read_runs
 
+    format = format_of(options.out, options.format)
     table = read_runs(*options.folders, allow_partial=options.partial)
     if options.out == "-":
-        say_raw(table_bytes(table, options.format))
+        say_raw(table_bytes(table, format))
         return 0
-    file = options.out or f"{options.folders[0]}/runs.{options.format}"
-    export_table(table, file, options.format)
+    file = options.out or f"{options.folders[0]}/runs.{format}"
+    export_table(table, file, format)
     say(f"{len(table.columns['seed']):,} runs: {file}")
     return 0

@@ -12,7 +12,6 @@ import math
 import tomllib
 import typing
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import tyro
@@ -110,7 +109,7 @@ def parse(command: type[Options], name: str, words: Sequence[str]) -> Options:
     """Parse the words after `bpjax NAME` into the options of a command.
 
     Raises:
-      SettingError: for an option that the command does not have, or that is given twice.
+      SettingError: for an option that is given twice, or empty.
       SystemExit: with 0 after `--help`, with 2 after one sentence on what is wrong with the words.
     """
     _check_options(command, name, words)
@@ -118,7 +117,7 @@ def parse(command: type[Options], name: str, words: Sequence[str]) -> Options:
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            return tyro.cli(command, prog=f"bpjax {name}", args=list(words), config=conf)
+            options = tyro.cli(command, prog=f"bpjax {name}", args=list(words), config=conf)
     except SystemExit as stop:
         if stop.code:
             sentence = shown(_sentence(complaint.getvalue()))
@@ -127,6 +126,10 @@ def parse(command: type[Options], name: str, words: Sequence[str]) -> Options:
     except OSError as fault:  # the help could not be written
         lose(fault)
         raise SystemExit(0) from None
+    for option in options_of(command):
+        if getattr(options, option, None) == "":
+            raise SettingError("TASK" if option == "task" else option, "must not be empty", "")
+    return options
 
 
 def options_of(command: type[Any]) -> dict[str, Any]:
@@ -143,7 +146,7 @@ def options_of(command: type[Any]) -> dict[str, Any]:
 
 
 def _check_options(command: type[Any], name: str, words: Sequence[str]) -> None:
-    """Raise SettingError for an unknown option, or one of which only the last would count."""
+    """Stop at an unknown option, or at one of which only the last would count."""
     known = {f"--{option.replace('_', '-')}": option for option in options_of(command)}
     known |= {"--help": "help"}
     seen: set[str] = set()
@@ -153,8 +156,10 @@ def _check_options(command: type[Any], name: str, words: Sequence[str]) -> None:
         flag = word.partition("=")[0].replace("_", "-")
         if flag not in known:
             near = difflib.get_close_matches(flag[:MOST_SHOWN], known, n=1)
-            rule = f"has no such option{f'; perhaps {near[0]}' if near else ''}"
-            raise SettingError("COMMAND", f"{name} {rule}: see `bpjax {name} --help`", word)
+            perhaps = f" Perhaps {near[0]}?" if near else ""
+            sentence = f"Unrecognized options: {shown(flag)}.{perhaps}"
+            complain(f"{sentence} See `bpjax {name} --help`.", words)
+            raise SystemExit(2)
         if flag in seen and known[flag] not in REPEATABLE:
             raise SettingError(known[flag], "must not be given twice", list(words))
         seen.add(flag)
@@ -203,8 +208,6 @@ def with_config(options: Options) -> Options:
     new: Any = dataclasses.replace(options, settings=settings, **own)  # type: ignore[type-var]
     if new.task is None:
         raise SettingError("TASK", "must be named, here or as `task` in the file of --config", None)
-    if new.out == "":
-        raise SettingError("out", "must not be empty", new.out)
     return new
 
 
@@ -247,11 +250,13 @@ def _of_kind(option: str, kind: Any, value: Any) -> Any:
             raise SettingError(option, "must be true or false", value)
         return value
     if kind == Words:
-        return tuple(_word(option, entry) for entry in value) if _is_list(value) else (
-            _word(option, value),
+        return (
+            tuple(_word(option, entry) for entry in value)
+            if _is_list(value)
+            else (_word(option, value),)
         )
-    if option in ("out", "task") and not isinstance(value, str):
-        raise SettingError(option, "must be text, in quotes", value)
+    if option in ("out", "task") and not (isinstance(value, str) and value):
+        raise SettingError(option, "must be text, in quotes, and not empty", value)
     return _word(option, value)
 
 

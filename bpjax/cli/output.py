@@ -106,8 +106,8 @@ def open_closed_streams() -> None:
         except OSError:
             os.open(os.devnull, flags)  # the lowest free number: this one
     # What is open for reading alone refuses to be written: so lost words are noticed.
-    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)
-    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
     for stream in (sys.stdout, sys.stderr):  # a name that is no text, or a narrow encoding
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 

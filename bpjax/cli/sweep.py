@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 

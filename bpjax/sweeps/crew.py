@@ -146,9 +146,7 @@ class Crew:
             stride, rounds = self.stride, max(1, self.epochs_per_call // self.stride)
         arguments = self.next_call(stride, rounds)
         if not self.calls:
-            check_memory(
-                self.compiled, arguments, self.plan, self.group.task, self.mesh.size
-            )
+            check_memory(self.compiled, arguments, self.plan, self.group.task, self.mesh.size)
         called = time.perf_counter()
         pool, report = self.compiled(*arguments)
         self._await(report, stride * rounds)

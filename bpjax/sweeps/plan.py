@@ -371,6 +371,13 @@ def _check_precision(task: Task, precision: str) -> None:
     """Raise SettingError for a number that `precision` would turn into infinity or zero."""
     with np.errstate(over="ignore", under="ignore"):
         rounded = settings_of(task, precision)
+        cases = {field: getattr(task, field).astype(precision) for field in ("inputs", "targets")}
+    for field, table in cases.items():
+        for case, column in np.argwhere(~np.isfinite(table))[:1].tolist():
+            rule = (
+                f"must be within the range of {precision}, and case {case}, column {column} is not"
+            )
+            raise SettingError(field, rule, getattr(task, field)[case, column])
     exact = settings_of(task, "float64")
     for name, ours, theirs in zip(Settings._fields, rounded, exact, strict=True):
         lost = ~np.isfinite(ours) | ((np.asarray(ours) == 0) & (np.asarray(theirs) != 0))

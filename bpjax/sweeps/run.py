@@ -254,9 +254,7 @@ def _joined(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
 class _Meter:
     """Counts what has been done, and tells whoever wants to know."""
 
-    def __init__(
-        self, num_runs: int, on_progress: OnProgress | None, check: Callable[[], None]
-    ):
+    def __init__(self, num_runs: int, on_progress: OnProgress | None, check: Callable[[], None]):
         self.num_runs, self.on_progress, self.check = num_runs, on_progress, check
         self.runs_done = self.converged = self.runs_made = 0
         self.seed_epochs = self.lane_epochs = 0

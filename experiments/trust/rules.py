@@ -23,8 +23,8 @@ MADE_UP_CHANGES = 400
 LARGEST_DIFFERENCE = 1e-12
 """Relative to the largest weight, or to the largest change."""
 UNDERFLOW = 1e-290
-"""Derivatives below it make no good comparison: XLA takes what is below 2.2e-308 as zero, NumPy does
-not, and to Rprop a zero is not a small number. A run whose weights have grown that far is compared
+"""Derivatives below it make no good comparison: XLA takes what is below 2.2e-308 as zero, NumPy
+does not, and to Rprop a zero is no small number. A run whose weights have grown that far is compared
 up to there."""
 
 Change = Callable[[np.ndarray], np.ndarray]
@@ -237,7 +237,7 @@ def _loss_and_gradient(task: bpjax.Task, weights: np.ndarray) -> tuple[float, np
 
 
 def on_made_up_derivatives(trial: Trial, seed: int) -> float:
-    """Return the largest relative difference of the changes that a sequence of derivatives makes."""
+    """Return the largest relative difference of the changes that made-up derivatives make."""
     settings = trial.settings
     with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
         rates = [_scheduled(settings.get(name, 0.0)) for name in ("learning_rate", "momentum")]
@@ -261,7 +261,7 @@ def _scheduled(value: float | Schedule) -> Any:
 
 
 def _made_up(rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Yield derivatives of 64 weights: some keep their sign, some alternate, some are often zero."""
+    """Yield derivatives of 64 weights: some keep their sign, some alternate, now and then zero."""
     size = 10.0 ** rng.uniform(-12, 2, 64)
     kept = rng.choice([0.0, 0.5, 0.9, 1.0], 64)
     sign = np.ones(64)
