@@ -58,7 +58,7 @@ def loss_histories(
     Args:
       task: what to train.
       seeds: number of seeds.
-      epochs: weight changes after which to record, increasing whole numbers; None for about a
+      epochs: after which to record, increasing whole numbers; None for about a
         hundred from 0 on, spaced by ratio, until the last run has ended.
       **settings: as for `bpjax.sweep`, each with one value.
 

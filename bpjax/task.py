@@ -72,9 +72,9 @@ class Task:
       display: how pictures set the units out; no run depends on it.
 
     Raises:
-      SettingError: if inputs or targets do not fit the network, for held-out cases that do not
-        exist, come twice or leave none to train on, for more weight changes than are counted, or
-        for a `Plane` of weights it does not have.
+      SettingError: if inputs or targets do not fit the network or are not finite, for held-out
+        cases that do not exist, come twice or leave none to train on, for more weight changes than
+        are counted, or for a `Plane` of weights it does not have.
     """
 
     name: str
@@ -94,12 +94,13 @@ class Task:
 
     def __post_init__(self) -> None:
         for field in ("inputs", "targets"):
-            object.__setattr__(self, field, np.asarray(getattr(self, field), float))
+            object.__setattr__(self, field, _table(field, getattr(self, field)))
         num_cases = len(self.inputs)
         for field, width in (("inputs", self.network.num_in), ("targets", self.network.num_out)):
             shape = np.shape(getattr(self, field))
             if shape != (num_cases, width):
                 raise SettingError(field, f"must have shape ({num_cases}, {width})", shape)
+            _check_finite(field, getattr(self, field))
         object.__setattr__(self, "held_out", _held_out(self.held_out, num_cases))
         self.recipe.initializer.check(self.network)
         most = MOST_CHANGES // num_cases
@@ -156,7 +157,7 @@ class Task:
         """Return (inputs, targets) as JAX arrays."""
         return jnp.asarray(self.inputs, dtype), jnp.asarray(self.targets, dtype)
 
-    def with_settings(self, **settings: Any) -> "Task":
+    def with_settings(self, /, **settings: Any) -> "Task":
         """Return this task with some settings of its recipe or criterion replaced.
 
         Args:
@@ -224,6 +225,23 @@ class Task:
         """Return where this task uses what a user brings; arguments as for `describe`."""
         by_case = self.recipe.updates == "case"
         return Setting(self.network, self.num_cases, by_case, precision, lasting)
+
+
+def _table(field: str, given: Any) -> np.ndarray:
+    try:
+        return np.asarray(given, float)
+    except (TypeError, ValueError):
+        raise SettingError(
+            field, "must be a table of numbers, a row for every case", given
+        ) from None
+
+
+def _check_finite(field: str, table: np.ndarray) -> None:
+    for case, column in np.argwhere(~np.isfinite(table))[:1].tolist():
+        where = f"case {case}, column {column}, counted from 0"
+        raise SettingError(
+            field, f"must be finite numbers, but not so: {where}", table[case, column]
+        )
 
 
 def _held_out(given: Any, num_cases: int) -> int | tuple[int, ...]:

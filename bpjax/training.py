@@ -44,7 +44,8 @@ class History(NamedTuple):
     """A run over training; the first axis of every array is the recorded epoch.
 
     Attributes:
-      epoch: weight changes made (epochs, in full-batch training); starts at 0.
+      epoch: epochs made, passes over all cases: one weight change each, or one for each case where
+        weights change after every case; starts at 0.
       loss: the loss E of the task.
       num_right: number of trained cases right, by the criterion's tolerance (0.5 if it has none).
       num_held_out_right: likewise of the cases held out.

@@ -13,7 +13,8 @@ PACKAGE = Path(bpjax.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (  # lowest first: a module imports from its own layer or a lower one
-    {"errors", "numbers", "precision", "status", "surroundings", "traced", "units", "version"},
+    {"errors", "named", "numbers", "precision", "resilient", "status", "surroundings", "text"}
+    | {"traced", "units", "version"},
     {"network"},
     {"brought", "display", "plane"},
     {"criteria", "loss"},
@@ -28,6 +29,7 @@ LAYERS = (  # lowest first: a module imports from its own layer or a lower one
     {"run_folder"},
     {"plots"},
     {"bench", "explain", "report"},
+    {"repair"},
     {"cli"},
 )
 

@@ -139,7 +139,7 @@ BAD = {
     "train xor --learning-rate 1 2": "--learning-rate must be one value for one run, got ",
     "sweep xor --seeds 0": "--seeds must be a whole number from 1 to 2**32, got 0.",
     "sweep xor --seeds 1.5": "--seeds must be a whole number, got '1.5'.",
-    "sweep xor --seeds=": "--seeds must be a whole number, got ''.",
+    "sweep xor --seeds=": "--seeds must not be empty, got ''.",
     "sweep xor --seeds": "--seeds",
     "sweep xor --seeds 2 --first-seed 4294967295": "--seeds must keep all seeds at or below 2**32",
     "sweep xor --first-seed -1": "--first-seed must be a whole number from 0 to 2**32 - 1, got -1.",

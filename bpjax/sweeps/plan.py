@@ -15,6 +15,7 @@ import optax
 from bpjax.brought import UNTOLD, Setting
 from bpjax.epoch import Program, Settings, program_of, settings_of
 from bpjax.errors import SettingError
+from bpjax.learning import as_spelled, ignores_momentum
 from bpjax.network import NUM_SEEDS_THERE_ARE, parameter_names
 from bpjax.numbers import whole_number
 from bpjax.surroundings import recorded
@@ -267,13 +268,14 @@ def make_plan(
         block_size = whole_number("block_size", block_size, 1, 2**20)
 
     single = {name: value for name, value in settings.items() if not is_grid(value)}
-    grid = {name: _values(value) for name, value in settings.items() if is_grid(value)}
+    grid = {name: _values(name, value) for name, value in settings.items() if is_grid(value)}
     variants = (task,) if isinstance(task, Task) else tuple(task)
     _check_grid(grid)
     _check_variants(variants)
     _check_points(len(variants) * math.prod(len(values) for values in grid.values()))
     tasks = tuple(variant.with_settings(**single) for variant in variants)
     cells = _cells(tasks, grid, precision)
+    _check_used(settings, cells)
     for cell in cells:
         _check_precision(cell.task, precision)
         _check_seeds(cell.task, first_seed, seeds)
@@ -321,9 +323,10 @@ def _cells(
     return tuple(cells)
 
 
-def _values(grid: Any) -> tuple[Any, ...]:
+def _values(name: str, grid: Any) -> tuple[Any, ...]:
     """Return the values of a grid as Python's own numbers, which JSON and tables can hold."""
-    return tuple(value.item() if isinstance(value, np.generic) else value for value in grid)
+    values = (value.item() if isinstance(value, np.generic) else value for value in grid)
+    return tuple(map(as_spelled, values) if name == "optimizer" else values)
 
 
 def _choose(asked: str, cells: Sequence[Cell], precision: str) -> tuple[str, str | None]:
@@ -378,6 +381,13 @@ def _check_precision(task: Task, precision: str) -> None:
     """Raise SettingError for a number that `precision` would turn into infinity or zero."""
     with np.errstate(over="ignore", under="ignore"):
         rounded = settings_of(task, precision)
+        cases = {field: getattr(task, field).astype(precision) for field in ("inputs", "targets")}
+    for field, table in cases.items():
+        for case, column in np.argwhere(~np.isfinite(table))[:1].tolist():
+            rule = (
+                f"must be within the range of {precision}, and case {case}, column {column} is not"
+            )
+            raise SettingError(field, rule, getattr(task, field)[case, column])
     exact = settings_of(task, "float64")
     for name, ours, theirs in zip(Settings._fields, rounded, exact, strict=True):
         lost = ~np.isfinite(ours) | ((np.asarray(ours) == 0) & (np.asarray(theirs) != 0))
@@ -443,6 +453,22 @@ def _check_summary_only(summary_only: bool, keep_weights: bool, cells: Sequence[
         if cell.task.recipe.max_epochs > LARGEST_HISTOGRAM:
             rule = f"must be at most {LARGEST_HISTOGRAM} with summary_only"
             raise SettingError("max_epochs", rule, cell.task.recipe.max_epochs)
+
+
+def _check_used(settings: Mapping[str, Any], cells: Sequence[Cell]) -> None:
+    """Raise SettingError for a rate that was asked for and that no rule of the sweep takes."""
+    optimizers = [cell.task.recipe.optimizer for cell in cells]
+    if "momentum" in settings and all(map(ignores_momentum, optimizers)):
+        rule = f"must be left out where the optimizer is {_words_of(optimizers)}: it takes none"
+        raise SettingError("momentum", rule, settings["momentum"])
+    if "learning_rate" in settings and not any(isinstance(each, str) for each in optimizers):
+        rule = "must be left out where the optimizer is a transformation: that has its own"
+        raise SettingError("learning_rate", rule, settings["learning_rate"])
+
+
+def _words_of(optimizers: Sequence[Any]) -> str:
+    words = [each if isinstance(each, str) else "a transformation" for each in optimizers]
+    return " or ".join(dict.fromkeys(words))
 
 
 def _check_shard(shard: tuple[int, int] | None, num_runs: int) -> None:
