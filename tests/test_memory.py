@@ -1,4 +1,4 @@
-"""Memory is asked for before it is taken (trust P11): what is needed, what there is, what is said."""
+"""Memory is asked for before it is taken (trust P11): what is needed, and what there is."""
 
 import os
 import subprocess
@@ -39,7 +39,7 @@ UNBOUNDED = [name for name in TASKS if name in ("xor", "symmetry", "parity", "en
 def test_a_huge_net_is_refused_by_the_name_of_its_option_before_anything_is_made(name, little):
     began = time.monotonic()
     for plan in (make_plan, plan_run):
-        with pytest.raises(SettingError, match="`hidden` is too large: .* free, got 1000000000"):
+        with pytest.raises(SettingError, match=r"`hidden` is too large: .* free, got 1000000000"):
             plan(make_task(name, hidden=HUGE), 5)
     assert time.monotonic() - began < 2
 
