@@ -122,8 +122,8 @@ def measure(full: bool) -> dict[str, Any]:
     groups = list(MUTANTS) if full else list(QUICK)
     tries = [(words, mutant) for words in groups for mutant in MUTANTS[words]]
     with ThreadPoolExecutor(AT_ONCE) as workers:
-        healthy = list(workers.map(lambda words: _fate(words, None), groups))
-        fates = list(workers.map(lambda one: _fate(*one), tries))
+        healthy = list(workers.map(lambda words: fate(words, None), groups))
+        fates = list(workers.map(lambda one: fate(*one), tries))
     sick = [f"unchanged: {fate}" for fate in healthy if fate]
     lived = [
         f"{m.module}: {m.old!r}" for (_, m), fate in zip(tries, fates, strict=True) if not fate
@@ -139,7 +139,7 @@ def measure(full: bool) -> dict[str, Any]:
     }
 
 
-def _fate(words: tuple[str, ...], mutant: Mutant | None) -> str:
+def fate(words: tuple[str, ...], mutant: Mutant | None) -> str:
     """Return the first test that noticed; nothing if the mutant lives."""
     with tempfile.TemporaryDirectory() as place:
         copy = Path(place)
