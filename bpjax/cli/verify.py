@@ -10,6 +10,9 @@ import tyro
 from bpjax.cli.options import parse
 from bpjax.cli.output import say
 
+MOST_RANGES = 20
+"""Missing ranges that are named; a sweep that was killed can leave hundreds, of one run most."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:
