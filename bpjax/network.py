@@ -530,6 +530,10 @@ def init_params(
 
     Returns:
       Parameters with zeros at masked entries.
+
+    Note:
+      The draws are those of JAX's defaults, whatever JAX is set to; inside `jax.jit` of your own
+      they are those that JAX is set to when that is compiled.
     """
     shape = (num_entries(network),)
     if initializer.distribution == "uniform":

@@ -24,7 +24,7 @@ from bpjax.tasks import xor
 ROOT = Path(bpjax.__file__).parents[1]
 MOVERS = {"jax_threefry_partitionable": False, "jax_random_seed_offset": 1}
 """Settings that move every draw of JAX's that is not held."""
-HINDRANCES = {"jax_disable_jit": True, "jax_debug_nans": True, "jax_check_tracer_leaks": True}
+HINDRANCES = {"jax_disable_jit": True, "jax_debug_nans": True, "jax_debug_infs": True}
 """Settings that change or stop a program that is not held."""
 FLAGS = "--xla_cpu_enable_fast_math=true --xla_dump_to=/x"
 
@@ -64,7 +64,6 @@ def test_initial_weights_do_not_move_where_bare_draws_do(name):
     np.testing.assert_array_equal(ours, theirs)
     with set_to({name: MOVERS[name]}):
         np.testing.assert_array_equal(weights(), ours)
-        np.testing.assert_array_equal(jax.jit(weights)(), ours)
         assert (weights(*bare) != theirs).any()
 
 

@@ -129,10 +129,10 @@ class Plan:
             task, recipe = numbered_cell[1].task, numbered_cell[1].task.recipe
             setting = task.setting(self.precision, lasting=False)
             things = task.loss, recipe.initializer, recipe.optimizer
-            key = setting, *map(id, things)
-            brought = told[key] = told.get(key) or setting.brought(*things)
+            if (key := (setting, *map(id, things))) not in told:
+                told[key] = setting.brought(*things)
             program = program_of(task, self.precision, decays)
-            program = dataclasses.replace(program, brought=brought)
+            program = dataclasses.replace(program, brought=told[key])
             return program, task.inputs.tobytes(), task.targets.tobytes(), recipe.max_epochs
 
         groups = []
