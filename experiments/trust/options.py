@@ -314,5 +314,3 @@ def measure(full: bool) -> dict[str, Any]:
         "words": words,
         "faults": found[:20],
     }
-
-
