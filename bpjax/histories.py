@@ -15,6 +15,7 @@ import numpy as np
 from bpjax.errors import SettingError
 from bpjax.learning import LARGEST_EPOCH
 from bpjax.numbers import whole_number
+from bpjax.sweeps.chunks import as_ranges
 from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import lane_mesh
 from bpjax.sweeps.plan import Group, Plan, make_plan
@@ -118,15 +119,16 @@ def _train(
     crew = Crew(plan, group, lane_mesh())
     tables, losses = [], []
     for first in range(group.start, group.stop, crew.capacity):
-        crew.begin(first, min(group.stop, first + crew.capacity))
+        crew.begin(as_ranges([(first, min(group.stop, first + crew.capacity))]))
         losses.append(_record(crew, chosen))
-        tables.append(crew.columns())
+        tables.append(crew.ended().columns)
+        crew.forget()
     columns = {name: np.concatenate([part[name] for part in tables]) for name in tables[0]}
     return columns, np.concatenate(losses)
 
 
 def _record(crew: Crew, chosen: np.ndarray) -> np.ndarray:
-    """Train the runs of a range that all have lanes; return their losses at the chosen epochs."""
+    """Train the runs of a batch that all have lanes; return their losses at the chosen epochs."""
     losses, made = [], 0
     for epoch in chosen.tolist():
         # A run's loss is known once it is judged, at the beginning of the next epoch.
@@ -144,6 +146,7 @@ def _go_on(crew: Crew, num_epochs: int) -> None:
 
 
 def _losses(crew: Crew) -> np.ndarray:
-    """Return the loss of every run in the order of the range: dealt out device by device."""
+    """Return the loss of every run in the order of the batch: dealt out device by device."""
     by_device = np.array(crew.pool.runs.loss).reshape(crew.mesh.size, -1)
-    return by_device.T.reshape(-1)[: crew.stop - crew.first]
+    shares = np.diff(crew.bounds)
+    return np.concatenate([row[:n] for row, n in zip(by_device, shares, strict=True)])

@@ -1,15 +1,17 @@
 """The folder of one run: what it was, its history as a table, its weights.
 
-DIR/run.json      the run's identity and outcome
+DIR/run.json      the run's identity and outcome, the digests of the other files; written last
 DIR/history.csv   one row per recorded epoch
-DIR/weights.npz   snapshots: `epoch`, `weights` (one row each) and the `names` of the columns
+DIR/weights.npz   snapshots: `epoch`, `weights` (one row each) and the `names` of the columns; and a
+                  copy of what `run.json` says
 DIR/figures/      drawn from the above
 """
 
 import csv
+import hashlib
 import io
-import json
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,20 +20,36 @@ import numpy as np
 
 from bpjax.errors import ResultsError
 from bpjax.network import parameter_names
+from bpjax.sweeps.chunks import pack, unpack
 from bpjax.sweeps.files import (
     explained,
+    is_own,
     listing,
-    locked,
     make_folders,
+    probe,
     publish,
-    publish_json,
-    read,
+    read_stored,
+    remove_temporaries,
 )
 from bpjax.sweeps.identity import as_stored, differences, fingerprint
+from bpjax.sweeps.manifest import FORMAT, FileFault, format_fault
 from bpjax.sweeps.plan import Plan
 from bpjax.sweeps.run import environment
-from bpjax.sweeps.shape import ENVIRONMENT, IDENTITY, fault_of, nothing, number, text, whole
+from bpjax.sweeps.sealed import MOST_BYTES, parsed, publish_sealed, unsealed
+from bpjax.sweeps.shape import (
+    ENVIRONMENT,
+    fault_of,
+    fault_of_identity,
+    nothing,
+    number,
+    text,
+    whole,
+)
+from bpjax.sweeps.writer import only_writer
 from bpjax.training import History, Run, Snapshots
+
+_MOST_BYTES = 2**31
+"""Of a history, and of weights."""
 
 
 class SavedRun(NamedTuple):
@@ -54,6 +72,11 @@ class SavedRun(NamedTuple):
     weight_names: tuple[str, ...]
 
 
+def is_run_folder(names: Sequence[str]) -> bool:
+    """Tell whether a folder with these files is that of a run."""
+    return "run.json" in names or "weights.npz" in names
+
+
 def claim(path: str | PathLike[str], plan: Plan) -> Path:
     """Create the folder of the run that `plan` describes, before the long work begins.
 
@@ -74,15 +97,19 @@ def claim(path: str | PathLike[str], plan: Plan) -> Path:
         make_folders(path)
         names = listing(path)
     identity = as_stored(plan.identity())
-    if "run.json" in names:
+    if is_run_folder(names):
         _refuse_another(path, identity)
-    elif names:
+        _refuse_folders(path)
+        probe(path)
+    elif not all(map(is_own, names)):
         raise ResultsError(
             f"{str(path)!r} is not empty and not the folder of a run (it has no run.json); "
             "nothing was written there."
         )
     else:
-        publish_json(path / "run.json", {"identity": identity, "outcome": None})
+        content = {"format": FORMAT, "identity": identity, "outcome": None}
+        with only_writer(path):
+            publish_sealed(path / "run.json", content)
     return path
 
 
@@ -98,51 +125,100 @@ def save(run: Run, path: Path, plan: Plan) -> dict[str, Any]:
     Raises:
       ResultsError: if a file cannot be written.
     """
-    with locked(path):
-        publish(path / "history.csv", _csv(run.history))
-        publish(path / "weights.npz", _npz(run))
-        outcome = {
-            "task": run.task.name,
-            "network": run.task.network.describe(),
-            "criterion": str(run.task.criterion),
-            "seed": run.seed,
-            "status": run.status.name,
-            "epochs": run.epochs,
-            "loss": run.loss if np.isfinite(run.loss) else None,
-            "num_right": int(run.history.num_right[-1]),
-            "num_cases": run.task.num_cases - run.task.num_held_out,
-            "num_held_out_right": int(run.history.num_held_out_right[-1]),
-            "num_held_out": run.task.num_held_out,
-        }
-        made = environment(fallback=plan.fallback)
-        record = {"identity": plan.identity(), "environment": made, "outcome": outcome}
-        publish_json(path / "run.json", record)
+    outcome = {
+        "task": run.task.name,
+        "network": run.task.network.describe(),
+        "criterion": str(run.task.criterion),
+        "seed": run.seed,
+        "status": run.status.name,
+        "epochs": run.epochs,
+        "loss": run.loss if np.isfinite(run.loss) else None,
+        "num_right": int(run.history.num_right[-1]),
+        "num_cases": run.task.num_cases - run.task.num_held_out,
+        "num_held_out_right": int(run.history.num_held_out_right[-1]),
+        "num_held_out": run.task.num_held_out,
+    }
+    record = {
+        "identity": as_stored(plan.identity()),
+        "environment": as_stored(environment(fallback=plan.fallback)),
+        "outcome": as_stored(outcome),
+    }
+    history = _csv(run.history)
+    weights = _npz(run, {**record, "history": _digest(history)})
+    content = {"history.csv": history, "weights.npz": weights}
+    digests = {name: [_digest(data)] for name, data in content.items()}
+    for name, data in content.items():
+        if len(data) > _MOST_BYTES:
+            raise ResultsError(
+                f"cannot write {str(path / name)!r}: it would have more than {_MOST_BYTES:,} bytes;"
+                " record less often."
+            )
+    with only_writer(path) as writer:
+        remove_temporaries(path)
+        if (old := _finished(path)) is not None:  # until all is new, what is there counts as well
+            both = {name: [*old["files"][name], *digests[name]] for name in digests}
+            publish_sealed(path / "run.json", {**old, "files": both})
+        for name, data in content.items():
+            writer.check()
+            publish(path / name, data)
+        publish_sealed(path / "run.json", {"format": FORMAT, **record, "files": digests})
     return outcome
 
 
 def load(path: str | PathLike[str]) -> SavedRun:
     """Return what the folder of a run holds.
 
+    Where `run.json` is damaged, the copy that `weights.npz` holds of it is read, with a warning.
+
     Raises:
       ResultsError: if it is not the folder of a run, the run has not ended, or a file is damaged.
-        The files carry no checksum: what is not a table of the right shape, or does not end as
-        `run.json` says, is found; a changed digit in the middle is not.
     """
     path = Path(path)
-    with explained("read", path):
-        names = listing(path)
-    if "run.json" not in names:
-        raise ResultsError(f"{str(path)!r} is not the folder of a run: it has no run.json.")
-    record = _read_record(path / "run.json")
-    history = _read_history(path / "history.csv")
-    snapshots, weight_names = _read_weights(path / "weights.npz")
-    last = history.epoch[-1], history.num_right[-1], snapshots.epoch[-1]
-    outcome = record["outcome"]
-    if last != (outcome["epochs"], outcome["num_right"], outcome["epochs"]):
-        raise ResultsError(f"{str(path)!r} is damaged: its files do not end as its run.json says.")
+    record, faults = _read_record(path)
+    for fault in faults:
+        warnings.warn(
+            f"{str(fault.path)!r} is not used: {fault.reason}; its copy in weights.npz is, and "
+            "`bpjax verify --repair` mends it",
+            stacklevel=2,
+        )
+    found, others = _read_files(path, record)
+    if others:
+        raise ResultsError(
+            f"{str(others[0].path)!r} is damaged: {others[0].reason}; train the run again to mend "
+            "it."
+        )
+    history, (snapshots, weight_names) = found["history.csv"], found["weights.npz"]
     return SavedRun(
-        record["identity"], record["environment"], outcome, history, snapshots, weight_names
+        record["identity"],
+        record["environment"],
+        record["outcome"],
+        history,
+        snapshots,
+        weight_names,
     )
+
+
+def verify_run(path: str | PathLike[str]) -> tuple[Mapping[str, Any], list[FileFault]]:
+    """Check every file of the folder of a run.
+
+    Returns:
+      The identity of the run, and the faults of its files.
+
+    Raises:
+      ResultsError: if it is not the folder of a run, the run has not ended, or nothing tells which
+        run it is.
+    """
+    record, faults = _read_record(Path(path))
+    return record["identity"], [*faults, *_read_files(Path(path), record)[1]]
+
+
+def mend_record(path: str | PathLike[str]) -> None:
+    """Write `run.json` again from its copy in `weights.npz`, if it is damaged."""
+    path = Path(path)
+    with only_writer(path):
+        record, faults = _read_record(path)
+        if faults:
+            publish_sealed(path / "run.json", record)
 
 
 _OUTCOME = {
@@ -152,31 +228,128 @@ _OUTCOME = {
     "status": lambda value: value in ("CONVERGED", "MAX_EPOCHS", "NONFINITE"),
     "loss": (nothing, number),
 }
+_RECORD = {"environment": ENVIRONMENT, "outcome": _OUTCOME}
+_FILES = {name: [text] for name in ("history.csv", "weights.npz")}
 
 
-def _read_record(file: Path) -> Mapping[str, Any]:
-    with explained("read", file):
-        content = read(file)
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _finished(path: Path) -> Mapping[str, Any] | None:
+    """Return the record of the finished run of a folder, None if there is none to be read."""
     try:
-        record = json.loads(content)
-    except (ValueError, RecursionError):
-        raise ResultsError(f"{str(file)!r} is damaged: it is no JSON.") from None
-    if isinstance(record, dict) and "identity" in record and record.get("outcome", 0) is None:
+        return _read_record(path)[0]
+    except ResultsError:
+        return None
+
+
+def _read_record(path: Path) -> tuple[Mapping[str, Any], list[FileFault]]:
+    """Return what `run.json` says, or else its copy, and the fault of the file.
+
+    Raises:
+      ResultsError: if neither can be read, or the run has not ended.
+    """
+    with explained("read", path):
+        names = listing(path)
+    if not is_run_folder(names):
+        raise ResultsError(f"{str(path)!r} is not the folder of a run: it has no run.json.")
+    file = path / "run.json"
+    record, reason = _record_of(file)
+    if record is not None and record["outcome"] is None:
         raise ResultsError(
-            f"{str(file.parent)!r} holds a run that has not ended; train it again to its end."
+            f"{str(path)!r} holds a run that has not ended; train it again to its end."
         )
-    shape = {"identity": IDENTITY, "environment": ENVIRONMENT, "outcome": _OUTCOME}
-    if fault := fault_of(record, shape, "run"):
-        raise ResultsError(f"{str(file)!r} is damaged: {fault}.")
-    return record
+    if record is not None:
+        return record, []
+    copy = _copy_of_record(path / "weights.npz")
+    if copy is None:
+        raise ResultsError(
+            f"{str(file)!r} is damaged: {reason}, and so is its copy in weights.npz; remove the "
+            "folder and train the run again."
+        )
+    return copy, [FileFault(file, reason)]
 
 
-def _read_history(file: Path) -> History:
-    with explained("read", file):
-        content = read(file)
+def _record_of(file: Path) -> tuple[Mapping[str, Any] | None, str]:
+    """Return what `run.json` says, also of a run that has not ended; or why it says nothing."""
     try:
-        header, *rows = csv.reader(io.StringIO(content.decode()))
-        columns = dict(zip(header, np.array(rows, float).T, strict=True))
+        data = read_stored(file, MOST_BYTES)
+    except FileNotFoundError:
+        return None, "it is not there"
+    except ValueError as fault:
+        return None, str(fault)
+    try:
+        record = unsealed(data)
+    except ValueError as fault:
+        if (old := _old_record(data)) is not None:
+            raise format_fault(file, old, "run") from None
+        return None, str(fault)
+    if record.get("format") != FORMAT:
+        raise format_fault(file, record, "run")
+    if set(record) == {"format", "identity", "outcome"} and record["outcome"] is None:
+        reason = fault_of_identity(record["identity"])
+    else:
+        reason = _fault_of_record(record) or fault_of(record.get("files"), _FILES, "files")
+    return (None, f"it describes no run: {reason}") if reason else (record, "")
+
+
+def _fault_of_record(record: Mapping[str, Any]) -> str | None:
+    fault = fault_of(record, _RECORD, "run") or fault_of_identity(record.get("identity"))
+    if fault or not isinstance(record["identity"]["task"], list):
+        return fault
+    return "it has several tasks"
+
+
+def _old_record(data: bytes) -> Mapping[str, Any] | None:
+    """Return what a `run.json` of format 1 says, which had no seal; None if it is none."""
+    try:
+        record = parsed(data)
+    except ValueError:
+        return None
+    is_old = isinstance(record, dict) and {"identity", "outcome"} <= set(record)
+    return record if is_old and not {"seal", "format"} & set(record) else None
+
+
+def _copy_of_record(file: Path) -> Mapping[str, Any] | None:
+    """Return the copy that `weights.npz` holds of `run.json`, None if it is damaged too."""
+    try:
+        data = read_stored(file, _MOST_BYTES)
+        record, _ = unpack(data)
+    except (FileNotFoundError, ValueError):
+        return None
+    history = record.pop("history", None)
+    if _fault_of_record(record) or not isinstance(history, str):
+        return None
+    files = {"history.csv": [history], "weights.npz": [_digest(data)]}
+    return {"format": FORMAT, **record, "files": files}
+
+
+def _read_files(path: Path, record: Mapping[str, Any]) -> tuple[dict[str, Any], list[FileFault]]:
+    """Return what history and weights hold, by their names, and the faults of those that do not."""
+    found, faults = {}, []
+    for name, decode in (("history.csv", _history_of), ("weights.npz", _weights_of)):
+        try:
+            data = read_stored(path / name, _MOST_BYTES)
+            if _digest(data) not in record["files"][name]:
+                raise ValueError("its bytes do not match its checksum in run.json")
+            found[name] = decode(data, record["outcome"])
+        except FileNotFoundError:
+            faults.append(FileFault(path / name, "it is not there"))
+        except ValueError as fault:
+            faults.append(FileFault(path / name, str(fault)))
+    return found, faults
+
+
+def _history_of(data: bytes, outcome: Mapping[str, Any]) -> History:
+    """Return the history that a table holds; a ValueError says what is wrong with it."""
+    try:
+        if data.count(b"\n") < 2:
+            raise ValueError
+        lines = io.StringIO(data.decode())
+        header = next(csv.reader([lines.readline()]))
+        table = np.loadtxt(lines, delimiter=",", ndmin=2, comments=None)
+        columns = dict(zip(header, table.T, strict=True))
         fields: dict[str, Any] = {name: columns[name] for name in _CURVES}
         for name in ("epoch", "num_right", "num_held_out_right"):
             if not np.all(np.abs(columns[name]) < 2**53):
@@ -187,37 +360,53 @@ def _read_history(file: Path) -> History:
             fields[kind] = {part: columns[name] for part, name in parts.items()}
         if not fields["gradient_size"] or np.any(np.diff(fields["epoch"]) <= 0):
             raise ValueError
-    except (ValueError, KeyError, csv.Error):
-        raise ResultsError(f"{str(file)!r} is damaged: it is no history of a run.") from None
+    except (ValueError, KeyError, StopIteration, csv.Error):
+        raise ValueError("it is no history of a run") from None
+    if not all(map(str.isprintable, header)):
+        raise ValueError("it holds text that does not print")
+    if (fields["epoch"][-1], fields["num_right"][-1]) != (outcome["epochs"], outcome["num_right"]):
+        raise ValueError("it does not end as run.json says")
     return History(**fields)
 
 
-def _read_weights(file: Path) -> tuple[Snapshots, tuple[str, ...]]:
-    with explained("read", file):
-        content = read(file)
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            epoch, weights, names = (archive[key] for key in ("epoch", "weights", "names"))
-        if weights.shape != (*epoch.shape, len(names)) or not len(epoch):
-            raise ValueError
-        numbers = Snapshots(epoch.astype(int), weights.astype(float))
-        return numbers, tuple(map(str, names.tolist()))
-    except MemoryError:
-        raise
-    except Exception:  # numpy and zipfile raise many kinds
-        raise ResultsError(f"{str(file)!r} is damaged: it holds no weights of a run.") from None
+def _weights_of(data: bytes, outcome: Mapping[str, Any]) -> tuple[Snapshots, tuple[str, ...]]:
+    """Return the snapshots that a file holds; a ValueError says what is wrong with it."""
+    _, arrays = unpack(data)
+    if set(arrays) != {"epoch", "weights", "names"}:
+        raise ValueError("it holds no weights of a run")
+    epoch, weights, names = (arrays[key] for key in ("epoch", "weights", "names"))
+    kinds = epoch.dtype.kind + weights.dtype.kind + names.dtype.kind
+    if kinds != "ifU" or names.ndim != 1 or epoch.ndim != 1 or not len(epoch):
+        raise ValueError("it holds no weights of a run")
+    if weights.shape != (len(epoch), len(names)) or np.any(np.diff(epoch) <= 0):
+        raise ValueError("it holds no weights of a run")
+    words = tuple(map(str, names.tolist()))
+    if not all(map(str.isprintable, words)):
+        raise ValueError("it holds text that does not print")
+    if epoch[-1] != outcome["epochs"]:
+        raise ValueError("it does not end as run.json says")
+    return Snapshots(epoch.astype(int), weights.astype(float)), words
 
 
 def _refuse_another(path: Path, identity: Mapping[str, Any]) -> None:
-    file = path / "run.json"
-    with explained("read", file):
-        content = read(file)
-    try:
-        old = dict(json.loads(content)["identity"])
-    except (TypeError, ValueError, KeyError) as fault:
-        raise ResultsError(f"{str(file)!r} is damaged; choose another folder.") from fault
-    if changes := "; ".join(differences(old, identity)):
+    record, reason = _record_of(path / "run.json")
+    if record is None:
+        record = _copy_of_record(path / "weights.npz")
+    if record is None:
+        raise ResultsError(
+            f"{str(path / 'run.json')!r} is damaged: {reason}, and nothing else tells which run it "
+            "is; remove the folder, or choose another."
+        )
+    if changes := "; ".join(differences(record["identity"], identity)):
         raise ResultsError(f"{str(path)!r} holds another run: {changes}. Choose another folder.")
+
+
+def _refuse_folders(path: Path) -> None:
+    """Refuse a folder in the place of a file that will be written at the end."""
+    for name in ("run.json", "history.csv", "weights.npz"):
+        with explained("write", path / name):
+            if (path / name).is_dir():
+                raise ResultsError(f"{str(path / name)!r} is a folder, not a file; move it away.")
 
 
 _CURVES = ("epoch", "loss", "num_right", "num_held_out_right")
@@ -236,8 +425,7 @@ def _csv(history: History) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def _npz(run: Run) -> bytes:
-    buffer = io.BytesIO()
+def _npz(run: Run, record: Mapping[str, Any]) -> bytes:
     names = np.array(parameter_names(run.task.network))
-    np.savez(buffer, epoch=run.snapshots.epoch, weights=run.snapshots.weights, names=names)
-    return buffer.getvalue()
+    epoch = np.asarray(run.snapshots.epoch, np.int64)
+    return pack(record, {"epoch": epoch, "weights": run.snapshots.weights, "names": names})

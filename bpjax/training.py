@@ -21,6 +21,7 @@ from bpjax.errors import SettingError
 from bpjax.network import Network, Params, flatten_params, num_entries
 from bpjax.numbers import whole_number
 from bpjax.status import Status
+from bpjax.sweeps.chunks import as_ranges
 from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import lane_mesh
 from bpjax.sweeps.memory import BYTES_PER_NAME, bytes_free, refuse
@@ -227,7 +228,7 @@ def _train(
     (group,) = plan.groups()
     crew = Crew(plan, group, lane_mesh(num_devices=1))
     recorder = _Recorder(group.task, group.program, snapshot_every, on_progress)
-    crew.begin(plan.runs.start, plan.runs.stop)
+    crew.begin(as_ranges([(plan.runs.start, plan.runs.stop)]))
     run, before = _advance(crew, record_every), -1
     while True:
         if run.epoch > before:

@@ -114,8 +114,8 @@ def _train(
                 refill=lanes == "refilled",
                 shard=(k, shards) if shards > 1 else None,
             )
-            closing = {"SECONDS_PER_CHUNK": 0.0, "DRAIN": 0} if chunks == "many" else {}
-            with mock.patch.dict(vars(run), closing):
+            storing = {"SECONDS_PER_CHUNK": 0.0} if chunks == "many" else {}
+            with mock.patch.dict(vars(run), storing):
                 tables.append(_accidentally(plan, devices, accident != "none"))
     joined = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
     order_of_seeds = np.argsort(joined["seed"])

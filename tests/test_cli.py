@@ -24,6 +24,7 @@ import bpjax.sweeps.run
 import bpjax.training
 from bpjax.cli import COMMANDS, main
 from bpjax.cli.stopping import Stopped
+from bpjax.sweeps.chunks import num_runs_of
 from bpjax.sweeps.export import table_bytes
 from bpjax.sweeps.store import SweepFolder, read_runs
 
@@ -185,7 +186,7 @@ BAD = {
     "train xor --record-every 2 --snapshot-every 3": "--snapshot-every must be a multiple of ",
     "frobnicate": "COMMAND must be one of tasks, check, train, sweep, ",
     "sweep xor --frob": "Unrecognized options: --frob. See `bpjax sweep --help`.",
-    "sweep xor --learing-rate 3": "Unrecognized options: --learing-rate. Perhaps --learning-rate? See `bpjax",
+    "sweep xor --learing-rate 3": "Unrecognized options: --learing-rate. Perhaps --learning-rate?",
     "sweep xor --json 3": "Unrecognized options: 3.",
     "sweep": "TASK",
     "train": "TASK",
@@ -294,7 +295,7 @@ def test_json_alone_is_on_standard_output(capsys):
     python = bpjax.sweep(
         bpjax.tasks.xor(), 10, learning_rate=1.0, init_range=1.0, max_epochs=150
     ).summary()
-    differing = ("seconds", "seed_epochs_per_second")
+    differing = ("seconds", "seed_epochs_per_second", "occupancy")
     assert {**summary, **dict.fromkeys(differing)} == {**python, **dict.fromkeys(differing)}
 
 
@@ -466,24 +467,54 @@ def test_export_writes_a_file_or_standard_output(swept, capsys):
 
 
 def test_a_sweep_that_is_not_finished_is_exported_only_when_asked(capsys, monkeypatch):
-    stop_after_a_chunk(monkeypatch)
+    published = stop_after_a_chunk(monkeypatch)
     with pytest.raises(ZeroDivisionError):
         main(["sweep", "xor", "--seeds", "1100", "--out", "part", *FAST])
     assert main(["export", "part"]) == 2
     assert "missing from 'part'; run the same sweep again" in capsys.readouterr().err
     assert main(["export", "part", "--partial"]) == 0
-    assert re.fullmatch(r"512 runs: part/runs.csv\n", capsys.readouterr().out)
+    assert capsys.readouterr().out == f"{published[0]:,} runs: part/runs.csv\n"
+
+
+def test_counts_are_exported_and_are_a_function_of_the_sweep(capsys, monkeypatch):
+    """However the sweep was cut into chunks, calls and shards: the same file."""
+    words = ["sweep", "xor", "--seeds", "300", "--summary-only", "--no-figures", *FAST]
+    assert main([*words, "--out", "whole"]) == 0
+    monkeypatch.setattr(bpjax.sweeps.run, "SECONDS_PER_CHUNK", 0.0)
+    monkeypatch.setattr("bpjax.sweeps.crew.FIRST_CALL", 7)
+    assert main([*words, "--out", "cut"]) == 0
+    for k in (1, 2):
+        assert main([*words, "--out", f"shard-{k}", "--shard", f"{k}/2"]) == 0
+    capsys.readouterr()
+    exported = []
+    for folders in (["whole"], ["cut"], ["shard-2", "shard-1"]):
+        for format in ("csv", "parquet"):
+            assert main(["export", *folders, "--format", format, "--out", f"out.{format}"]) == 0
+            num_rows = len(read_runs("whole").columns["count"])
+            printed = capsys.readouterr().out
+            assert printed == f"{num_rows:,} outcomes of 300 runs: out.{format}\n"
+        rows = Path("out.csv").read_bytes().splitlines()
+        assert rows[0] == b"status,epochs,count"
+        keys = [(int(epochs), status) for status, epochs, _ in (r.split(b",") for r in rows[1:])]
+        assert len(set(keys)) == len(keys) == num_rows
+        assert [epochs for epochs, _ in keys] == sorted(epochs for epochs, _ in keys)
+        exported.append((Path("out.csv").read_bytes(), Path("out.parquet").read_bytes()))
+    assert exported[0] == exported[1] == exported[2]
 
 
 def stop_after_a_chunk(monkeypatch):
-    """Let the second chunk of a sweep fail to be published."""
-    publish = SweepFolder.publish_chunk
+    """Let every chunk of a sweep but the first fail to be published."""
+    publish, published = SweepFolder.publish_chunk, []
 
-    def once(self, start, *rest):
-        return publish(self, start, *rest) if start == 0 else 1 / 0
+    def once(self, runs, columns):
+        if published:
+            raise ZeroDivisionError
+        published.append(num_runs_of(runs))
+        return publish(self, runs, columns)
 
     monkeypatch.setattr(SweepFolder, "publish_chunk", once)
     monkeypatch.setattr(bpjax.sweeps.run, "SECONDS_PER_CHUNK", 0.0)
+    return published
 
 
 def test_verify_tells_whole_from_damaged_and_missing(swept, capsys):
@@ -496,7 +527,8 @@ def test_verify_tells_whole_from_damaged_and_missing(swept, capsys):
     chunk.write_bytes(whole[:-1])
     assert main(["verify", "swept"]) == 1
     printed = capsys.readouterr().out
-    assert f"damaged: {chunk} (runs 0 to 9, seeds 0 to 9" in printed
+    assert f"damaged: {chunk} (some of runs 0 to 9, seeds 0 to 9" in printed
+    assert "missing: runs 0 to 9\n" in printed
     assert "given again, computes what is not there" in printed
     chunk.unlink()
     assert main(["verify", "swept"]) == 1
@@ -587,18 +619,27 @@ def test_check_prints_a_table_and_fails_if_anything_is_off(capsys, monkeypatch):
     [(KeyboardInterrupt(), 130), (Stopped(signal.SIGTERM), 143)],
     ids=["ctrl-c", "sigterm"],
 )
-def test_a_stopped_sweep_says_how_to_resume(stop, code, capsys, monkeypatch):
-    def interrupted(*arguments, **others):
+@pytest.mark.parametrize(
+    ("num_ended", "where"),
+    [
+        (None, "stopped before the first run had ended"),
+        (0, "stopped before the first run had ended"),
+        (1234, "stopped at 1,234 of 9,000 runs, all of them stored in my results"),
+    ],
+)
+def test_a_stopped_sweep_says_what_is_kept_and_how_to_resume(
+    stop, code, num_ended, where, capsys, monkeypatch
+):
+    def interrupted(plan, folder, show, **others):
+        if num_ended is not None:
+            show(bpjax.sweeps.run.Progress(num_ended, 9000, 0, num_ended, 0, 0, 0.0))
         raise stop
 
     monkeypatch.setattr("bpjax.sweeps.run.run_plan", interrupted)
     assert main(["sweep", "xor", "--out", "my results"]) == code
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err == (
-        "stopped; finished chunks are in my results. "
-        "Resume with: bpjax sweep xor --out 'my results'\n"
-    )
+    assert printed.err == (f"{where}. Resume with: bpjax sweep xor --out 'my results'\n")
 
 
 LONG = ["sweep", "xor", "--seeds", "8000", "--no-figures", "--momentum", "0.5"]
@@ -648,7 +689,9 @@ def test_a_real_sweep_stops_at_a_signal_and_resumes(number, code, undisturbed, t
     assert printed == ""
     if number != signal.SIGKILL:
         resume = shlex.join(["bpjax", *LONG])
-        assert errors == f"stopped; finished chunks are in here. Resume with: {resume}\n"
+        held = num_runs_of(read_runs(tmp_path / "here", allow_partial=True).held)
+        kept = f"stopped at {held:,} of 8,000 runs, all of them stored in here"
+        assert errors == f"{kept}. Resume with: {resume}\n"
 
     kept = {path: path.read_bytes() for path in chunks.glob("runs-*.npz")}
     again = start_long_sweep(tmp_path)

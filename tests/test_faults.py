@@ -21,40 +21,84 @@ import pytest
 from bpjax.errors import ResultsError
 from bpjax.sweeps import chunks, files
 from bpjax.sweeps.export import export_table
-from bpjax.sweeps.store import DamagedChunk, SweepFolder, missing_ranges, read_runs, verify
+from bpjax.sweeps.store import (
+    DamagedChunk,
+    SweepFolder,
+    held_by,
+    missing_ranges,
+    read_runs,
+    verify,
+)
 
 ROOT = Path(files.__file__).parents[2]
 NUM_RUNS, CHUNK = 12, 4
 
 
-def identity(num_runs=NUM_RUNS, **others):
+def ranges_by_chunk(num_runs=NUM_RUNS, chunk=CHUNK):
+    """Every run in one chunk, and chunks with holes: each three share a stretch, two runs in turn.
+
+    A dozen runs make chunks that begin with the runs 0, 2 and 4.
+    """
+    for first in range(0, num_runs, 3 * chunk):
+        runs = np.arange(first, min(first + 3 * chunk, num_runs))
+        turns = [runs[(runs - first) // 2 % 3 == turn] for turn in range(3)]
+        yield from (chunks.ranges_of(turn) for turn in turns if len(turn))
+
+
+FIRST, SECOND, THIRD = ranges_by_chunk()
+
+
+ENVIRONMENT = {"versions": {"jax": "0.10.2"}, "device_kind": "cpu", "num_devices": 1}
+
+
+def identity(num_runs=NUM_RUNS, momentum=0.9, rows="runs"):
+    recipe = {"max_epochs": 1000, "init_range": 0.3, "initializer": "", "momentum": momentum}
     return {
-        "task": "xor",
+        "task": {
+            "name": "xor",
+            "options": {},
+            "network": {"layers": [{"size": 2}, {"size": 1}]},
+            "held_out": 0,
+            "criterion": "tolerance 0.5",
+            "recipe": recipe,
+        },
+        "grid": {},
+        "columns": [],
         "seeds": {"first": 7, "count": num_runs},
+        "precision": "float32",
+        "implementation": "matrix",
+        "block_size": 512,
+        "rows": rows,
+        "weight_names": None,
+        "xla_flags": "",
+        **dict.fromkeys(("bpjax", "jax", "jaxlib", "optax"), "0.1"),
+        "device_kind": "cpu",
         "runs": {"start": 0, "stop": num_runs},
         "shard": None,
-        **others,
     }
 
 
-def columns(start, stop):
-    runs = np.arange(start, stop)
+def columns(ranges, rows="runs"):
+    runs = chunks.every_run(chunks.as_ranges(ranges))
+    if rows == "counts":
+        status, count = np.unique((1 + runs % 3).astype(np.int8), return_counts=True)
+        return {"status": status, "epochs": np.full(len(status), 9, np.int32), "count": count}
     return {
         "seed": (runs + 7).astype(np.uint32),
-        "status": (1 + runs % 3).astype(np.uint8),
+        "status": (1 + runs % 3).astype(np.int8),
         "epochs": (runs * 37 % 1000).astype(np.int32),
         "loss": (1 / (runs + 3)).astype(np.float32),
     }
 
 
-def run_sweep(path, published, num_runs=NUM_RUNS, chunk=CHUNK):
+def run_sweep(path, published, num_runs=NUM_RUNS, chunk=CHUNK, rows="runs"):
     """A sweep in miniature; tells `published` each start once the runs are said to be safe."""
-    with SweepFolder.open_for_writing(path, identity(num_runs), {}) as folder:
-        for first, last in missing_ranges(folder.survey().intact, 0, num_runs):
-            for start in range(first, last, chunk):
-                stop = min(start + chunk, last)
-                folder.publish_chunk(start, stop, columns(start, stop))
-                published(start)
+    with SweepFolder.open_for_writing(path, identity(num_runs, rows=rows), ENVIRONMENT) as folder:
+        missing = missing_ranges(held_by(folder.survey().intact), 0, num_runs)
+        for ranges in ranges_by_chunk(num_runs, chunk):
+            if not len(chunks.without(ranges, missing)):
+                folder.publish_chunk(ranges, columns(ranges, rows))
+                published(int(ranges[0, 0]))
         folder.write_summary({"num_runs": num_runs})
 
 
@@ -62,6 +106,10 @@ def exported(path):
     file = path.parent / f"{path.name}.csv"
     export_table(read_runs(path), file)
     return file.read_bytes()
+
+
+def starts_of(survey):
+    return {int(chunk.runs[0, 0]) for chunk in survey.intact}
 
 
 def chunk_files(path):
@@ -126,27 +174,27 @@ class Disk:
 HOWS = ("before", "half", "after", "EIO", "ENOSPC", "garbled")
 
 
-def prepare_nothing(path):
+def prepare_nothing(path, rows="runs"):
     pass
 
 
-def prepare_half(path):
+def prepare_half(path, rows="runs"):
     """A sweep that was killed before: one chunk done, one damaged, two temporary files around."""
-    with SweepFolder.open_for_writing(path, identity(), {}) as folder:
-        folder.publish_chunk(0, 4, columns(0, 4))
-        folder.publish_chunk(8, 12, columns(8, 12)).write_bytes(b"short")
+    with SweepFolder.open_for_writing(path, identity(rows=rows), ENVIRONMENT) as folder:
+        folder.publish_chunk(FIRST, columns(FIRST, rows))
+        folder.publish_chunk(THIRD, columns(THIRD, rows)).write_bytes(b"short")
     (path / ".bpjax-00.tmp").write_bytes(b"x")
     (path / "chunks" / ".bpjax-00.tmp").write_bytes(b"x")
 
 
-def check_one_failure(path, prepare, fail_at, how):
+def check_one_failure(path, prepare, fail_at, how, rows):
     """Let one step fail, look at what is there, resume on a healthy disk, compare with truth."""
-    prepare(path)
+    prepare(path, rows)
     safe: list[int] = []
     with pytest.MonkeyPatch.context() as patch:
         disk = Disk(patch, fail_at, how)
         try:
-            run_sweep(path, safe.append)
+            run_sweep(path, safe.append, rows=rows)
         except Kill:
             sentence = None
         except ResultsError as fault:
@@ -160,14 +208,14 @@ def check_one_failure(path, prepare, fail_at, how):
     before = chunk_files(path)
     if (path / "sweep.json").exists():
         survey = SweepFolder.open_for_reading(path).survey()
-        assert {chunk.start for chunk in survey.intact} >= set(safe), "a finished chunk is lost"
+        assert starts_of(survey) >= set(safe), "a finished chunk is lost"
         unreplaced = {fault.start for fault in survey.damaged}
-        assert unreplaced <= ({8} if prepare is prepare_half else set()), "a half file shows"
+        assert unreplaced <= ({4} if prepare is prepare_half else set()), "a half file shows"
     else:
         assert not safe
         survey = None
     again: list[int] = []
-    run_sweep(path, again.append)
+    run_sweep(path, again.append, rows=rows)
     assert not set(again) & set(safe), "a finished chunk was computed again"
     after = chunk_files(path)
     for chunk in survey.intact if survey else ():
@@ -176,34 +224,35 @@ def check_one_failure(path, prepare, fail_at, how):
     assert (path / "summary.json").exists()
     truth = path.parent / "truth"
     if not truth.exists():
-        run_sweep(truth, lambda start: None)
+        run_sweep(truth, lambda start: None, rows=rows)
     assert exported(path) == exported(truth)
     assert {name: file[0] for name, file in after.items()} == {
         name: file[0] for name, file in chunk_files(truth).items()
     }
 
 
-def check_every_failure(tmp_path, prepare, hows=HOWS):
+def check_every_failure(tmp_path, prepare, hows=HOWS, rows="runs"):
     """P1: for every step k of a sweep and every way to fail there."""
     with pytest.MonkeyPatch.context() as patch:
         disk = Disk(patch)
-        prepare(tmp_path / "counted")
+        prepare(tmp_path / "counted", rows)
         disk.names.clear()
-        run_sweep(tmp_path / "counted", lambda start: None)
+        run_sweep(tmp_path / "counted", lambda start: None, rows=rows)
     for how in hows:
         for fail_at, name in enumerate(disk.names):
             if name != "write" and how in ("half", "garbled"):
                 continue  # nothing in between: the same as "before", or as no failure
             try:
-                check_one_failure(tmp_path / f"{how}-{fail_at}", prepare, fail_at, how)
+                check_one_failure(tmp_path / f"{how}-{fail_at}", prepare, fail_at, how, rows)
             except (AssertionError, ResultsError) as fault:
                 raise AssertionError(f"step {fail_at} ({name}), {how}: {fault}") from fault
     return disk.names
 
 
+@pytest.mark.parametrize("rows", ["runs", "counts"])
 @pytest.mark.parametrize("prepare", [prepare_nothing, prepare_half])
-def test_whatever_step_fails_nothing_finished_is_lost(tmp_path, prepare):
-    names = check_every_failure(tmp_path, prepare)
+def test_whatever_step_fails_nothing_finished_is_lost(tmp_path, prepare, rows):
+    names = check_every_failure(tmp_path, prepare, rows=rows)
     used = set(STEPS) - ({"remove"} if prepare is prepare_nothing else set())
     assert set(names) >= used - ({"make"} if prepare is prepare_half else set())
 
@@ -271,7 +320,7 @@ def check_kills(tmp_path, num_kills, seed, num_runs=300):
             if (path / "sweep.json").exists():
                 survey = SweepFolder.open_for_reading(path).survey()
                 assert survey.damaged == ()
-                found = {chunk.start for chunk in survey.intact}
+                found = starts_of(survey)
                 assert found >= safe, "a finished chunk is lost"
                 assert len(found - safe) <= 1, "more than the chunk in flight was not told"
                 in_flight += len(found - safe)
@@ -305,13 +354,17 @@ def check_is_named_and_recomputed(path, starts, truth):
     assert not report.ok
     assert {damage.start for damage in report.damaged} == set(starts)
     assert report.num_chunks == 3 - len(starts)
-    assert report.missing == ()
+    lost = [ranges for ranges in (FIRST, SECOND, THIRD) if ranges[0, 0] in starts]
+    assert sorted(chunks.every_run(chunks.as_ranges(report.missing))) == sorted(
+        run for ranges in lost for run in chunks.every_run(ranges)
+    )
     for damage in report.damaged:
-        assert damage.path.name == chunks.chunk_name(damage.start, damage.start + CHUNK)
-        assert damage.seeds == f"seeds {damage.start + 7} to {damage.start + 10}"
+        assert damage.path.name == chunks.chunk_name(damage.start, damage.start + 8)
+        assert damage.seeds == f"seeds {damage.start + 7} to {damage.start + 14}"
     for kept in SweepFolder.open_for_reading(path).survey().damaged:
         assert kept.__traceback__ is kept.__context__ is None  # else it keeps the file's bytes
-    with pytest.raises(DamagedChunk, match=f"{report.damaged[0].path.name}' .runs ") as fault:
+    named = f"{report.damaged[0].path.name}' .some of runs "
+    with pytest.raises(DamagedChunk, match=named) as fault:
         read_runs(path, allow_partial=True)
     assert "\n" not in str(fault.value)
     before, again = chunk_files(path), []
@@ -350,26 +403,26 @@ def check_damage_is_found(tmp_path):
         refused(b"\0" + data)
     except pytest.fail.Exception as fault:
         raise AssertionError("a damaged file was read") from fault
-    check_is_named_and_recomputed(path, [4], truth)
+    check_is_named_and_recomputed(path, [2], truth)
 
     second.rename(tmp_path / "aside")  # swapped names
     third.rename(second)
     (tmp_path / "aside").rename(third)
-    check_is_named_and_recomputed(path, [4, 8], truth)
+    check_is_named_and_recomputed(path, [2, 4], truth)
 
     shutil.copy(first, second)  # a copy under another's name
-    assert verify(path).damaged[0].reason == "it holds runs 0 to 3"
-    check_is_named_and_recomputed(path, [4], truth)
+    assert verify(path).damaged[0].reason == "it holds runs 0 to 7"
+    check_is_named_and_recomputed(path, [2], truth)
 
     other = tmp_path / "other"
-    with SweepFolder.open_for_writing(other, identity(momentum=0.5), {}) as foreign:
-        shutil.copy(foreign.publish_chunk(0, 4, columns(0, 4)), first)
+    with SweepFolder.open_for_writing(other, identity(momentum=0.5), ENVIRONMENT) as foreign:
+        shutil.copy(foreign.publish_chunk(FIRST, columns(FIRST)), first)
     assert verify(path).damaged[0].reason == "it belongs to another sweep"
     check_is_named_and_recomputed(path, [0], truth)
 
     for file in (first, second, third):
         file.write_bytes(b"")
-    check_is_named_and_recomputed(path, [0, 4, 8], truth)
+    check_is_named_and_recomputed(path, [0, 2, 4], truth)
 
 
 def test_damage_is_found_named_and_repaired(tmp_path):
@@ -379,13 +432,13 @@ def test_damage_is_found_named_and_repaired(tmp_path):
 def test_a_sector_that_cannot_be_read_is_damage_and_a_permission_is_not(tmp_path, monkeypatch):
     path = tmp_path / "sweep"
     run_sweep(path, lambda start: None)
-    bad = path / "chunks" / chunks.chunk_name(4, 8)
+    bad = path / "chunks" / chunks.chunk_name(2, 10)
     read, number = files.read, errno.EIO
 
-    def unreadable(file):
+    def unreadable(file, *rest):
         if file == bad:
             raise OSError(number, os.strerror(number))
-        return read(file)
+        return read(file, *rest)
 
     monkeypatch.setattr(files, "read", unreadable)
     (damage,) = verify(path).damaged
@@ -412,23 +465,31 @@ def check_interrupted(path, words):
 
 @pytest.fixture
 def started(tmp_path):
-    with SweepFolder.open_for_writing(tmp_path / "sweep", identity(), {}) as folder:
-        folder.publish_chunk(0, 4, columns(0, 4))
+    with SweepFolder.open_for_writing(
+        tmp_path / "sweep", identity(rows="runs"), ENVIRONMENT
+    ) as folder:
+        folder.publish_chunk(FIRST, columns(FIRST))
     return tmp_path / "sweep"
 
 
 def resumes(path):
     again = []
     run_sweep(path, again.append)
-    assert again == [4, 8]
+    assert again == [2, 4]
     return verify(path).ok
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs the always-full device of Linux")
 def test_a_full_disk(started, monkeypatch):
+    def on_the_full_disk(path):
+        return open("/dev/full", "wb") if path.parent.name == "chunks" else create(path)
+
+    create = files.create
     with monkeypatch.context() as patch:
-        patch.setattr(files, "create", lambda path: open("/dev/full", "wb"))  # noqa: SIM115
-        check_interrupted(started, r"cannot write .*-000000000008\.npz': No space left on device\.")
+        patch.setattr(files, "create", on_the_full_disk)
+        check_interrupted(started, r"cannot write to '.*chunks': No space left on device\.")
+        patch.setattr(files, "probe", lambda folder: None)  # it was filled only later
+        check_interrupted(started, r"cannot write .*-000000000010\.npz': No space left on device\.")
     assert resumes(started)
 
 
@@ -450,17 +511,17 @@ def test_a_folder_that_turned_read_only(started, monkeypatch, number):
     with monkeypatch.context() as patch:
         patch.setattr(files, "create", refused)
         check_interrupted(started, f"cannot write .*: {os.strerror(number)}")
-        assert read_runs(started, allow_partial=True).columns["seed"].tolist() == [7, 8, 9, 10]
+        assert read_runs(started, allow_partial=True).columns["seed"].tolist() == [7, 8, 13, 14]
     assert resumes(started)
 
 
 def test_a_folder_that_vanishes_on_the_way(tmp_path):
     path = tmp_path / "sweep"
-    with SweepFolder.open_for_writing(path, identity(), {}) as folder:
-        folder.publish_chunk(0, 4, columns(0, 4))
+    with SweepFolder.open_for_writing(path, identity(rows="runs"), ENVIRONMENT) as folder:
+        folder.publish_chunk(FIRST, columns(FIRST))
         shutil.rmtree(path)
         with pytest.raises(ResultsError, match=r"cannot write .*: No such file or directory"):
-            folder.publish_chunk(4, 8, columns(4, 8))
+            folder.publish_chunk(SECOND, columns(SECOND))
     assert not path.exists()
     run_sweep(path, lambda start: None)
     assert verify(path).ok
@@ -496,12 +557,17 @@ def renamed_too_early(path, data):
 
 
 @pytest.mark.parametrize(
-    ("publish", "how"),
-    [(in_place, "half"), (in_place, "ENOSPC"), (unread, "garbled"), (renamed_too_early, "before")],
+    ("publish", "how", "words"),
+    [
+        (in_place, "half", r"sweep\.json' is damaged"),
+        (in_place, "ENOSPC", r"sweep\.json' is damaged"),
+        (unread, "garbled", "a finished chunk is lost"),  # one manifest, whose copy is intact
+        (renamed_too_early, "before", r"sweep\.json' is damaged"),
+    ],
 )
-def test_a_naive_publisher_loses_the_manifest(tmp_path, monkeypatch, publish, how):
+def test_a_naive_publisher_loses_the_manifest(tmp_path, monkeypatch, publish, how, words):
     monkeypatch.setattr(files, "publish", publish)
-    with pytest.raises(AssertionError, match=r"step .*sweep\.json' is damaged"):
+    with pytest.raises(AssertionError, match=f"step .*{words}"):
         check_every_failure(tmp_path, prepare_nothing, [how])
 
 

@@ -23,6 +23,7 @@ from bpjax.learning import Schedule
 from bpjax.loss import HalfSquaredError, MarginSquaredError
 from bpjax.status import Status
 from bpjax.sweeps import fused, lanes, scheduler, unrolled
+from bpjax.sweeps.chunks import as_ranges
 from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import lane_mesh
 from bpjax.sweeps.plan import make_plan
@@ -202,7 +203,7 @@ def test_the_whole_training_program_lowers_for_cuda(monkeypatch):
     )
     plan = make_plan(xor(), 5, implementation="fused", block_size=200)
     crew = Crew(plan, *plan.groups(), lane_mesh(1))
-    crew.begin(0, 5)
+    crew.begin(as_ranges([(0, 5)]))
     lowered = scheduler.advance.trace(*crew.next_call()).lower(lowering_platforms=("cuda",))
     assert "mosaic_gpu" in lowered.as_text()
 

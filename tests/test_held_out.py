@@ -127,7 +127,7 @@ def test_a_chunk_without_the_numbers_is_refused(wrong, tmp_path):
             folder.publish_chunk(
                 0, 1, columns | ({"held_out_right": np.array(wrong)} if wrong else {})
             )
-        folder.publish_chunk(0, 1, columns | {"held_out_right": np.array([2])})
+        folder.publish_chunk([(0, 1)], columns | {"held_out_right": np.array([2])})
 
 
 def test_a_folder_from_before_the_column_is_not_mixed_with_it(tmp_path):

@@ -56,17 +56,16 @@ LINES = {
     "sweep xor --set biases=zero --set biases=drawn": "--set biases must not be given twice, got ",
     "sweep xor --set name=x": "--set name is no option of task xor; its options: hidden,",
     "sweep xor --set self=x": "--set self is no option of task xor; its options: hidden,",
-    "sweep xor --hidden 1e308:-1e308:lin3": "--hidden must be a range like 0.1:10:log25 or 0:1:lin11, "
-    "with ends that are less far apart, got '1e308:-1e308:lin3'.",
-    "sweep xor --momentum 1e-300:1e300:log3": "--momentum must be a range like 0.1:10:log25 or 0:1:",
-    "sweep encoder --hidden 1:10000:lin10000 --set size=4,8": "--set size must make at most 10,000 ",
-    "sweep xor --optimizer adam --momentum 0.5": "--momentum must be left out where the optimizer is",
+    "sweep xor --hidden 1e308:-1e308:lin3": "--hidden must be a range like 0.1:10:log25 or 0:1",
+    "sweep xor --momentum 1e-300:1e300:log3": "--momentum must be a range like 0.1:10:log25 or 0:",
+    "sweep encoder --hidden 1:10000:lin10000 --set size=4,8": "--set size must make at most 10,00",
+    "sweep xor --optimizer adam --momentum 0.5": "--momentum must be left out where the optimizer",
     "sweep xor --out=": "--out must not be empty, got ''.",
     "sweep xor --config=": "--config must not be empty, got ''.",
     "sweep": "TASK must be named, here or as `task` in the file of --config, got None.",
     "sweep xor --sets 3": "Unrecognized options: --sets. Perhaps --set? See `bpjax sweep --help`.",
-    "export d --format csv --out x.parquet": "--format must be parquet where the file is named parqu",
-    "export d --format parquet --out x.CSV": "--format must be csv where the file is named csv, got ",
+    "export d --format csv --out x.parquet": "--format must be parquet where the file is named pa",
+    "export d --format parquet --out x.CSV": "--format must be csv where the file is named csv, g",
     "check xor --networks 3 --networks 4": "--networks must not be given twice, got ",
 }
 
@@ -78,7 +77,7 @@ def test_a_line_is_refused(line, capsys):
 
 FILES = {
     "learning_rate = 1\nlearning-rate = 2": "--config must not hold learning_rate in two spellings",
-    "hidden = 2\nset = {hidden = 3}": "--config must not hold hidden as an option and under set, got",
+    "hidden = 2\nset = {hidden = 3}": "--config must not hold hidden as an option and under set,",
     'task = "parity"': "TASK must be the same as in the file of --config, which has 'parity', got 'xor",
     "task = 3": "TASK must be text, in quotes, and not empty, got 3.",
     "out = 3": "--out must be text, in quotes, and not empty, got 3.",
@@ -89,8 +88,8 @@ FILES = {
     "seeds = 1979-05-27": "--seeds must be a number or a word, got datetime.date(1979, 5, 27).",
     "learning_rate = [0.1, true]": "--learning-rate must be a number or a word, got True.",
     "hidden = [[1, 2]]": "--hidden must be a number or a word, got [1, 2].",
-    "set = {on = {a = 1}}": "--set on must be a number, a word, true or false, or a list of them, got",
-    "set = {on = [[1]]}": "--set on must be a number, a word, true or false, or a list of them, got",
+    "set = {on = {a = 1}}": "--set on must be a number, a word, true or false, or a list of them,",
+    "set = {on = [[1]]}": "--set on must be a number, a word, true or false, or a list of them, g",
     "json = 1": "--json must be true or false, got 1.",
     'config = "other.toml"': "--config must hold only ",
     "seeds = 0x"

@@ -104,7 +104,7 @@ def test_a_reader_who_has_seen_enough_is_no_fault(command, folder, capsys, monke
 def test_a_file_on_standard_output_may_not_fit(words, folder, capsys, monkeypatch):
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "stdout", Full())
-    assert main(words) == 74
+    assert main([command, "swept", "--out", "-"]) == 74
     assert re.fullmatch(SENTENCE, capsys.readouterr().err)
 
 

@@ -14,6 +14,7 @@ from bpjax.network import layered
 from bpjax.report.command import repeat
 from bpjax.run_folder import claim
 from bpjax.sweeps import scheduler
+from bpjax.sweeps.chunks import as_ranges
 from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import lane_mesh
 from bpjax.sweeps.identity import as_stored
@@ -62,7 +63,7 @@ def test_the_training_programs(implementation, asked, precision):
     task = dataclasses.replace(wide(), held_out=1)
     plan = make_plan(task, 5, implementation=implementation)
     crew = Crew(plan, *plan.groups(), lane_mesh(1))
-    crew.begin(0, 5)
+    crew.begin(as_ranges([(0, 5)]))
     with jax.default_matmul_precision(asked):
         lowered = scheduler.advance.trace(*crew.next_call()).lower(lowering_platforms=("cuda",))
     found, many = precisions(lowered)

@@ -26,7 +26,7 @@ from bpjax.cli.train import Options as TrainOptions
 from bpjax.errors import ResultsError
 from bpjax.report import figures, report, write_report
 from bpjax.report.command import repeat
-from bpjax.report.words import printable, pvalue, rate
+from bpjax.report.words import pvalue, rate
 from bpjax.run_folder import claim, load, save
 from bpjax.sweeps import files
 from bpjax.sweeps.chunks import pack, seal_of
@@ -35,6 +35,7 @@ from bpjax.sweeps.identity import as_stored, fingerprint
 from bpjax.sweeps.plan import make_plan
 from bpjax.sweeps.run import environment, run_plan
 from bpjax.tasks import TASKS, xor
+from bpjax.text import printable
 from bpjax.training import plan_run, train_plan
 
 CAP = 1200
@@ -332,7 +333,7 @@ def test_a_large_sweep_makes_a_small_page(made, tmp_path):
 
         folder = forged(made / "counts", tmp_path / str(k), million, stop=0)
         with SweepFolder.open_for_writing(folder, identity_of(folder), environment()) as opened:
-            opened.publish_chunk(0, 10**6, columns)
+            opened.publish_chunk([(0, 10**6)], columns)
         folders.append(folder)
     assert len(report(folders[:1])) < 500_000
     html = report(folders)
@@ -486,7 +487,8 @@ def forged(source, target, identity=None, made_by=None, columns=None, stop=None)
             data = pack(folder._header(0, last), table)
             files.publish(folder.path / "chunks" / f"runs-{0:012d}-{last:012d}.npz", data)
         elif stop:
-            folder.publish_chunk(0, stop, {name: column[:stop] for name, column in table.items()})
+            part = {name: column[:stop] for name, column in table.items()}
+            folder.publish_chunk([(0, stop)], part)
     return target
 
 
@@ -781,7 +783,7 @@ def test_a_header_that_says_nothing(made, tmp_path, capsys):
     folder = tmp_path / "sweep"
     shutil.copytree(made / "two", folder)
     opened = SweepFolder.open_for_reading(folder)
-    table = opened.read_chunk(chunk_of(folder))
+    table = opened.read_chunk(chunk_of(folder)).columns
     chunk_of(folder).write_bytes(pack({"fingerprint": opened.fingerprint}, table))
     refused([folder], "its header does not say which runs it holds", capsys)
     chunk_of(folder).write_bytes(b"nonsense" + seal_of(b"nonsense"))
@@ -793,7 +795,7 @@ def test_a_lost_chunk_is_no_partial_sweep(made, tmp_path, capsys):
     there = identity_of(made / "two")
     with SweepFolder.open_for_writing(tmp_path / "gap", there, environment()) as folder:
         for start, stop in ((0, 50), (100, 200)):
-            folder.publish_chunk(start, stop, {k: v[start:stop] for k, v in whole.items()})
+            folder.publish_chunk([(start, stop)], {k: v[start:stop] for k, v in whole.items()})
     refused([tmp_path / "gap"], "runs 50 to 99 are missing from", capsys)
 
 

@@ -17,7 +17,9 @@ from bpjax.analysis.outcomes import outcomes_of
 from bpjax.errors import SettingError
 from bpjax.status import Status
 from bpjax.sweeps import memory, run, scheduler
-from bpjax.sweeps.crew import Crew, merged
+from bpjax.sweeps.chunks import as_ranges, every_run, num_runs_of
+from bpjax.sweeps.counts import added_up
+from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import lane_mesh, loops_are_one_function
 from bpjax.sweeps.plan import make_plan
 from bpjax.sweeps.run import run_plan
@@ -52,10 +54,10 @@ def test_a_run_is_the_same_with_and_without_refill(implementation):
 def test_the_stride_at_which_lanes_are_looked_after_shows_nowhere(stride, hundred):
     plan = make_plan(XOR, 100, block_size=8, keep_weights=True)
     crew = Crew(plan, *plan.groups(), lane_mesh())
-    crew.begin(0, 100)
+    crew.begin(as_ranges([(0, 100)]))
     while not crew.all_ended:
         crew.advance(stride)
-    found = {name: column.tobytes() for name, column in crew.columns().items()}
+    found = {name: column.tobytes() for name, column in crew.ended().columns.items()}
     assert found == table(hundred)
 
 
@@ -64,7 +66,7 @@ def test_strides_are_whole_turns_of_the_loop(monkeypatch):
     monkeypatch.setitem(scheduler.LAYOUTS, "unrolled", several)
     plan = make_plan(XOR, 100, block_size=8, keep_weights=True)
     crew = Crew(plan, *plan.groups(), lane_mesh())
-    crew.begin(0, 100)
+    crew.begin(as_ranges([(0, 100)]))
     strides = [crew.stride]
     while not crew.all_ended:
         crew.advance()
@@ -79,46 +81,79 @@ def test_a_queue_that_runs_dry_in_the_middle_of_a_call_is_filled_again(monkeypat
     plan = make_plan(XOR, 700, block_size=8, keep_weights=True)
     crew = Crew(plan, *plan.groups(), lane_mesh())
     assert crew.places < 700 / 4, "not all runs of a device have a place"
-    crew.begin(0, 700)
+    crew.begin(as_ranges([(0, 700)]))
     while not crew.all_ended:
         crew.advance()
-    columns = crew.columns()
+    columns = crew.ended().columns
     assert columns["seed"].tolist() == list(range(700))
     assert columns["epochs"][:100].tobytes() == table(hundred)["epochs"]
 
 
-def test_chunks_close_without_a_gap_and_begin_where_the_last_one_ended(
-    monkeypatch, hundred, tmp_path
-):
+@pytest.fixture
+def every_call_a_chunk(monkeypatch):
+    """Store after every call of the program, and let calls be short."""
     monkeypatch.setattr(run, "SECONDS_PER_CHUNK", 0.0)
-    monkeypatch.setattr(run, "DRAIN", 0)
+    monkeypatch.setattr("bpjax.sweeps.crew.FIRST_CALL", 4)
+    monkeypatch.setattr(Crew, "_pace", lambda crew, made, on_device: None)
+
+
+def test_a_chunk_holds_what_has_ended_and_no_lane_waits_for_it(
+    every_call_a_chunk, hundred, tmp_path
+):
     result = sweep(XOR, 100, out=tmp_path)
-    chunks = SweepFolder.open_for_reading(tmp_path).chunks()
-    bounds = [(chunk.start, chunk.stop) for chunk in chunks]
-    assert bounds[0] == (0, 32), "the first call only fills the lanes"
-    assert len(bounds) > 1
-    assert [stop for _, stop in bounds] == [start for start, _ in bounds[1:]] + [100]
+    folder = SweepFolder.open_for_reading(tmp_path)
+    held = [folder.read_chunk(chunk.path).runs for chunk in folder.chunks()]
+    assert len(held) > 10
+    assert max(map(len, held)) > 3, "some chunks have holes"
+    assert sorted(np.concatenate([every_run(runs) for runs in held])) == list(range(100))
     assert table(result) == table(hundred)
 
 
-def test_a_closed_range_has_no_gap_though_devices_have_come_unequally_far():
-    plan = make_plan(XOR, 4000, block_size=8)
+def test_a_device_that_has_begun_all_it_had_gets_half_of_the_longest_stretch(hundred):
+    plan = make_plan(XOR, 100, block_size=8, keep_weights=True)
     crew = Crew(plan, *plan.groups(), lane_mesh())
-    crew.begin(0, 4000)
-    while crew.num_begun < 100:
-        crew.advance()
-    assert len(set(crew.taken.tolist())) > 1, "else this test shows nothing"
-    crew.close()
+    crew.begin(as_ranges([(0, 100)]))
+    assert crew.waiting.tolist() == [[0, 25], [25, 50], [50, 75], [75, 100]]
+    crew.waiting = np.array([[0, 0], [0, 99], [99, 99], [99, 100]])
+    crew._queue()
+    assert crew.waiting.tolist() == [[50, 99], [0, 25], [25, 50], [99, 100]]
     while not crew.all_ended:
         crew.advance()
-    assert crew.columns()["seed"].tolist() == list(range(crew.stop))
-    assert 100 <= crew.stop < 4000
+    found = {name: column.tobytes() for name, column in crew.ended().columns.items()}
+    assert found == table(hundred)
+
+
+def test_one_run_is_not_halved():
+    plan = make_plan(XOR, 100, block_size=8)
+    crew = Crew(plan, *plan.groups(), lane_mesh())
+    crew.begin(as_ranges([(7, 8)]))
+    crew._queue()
+    assert (crew.waiting[:, 1] - crew.waiting[:, 0]).tolist() == [0, 0, 0, 1]
+
+
+def test_holes_are_trained_together_in_few_batches(monkeypatch, hundred):
+    monkeypatch.setattr(run, "SECONDS_PER_CHUNK", 1e9)
+    begun, begin = [], Crew.begin
+    holes = as_ranges([(run, run + 1) for run in range(0, 80, 2)] + [(81, 100)])
+    monkeypatch.setattr(Crew, "begin", lambda crew, runs: begun.append(runs) or begin(crew, runs))
+    plan, parts = make_plan(XOR, 100, block_size=8, keep_weights=True), []
+    for length in (1024, 16):
+        monkeypatch.setattr("bpjax.sweeps.crew.most_ranges", lambda _, length=length: length)
+        begun.clear()
+        parts.clear()
+        run._train(plan, holes, lane_mesh(), run._Meter(100, None), parts.append)
+        assert np.concatenate(begun).tolist() == holes.tolist()
+        assert [len(runs) for runs in begun] == ([41] if length == 1024 else [16, 16, 9])
+        (content,) = parts
+        assert content.runs.tolist() == holes.tolist()
+        for name, column in content.columns.items():
+            assert column.tobytes() == hundred[name][every_run(holes)].tobytes()
 
 
 def test_a_slow_host_does_not_make_calls_ever_shorter():
     plan = make_plan(XOR, 4000, block_size=8)
     crew = Crew(plan, *plan.groups(), lane_mesh())
-    crew.begin(0, 4000)
+    crew.begin(as_ranges([(0, 4000)]))
     crew.seconds, crew.epochs_per_call = 0.0, 1000
     for _ in range(20):
         made = crew.epochs_per_call
@@ -188,24 +223,41 @@ def test_counts_are_those_of_the_rows(hundred):
     assert only.summary() | untimed == hundred.summary() | untimed
 
 
-def test_counts_of_a_grid_are_kept_per_point_and_resume(monkeypatch, tmp_path):
-    monkeypatch.setattr(run, "SECONDS_PER_CHUNK", 0.0)
-    monkeypatch.setattr(run, "DRAIN", 0)
+def test_counts_of_a_grid_are_kept_per_point_and_resume(every_call_a_chunk, tmp_path):
     settings = {"block_size": 8, "learning_rate": [0.5, 1.0], "tolerance": [0.4, 0.5]}
     rows = bpjax.sweep(XOR, 50, **settings)
     plan = make_plan(XOR, 50, summary_only=True, **settings)
     whole = run_plan(plan, tmp_path)
     untimed = dict.fromkeys(("seconds", "seed_epochs_per_second", "occupancy"))
     assert whole.summary() | untimed == rows.summary() | untimed
+    assert table(whole) == table(run_plan(plan))
 
-    chunks = SweepFolder.open_for_reading(tmp_path).chunks()
-    assert len(chunks) > 4
-    chunks[1].path.unlink()
+    folder = SweepFolder.open_for_reading(tmp_path)
+    lost = folder.chunks()[4]
+    num_lost = num_runs_of(folder.read_chunk(lost.path).runs)
+    lost.path.unlink()
     assert not verify(tmp_path).ok
     again = run_plan(plan, tmp_path)
-    assert again.timing.runs == chunks[1].stop - chunks[1].start
-    assert again.summary() | untimed == rows.summary() | untimed
+    assert again.timing.runs == num_lost
+    assert table(again) == table(whole)
     assert verify(tmp_path).ok
+
+
+def test_each_chunk_of_counts_counts_the_runs_that_it_names(every_call_a_chunk, tmp_path):
+    settings = {"block_size": 8, "learning_rate": [0.5, 1.0]}
+    rows = bpjax.sweep(XOR, 100, **settings)
+    bpjax.sweep(XOR, 100, summary_only=True, out=tmp_path, **settings)
+    folder = SweepFolder.open_for_reading(tmp_path)
+    contents = [folder.read_chunk(chunk.path) for chunk in folder.chunks()]
+    assert len(contents) > 20
+    assert max(len(content.runs) for content in contents) > 3, "some have holes"
+    for content in contents:
+        runs = every_run(content.runs)
+        ours = outcomes_of(*(content.columns[name] for name in ("status", "epochs", "count")))
+        theirs = outcomes_of(rows["status"][runs], rows["epochs"][runs])
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(one, other)
+        assert set(content.columns["learning_rate"]) == {rows["learning_rate"][runs[0]]}
 
 
 def test_a_chunk_that_counts_other_runs_than_it_names_is_refused(tmp_path):
@@ -216,7 +268,7 @@ def test_a_chunk_that_counts_other_runs_than_it_names_is_refused(tmp_path):
         SweepFolder.open_for_writing(tmp_path, plan.identity(), {}) as folder,
         pytest.raises(ValueError, match="must count 100 runs, and counts 101"),
     ):
-        folder.publish_chunk(0, 100, columns)
+        folder.publish_chunk([(0, 100)], columns)
 
 
 @pytest.mark.parametrize(
@@ -237,8 +289,8 @@ def test_a_chunk_whose_counts_cannot_be_is_refused(name, values, tmp_path):
     columns = {"status": np.int8([1, 2]), "epochs": np.int32([7, 9]), "count": np.array([3, 2])}
     with SweepFolder.open_for_writing(tmp_path, identity, {}) as folder:
         with pytest.raises(ValueError, match=f"column '{name}' must hold"):
-            folder.publish_chunk(0, 5, columns | {name: np.array(values)})
-        folder.publish_chunk(0, 5, columns)
+            folder.publish_chunk([(0, 5)], columns | {name: np.array(values)})
+        folder.publish_chunk([(0, 5)], columns)
 
 
 def test_counts_and_rows_are_different_sweeps(tmp_path):
@@ -252,16 +304,24 @@ def test_shards_of_counts_add_up(tmp_path, hundred):
     for k, folder in enumerate(folders, 1):
         bpjax.sweep(XOR, 100, block_size=8, out=folder, summary_only=True, shard=(k, 3))
     joined = read_runs(*folders).columns
+    whole = bpjax.sweep(XOR, 100, block_size=8, summary_only=True)
+    assert {name: column.tobytes() for name, column in joined.items()} == table(whole)
     found = outcomes_of(joined["status"], joined["epochs"], joined["count"])
     for ours, theirs in zip(found, counted(hundred), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_tallies_merge():
-    one = {"status": np.int8([1, 2]), "epochs": np.int32([5, 9]), "count": np.array([3, 4])}
-    other = {"status": np.int8([1, 1]), "epochs": np.int32([5, 9]), "count": np.array([10, 1])}
-    rows = [column.tolist() for column in merged([one, other]).values()]
-    assert rows == [[1, 1, 2], [5, 9, 9], [13, 1, 4]]
+def test_counts_are_added_up_cell_by_cell():
+    columns = {
+        "status": np.int8([1, 2, 1, 1, 1]),
+        "epochs": np.int32([5, 9, 5, 9, 5]),
+        "count": np.array([3, 4, 10, 1, 2]),
+        "learning_rate": np.array([0.5, 0.5, 0.5, 0.5, 1.0]),
+    }
+    rows = [column.tolist() for column in added_up(columns, np.array([0, 0, 0, 0, 1])).values()]
+    assert rows == [[1, 1, 2, 1], [5, 9, 9, 5], [13, 1, 4, 2], [0.5, 0.5, 0.5, 1.0]]
+    nothing = {name: column[:0] for name, column in columns.items()}
+    assert [len(column) for column in added_up(nothing, np.array([], int)).values()] == [0] * 4
 
 
 @pytest.mark.parametrize(
@@ -295,7 +355,7 @@ def test_the_compiler_says_what_a_call_needs():
     def needed(block_size):
         plan = make_plan(XOR, 10, block_size=block_size)
         crew = Crew(plan, *plan.groups(), lane_mesh(1))
-        crew.begin(0, 10)
+        crew.begin(as_ranges([(0, 10)]))
         return memory.bytes_needed(scheduler.advance, crew.next_call())
 
     small, large = needed(64), needed(6400)
@@ -308,7 +368,7 @@ def test_queues_and_results_on_the_devices_do_not_grow_with_the_number_of_runs()
     def shapes(num_runs):
         plan = make_plan(XOR, num_runs, block_size=8)
         crew = Crew(plan, *plan.groups(), lane_mesh())
-        crew.begin(0, num_runs)
+        crew.begin(as_ranges([(0, num_runs)]))
         return [leaf.shape for leaf in jax.tree.leaves(crew.next_call()[8:])]
 
     assert shapes(10) == shapes(10**9)

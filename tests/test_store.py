@@ -18,10 +18,13 @@ import pytest
 from bpjax.errors import ResultsError
 from bpjax.sweeps import chunks, files
 from bpjax.sweeps.identity import as_stored, differences, seeds_text
+from bpjax.sweeps.sealed import sealed
 from bpjax.sweeps.store import (
     DamagedChunk,
     SweepFolder,
+    as_ranges,
     fingerprint,
+    held_by,
     missing_ranges,
     read_runs,
     verify,
@@ -30,14 +33,30 @@ from bpjax.sweeps.store import (
 ROOT = Path(chunks.__file__).parents[2]
 
 IDENTITY = {
-    "task": {"name": "xor", "hidden": 2, "layers": [{"name": "in", "size": 2}, {"size": 1}]},
-    "settings": {"learning_rate": [0.1, 0.3], "momentum": 0.9, "optimizer": "paper"},
-    "block_shape": [2, 512],
+    "task": {
+        "name": "xor",
+        "options": {"hidden": 2},
+        "network": {"layers": [{"name": "in", "size": 2}, {"size": 1}]},
+        "held_out": 0,
+        "criterion": "tolerance 0.5",
+        "recipe": {"max_epochs": 1000, "init_range": 0.3, "initializer": "", "momentum": 0.9},
+    },
+    "grid": {"learning_rate": [0.1, 0.3]},
+    "columns": ["learning_rate"],
     "seeds": {"first": 100, "count": 10},
+    "precision": "float32",
+    "implementation": "matrix",
+    "block_size": 512,
+    "rows": "runs",
+    "weight_names": ["a", "b"],
+    "xla_flags": "",
+    **dict.fromkeys(("bpjax", "jax", "jaxlib", "optax"), "0.1"),
+    "device_kind": "cpu",
     "runs": {"start": 0, "stop": 20},
     "shard": None,
 }
-ENVIRONMENT = {"jax": "0.10.2", "device": "cpu"}
+ENVIRONMENT = {"versions": {"jax": "0.10.2"}, "device_kind": "cpu", "num_devices": 1}
+OTHER_ENVIRONMENT = {**ENVIRONMENT, "device_kind": "another"}
 
 
 def columns(start, stop, identity=IDENTITY):
@@ -46,17 +65,24 @@ def columns(start, stop, identity=IDENTITY):
     seeds = identity["seeds"]
     return {
         "seed": (seeds["first"] + runs % seeds["count"]).astype(np.uint32),
-        "status": (1 + runs % 3).astype(np.uint8),
+        "status": (1 + runs % 3).astype(np.int8),
         "epochs": (runs * 37 % 1000).astype(np.int32),
         "loss": (1 / (runs + 3)).astype(np.float32),
+        "learning_rate": np.array(identity["grid"]["learning_rate"])[runs // seeds["count"] % 2],
         "weights": np.outer(runs, [1.0, -0.5]).astype(np.float32),
     }
+
+
+def packed(folder, start, stop, lengths, content):
+    """A chunk as a stranger could make it: sealed, whatever it holds."""
+    header = {"fingerprint": folder.fingerprint, "start": start, "stop": stop}
+    return chunks.pack(header, {chunks.HELD: np.asarray(lengths, np.uint8), **content})
 
 
 def write_sweep(path, ranges, identity=IDENTITY):
     with SweepFolder.open_for_writing(path, identity, ENVIRONMENT) as folder:
         for start, stop in ranges:
-            folder.publish_chunk(start, stop, columns(start, stop, identity))
+            folder.publish_chunk([(start, stop)], columns(start, stop, identity))
     return SweepFolder.open_for_reading(path)
 
 
@@ -148,16 +174,16 @@ def test_a_changed_field_is_refused_by_name_and_nothing_is_touched(tmp_path, fie
 def test_every_differing_field_is_named_with_both_values(tmp_path):
     write_sweep(tmp_path, [])
     other = copy.deepcopy(IDENTITY)
-    other["settings"].update(momentum=0.5, weight_decay=1e-4)
-    del other["task"]["hidden"]
+    other["task"]["recipe"].update(momentum=0.5, weight_decay=1e-4)
+    del other["task"]["options"]["hidden"]
     with (
         pytest.raises(ResultsError) as refusal,
         SweepFolder.open_for_writing(tmp_path, other, ENVIRONMENT),
     ):
         pass
     assert (
-        "`task.hidden` was 2, is now absent; `settings.momentum` was 0.9, is now 0.5; "
-        "`settings.weight_decay` was absent, is now 0.0001." in str(refusal.value)
+        "`task.options.hidden` was 2, is now absent; `task.recipe.momentum` was 0.9, is now 0.5; "
+        "`task.recipe.weight_decay` was absent, is now 0.0001." in str(refusal.value)
     )
 
 
@@ -189,11 +215,11 @@ def test_a_folder_is_created_with_its_parents_and_resumed(tmp_path):
     assert folder.identity == as_stored(IDENTITY)
     assert folder.environment == ENVIRONMENT
     manifest = json.loads((path / "sweep.json").read_text())
-    assert manifest["format"] == 1
+    assert manifest["format"] == 2
     assert manifest["fingerprint"] == folder.fingerprint == fingerprint(IDENTITY)
-    with SweepFolder.open_for_writing(path, IDENTITY, {"jax": "another"}) as resumed:
+    with SweepFolder.open_for_writing(path, IDENTITY, OTHER_ENVIRONMENT) as resumed:
         assert resumed == folder  # the environment informs, it does not bind
-        assert [chunk[:2] for chunk in resumed.survey().intact] == [(0, 10)]
+        assert resumed.survey().intact[0].runs.tolist() == [[0, 10]]
 
 
 def test_a_file_in_the_way_is_refused(tmp_path):
@@ -219,7 +245,7 @@ def test_a_foreign_folder_is_refused_and_left_alone(tmp_path):
 def test_what_a_kill_leaves_before_the_first_file_is_not_foreign(tmp_path):
     (tmp_path / ".bpjax-0123456789abcdef.tmp").write_bytes(b"half a manif")
     write_sweep(tmp_path, [(0, 10)])
-    assert sorted(os.listdir(tmp_path)) == ["chunks", "sweep.json"]
+    assert sorted(os.listdir(tmp_path)) == ["chunks", "sweep-copy.json", "sweep.json"]
 
 
 @pytest.mark.parametrize("path", ["/proc/results", "/dev/null/results", "results\0", "x" * 300])
@@ -232,21 +258,73 @@ def test_a_missing_folder_cannot_be_read(tmp_path):
         read_runs(tmp_path / "none")
 
 
-def test_a_damaged_manifest_is_refused_wherever_a_bit_flips(tmp_path):
+def flipped(data, position, bit=1):
+    changed = bytearray(data)
+    changed[position] ^= bit
+    return bytes(changed)
+
+
+def test_a_damaged_manifest_is_named_wherever_a_bit_flips_and_its_copy_is_read(tmp_path):
+    whole = write_sweep(tmp_path, [(0, 20)])
+    for name in ("sweep.json", "sweep-copy.json"):
+        file = tmp_path / name
+        data = file.read_bytes()
+        for position in range(len(data)):
+            file.write_bytes(flipped(data, position, 1 << position % 8))
+            folder = SweepFolder.open_for_reading(tmp_path)
+            ((path, reason),) = folder.faults
+            assert (path, reason) == (file, "its bytes do not match its checksum")
+            assert (folder.identity, folder.environment) == (whole.identity, whole.environment)
+        with pytest.warns(UserWarning, match=f"{name}' is not used: its bytes do not match"):
+            assert equal_columns(read_runs(tmp_path).columns, columns(0, 20))
+        assert [fault.path for fault in verify(tmp_path).faults] == [file]
+        write_sweep(tmp_path, [])
+        assert file.read_bytes() == data
+        file.unlink()
+        assert [tuple(fault) for fault in verify(tmp_path).faults] == [(file, "it is not there")]
+        write_sweep(tmp_path, [])
+        assert file.read_bytes() == data
+
+
+def ruin_both(path):
+    for name in ("sweep.json", "sweep-copy.json"):
+        (path / name).write_bytes(flipped((path / name).read_bytes(), 50))
+
+
+def test_without_both_copies_the_chunks_tell_which_sweep_it_is(tmp_path):
     write_sweep(tmp_path, [(0, 10)])
-    file = tmp_path / "sweep.json"
-    data = file.read_bytes()
-    informative = data.index(b'"environment": {') + len(b'"environment": {')
-    for position in range(informative):
-        flipped = bytearray(data)
-        flipped[position] ^= 1
-        try:
-            harmless = json.loads(flipped) == json.loads(data)  # a space became something like one
-        except ValueError:
-            harmless = False
-        file.write_bytes(flipped)
-        if not harmless:
-            assert "damaged" in (sentence := refusal_of(tmp_path)) or "has format" in sentence
+    good = (tmp_path / "sweep.json").read_bytes()
+    ruin_both(tmp_path)
+    with pytest.raises(ResultsError, match=r"is damaged: .* and so is its copy; give the command"):
+        SweepFolder.open_for_reading(tmp_path)
+    other = {**IDENTITY, "precision": "float64"}
+    assert "is damaged" in refusal_of(tmp_path, other)
+    write_sweep(tmp_path, [(10, 20)])
+    assert (tmp_path / "sweep.json").read_bytes() == good
+    assert verify(tmp_path).ok
+    ruin_both(tmp_path)
+    for chunk in (tmp_path / "chunks").iterdir():
+        chunk.unlink()
+    assert "is damaged" in refusal_of(tmp_path)
+
+
+def test_the_manifest_of_another_sweep_is_told_by_the_chunks(tmp_path):
+    other = {**IDENTITY, "precision": "float64"}
+    write_sweep(tmp_path / "one", [(0, 10)])
+    write_sweep(tmp_path / "other", [], other)
+    for name in ("sweep.json", "sweep-copy.json"):
+        data = (tmp_path / "one" / name).read_bytes()
+        (tmp_path / "one" / name).write_bytes((tmp_path / "other" / name).read_bytes())
+        folder = SweepFolder.open_for_reading(tmp_path / "one")
+        assert folder.identity["precision"] == "float32"
+        assert [fault.path.name for fault in folder.faults] == [name]
+        write_sweep(tmp_path / "one", [])
+        assert (tmp_path / "one" / name).read_bytes() == data
+    (tmp_path / "one" / name).write_bytes((tmp_path / "other" / name).read_bytes())
+    for chunk in (tmp_path / "one" / "chunks").iterdir():
+        chunk.unlink()
+    with pytest.raises(ResultsError, match="are of two sweeps, and there are chunks of neither"):
+        SweepFolder.open_for_reading(tmp_path / "one")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "null", "[" * 100_000, '{"format": 1}', "\xff"])
@@ -256,10 +334,20 @@ def test_a_manifest_that_is_none_is_refused(tmp_path, text):
 
 
 def test_another_format_is_refused(tmp_path):
-    write_sweep(tmp_path, [])
-    manifest = json.loads((tmp_path / "sweep.json").read_text())
-    (tmp_path / "sweep.json").write_text(json.dumps({**manifest, "format": 2}))
-    assert "has format 2; this bpjax reads 1" in refusal_of(tmp_path)
+    folder = write_sweep(tmp_path, [])
+    for name in ("sweep.json", "sweep-copy.json"):
+        content = {"format": 3, "identity": {}, "environment": {"versions": {"bpjax": "7.1"}}}
+        (tmp_path / name).write_bytes(sealed(content))
+    words = (
+        r"has format 3, and this bpjax reads 2: read it with the version .* \(bpjax 7\.1\), or make"
+    )
+    assert re.search(words, refusal_of(tmp_path))
+    old = {**dict(vars(folder)), "format": 1, "path": None, "faults": None, "writer": None}
+    for name in ("sweep.json", "sweep-copy.json"):
+        (tmp_path / name).write_text(json.dumps(old, indent=2))
+    assert "has format 1, and this bpjax reads 2: read it with" in refusal_of(tmp_path)
+    with pytest.raises(ResultsError, match="has format 1, and this bpjax reads 2"):
+        verify(tmp_path)
 
 
 def test_a_second_writer_in_this_process_is_refused(tmp_path):
@@ -274,7 +362,7 @@ def test_a_second_writer_in_this_process_is_refused(tmp_path):
 def test_a_second_writer_is_refused_until_the_first_is_killed(tmp_path):
     program = (
         "import sys, time; from bpjax.sweeps.store import SweepFolder\n"
-        f"with SweepFolder.open_for_writing(sys.argv[1], {IDENTITY!r}, {{}}):\n"
+        f"with SweepFolder.open_for_writing(sys.argv[1], {IDENTITY!r}, {ENVIRONMENT!r}):\n"
         "    print('writing', flush=True); time.sleep(600)"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -303,8 +391,8 @@ def test_a_chunk_comes_back_as_it_was(tmp_path):
     (first, second), damaged = folder.survey()
     assert damaged == ()
     assert first.path.name == "runs-000000000000-000000000010.npz"
-    assert equal_columns(folder.read_chunk(first.path), columns(0, 10))
-    assert equal_columns(folder.read_chunk(second.path), columns(10, 20))
+    assert equal_columns(folder.read_chunk(first.path).columns, columns(0, 10))
+    assert equal_columns(folder.read_chunk(second.path).columns, columns(10, 20))
 
 
 def test_a_chunk_is_an_ordinary_npz_whose_end_is_the_sha256_of_the_rest(tmp_path):
@@ -318,7 +406,7 @@ def test_a_chunk_is_an_ordinary_npz_whose_end_is_the_sha256_of_the_rest(tmp_path
 def test_the_bytes_of_a_chunk_depend_on_its_contents_only(monkeypatch):
     header, content = {"start": 0}, columns(0, 10)
     data = chunks.pack(header, content)
-    golden = "fe37317b939947c9305b9aab8f7325c81d7a3c1be3c769e25182ab11b8a466fd"
+    golden = "223c5c01d703b3b26490e850bba212d1c9b7256bc08c6f1ae51fd92bb62b37d8"
     assert hashlib.sha256(data).hexdigest() == golden
     monkeypatch.setattr(time, "time", lambda: 2e9)
     monkeypatch.setattr(time, "localtime", lambda *_: time.struct_time((2040,) + (1,) * 8))
@@ -340,13 +428,19 @@ def test_columns_that_are_not_of_these_runs_are_not_published(tmp_path):
             ({**good, "loss": np.float32(1)}, r"column 'loss' must have 10 rows, got shape \(\)"),
             ({**good, "seed": good["seed"][::-1]}, "column 'seed' must hold seeds 100 to 109"),
             ({**good, "seed": good["seed"].astype(np.int64)}, "as uint32"),
-            ({"loss": good["loss"]}, "column 'seed'"),
-            ({**good, "note": np.array([object()] * 10)}, "Object arrays cannot be saved"),
+            ({"loss": good["loss"]}, "its columns are not those of its sweep, see 'epochs'"),
+            ({**good, "note": good["loss"]}, "its columns are not those of its sweep, see 'note'"),
+            ({**good, "status": good["status"] + np.int8(1)}, "'status' must hold whole numbers"),
+            ({**good, "status": good["status"].astype(np.int64)}, "from 1 to 3, as int8"),
+            ({**good, "loss": good["loss"].astype(np.float64)}, "'loss' must hold float32"),
+            ({**good, "epochs": good["epochs"] + np.int32(999)}, "from 0 to 1000, as int32"),
+            ({**good, "weights": good["weights"][:, :1]}, r"10 rows, got shape \(10, 1\)"),
+            ({**good, "learning_rate": np.full(10, 0.3)}, "must hold the settings of its runs"),
         ]:
             with pytest.raises(ValueError, match=words):
-                folder.publish_chunk(0, 10, bad)
+                folder.publish_chunk([(0, 10)], bad)
         with pytest.raises(ValueError, match="the folder is to hold runs 0 to 19"):
-            folder.publish_chunk(15, 25, columns(15, 25))
+            folder.publish_chunk([(15, 25)], columns(15, 25))
     assert os.listdir(tmp_path / "chunks") == []
 
 
@@ -380,10 +474,10 @@ def test_damage_that_new_ranges_have_superseded_can_be_removed(tmp_path):
         chunk.path.write_bytes(b"")
     with SweepFolder.open_for_writing(tmp_path, IDENTITY, ENVIRONMENT) as folder:
         survey = folder.survey()
-        assert missing_ranges(survey.intact, *folder.bounds) == [(0, 20)]
-        folder.publish_chunk(0, 10, columns(0, 10))
-        folder.publish_chunk(10, 15, columns(10, 15))
-        folder.publish_chunk(15, 20, columns(15, 20))
+        assert missing_ranges(held_by(survey.intact), *folder.bounds).tolist() == [[0, 20]]
+        folder.publish_chunk([(0, 10)], columns(0, 10))
+        folder.publish_chunk([(10, 15)], columns(10, 15))
+        folder.publish_chunk([(15, 20)], columns(15, 20))
         folder.remove_damaged(survey.damaged)
     assert verify(tmp_path).ok
     assert verify(tmp_path).num_chunks == 3
@@ -395,8 +489,17 @@ def test_summary_is_written_and_replaced(tmp_path):
         folder.write_summary({"num_runs": 20, "epochs": {"median": None}})
         with pytest.raises(ValueError, match="JSON compliant"):
             folder.write_summary({"median": float("nan")})
-    text = (tmp_path / "summary.json").read_text()
-    assert text == '{\n  "num_runs": 20,\n  "epochs": {\n    "median": null\n  }\n}\n'
+        assert folder.read_summary() == {"num_runs": 20, "epochs": {"median": None}}
+        data = (tmp_path / "summary.json").read_bytes()
+        assert json.loads(data)["fingerprint"] == folder.fingerprint
+        for position in range(len(data)):
+            (tmp_path / "summary.json").write_bytes(flipped(data, position))
+            with pytest.raises(ValueError, match="its bytes do not match its checksum"):
+                folder.read_summary()
+        assert [fault.path.name for fault in verify(tmp_path).faults] == ["summary.json"]
+        (tmp_path / "summary.json").write_bytes(sealed({"num_runs": 20}))
+        with pytest.raises(ValueError, match="it belongs to another sweep"):
+            folder.read_summary()
 
 
 # ---- ranges -------------------------------------------------------------------------------------
@@ -410,7 +513,7 @@ def test_missing_ranges_against_a_set():
             (start, start + length)
             for start, length in random.integers([0, 1], [30, 8], (random.integers(6), 2))
         ]
-        gaps = missing_ranges(ranges, first, last)
+        gaps = missing_ranges(as_ranges(ranges), first, last).tolist()
         held = {run for start, stop in ranges for run in range(start, stop)}
         assert [r for gap in gaps for r in range(*gap)] == sorted({*range(first, last)} - held)
         assert all(one[1] < other[0] for one, other in pairwise(gaps))
@@ -448,7 +551,7 @@ def test_shards_merge_into_the_whole_sweep(tmp_path):
     bounds = [(0, 7), (7, 14), (14, 20)]
     paths = [tmp_path / str(index) for index in range(3)]
     for index, path in enumerate(paths):
-        write_sweep(path, [bounds[index]], shard(index, 3, *bounds[index]))
+        write_sweep(path, [bounds[index]], shard(index + 1, 3, *bounds[index]))
     whole, merged = read_runs(tmp_path / "whole"), read_runs(paths[2], paths[0], paths[1])
     assert merged.identity == whole.identity
     assert equal_columns(merged.columns, whole.columns)
@@ -463,12 +566,12 @@ def test_shards_merge_into_the_whole_sweep(tmp_path):
 
 
 def test_different_sweeps_do_not_merge(tmp_path):
-    write_sweep(tmp_path / "a", [(0, 10)], shard(0, 2, 0, 10))
-    other = copy.deepcopy(shard(1, 2, 10, 20))
-    other["settings"]["momentum"] = 0.5
+    write_sweep(tmp_path / "a", [(0, 10)], shard(1, 2, 0, 10))
+    other = copy.deepcopy(shard(2, 2, 10, 20))
+    other["task"]["recipe"]["momentum"] = 0.5
     write_sweep(tmp_path / "b", [(10, 20)], other)
     with pytest.raises(
-        ResultsError, match=r"different sweeps: `settings\.momentum` was 0\.9, is now 0\.5\."
+        ResultsError, match=r"different sweeps: `task\.recipe\.momentum` was 0\.9, is now 0\.5\."
     ):
         read_runs(tmp_path / "a", tmp_path / "b")
 
@@ -487,41 +590,39 @@ def test_missing_runs_are_named_or_accepted(tmp_path):
     assert not verify(tmp_path).ok
 
 
-def test_runs_that_are_there_twice_are_named(tmp_path):
-    write_sweep(tmp_path, [(0, 8), (5, 20)])
-    folder = SweepFolder.open_for_reading(tmp_path)
-    for check in (read_runs, verify, lambda _: folder.survey()):
-        with pytest.raises(
-            ResultsError, match=r"runs 5 to 7 are there twice, in .* and .*; remove"
-        ):
-            check(tmp_path)
+def test_runs_that_are_there_twice_are_named_and_the_next_writer_sorts_them_out(tmp_path):
+    write_sweep(tmp_path, [(0, 8), (5, 20), (3, 6)])
+    with pytest.raises(ResultsError, match=r"runs 3 to 5 are there twice, in .* and .*; run the s"):
+        read_runs(tmp_path)
+    report = verify(tmp_path)
+    assert [damage.start for damage in report.damaged] == [3, 5]
+    assert [damage.reason for damage in report.damaged] == [
+        "another chunk has runs 3 to 5 too",
+        "another chunk has runs 5 to 7 too",
+    ]
+    assert report.missing == ((8, 20),)
+    with SweepFolder.open_for_writing(tmp_path, IDENTITY, ENVIRONMENT) as folder:
+        folder.remove_repeated(folder.survey().damaged)
+        folder.publish_chunk([(8, 20)], columns(8, 20))
+    assert verify(tmp_path).ok
+    assert equal_columns(read_runs(tmp_path).columns, columns(0, 20))
 
 
 def test_a_chunk_beyond_the_sweep_is_damaged(tmp_path):
     folder = write_sweep(tmp_path, [(0, 20)])
-    header = {"fingerprint": folder.fingerprint, "start": 20, "stop": 25}
     path = tmp_path / "chunks" / chunks.chunk_name(20, 25)
-    path.write_bytes(chunks.pack(header, columns(20, 25)))
+    path.write_bytes(packed(folder, 20, 25, [5], columns(20, 25)))
     with pytest.raises(DamagedChunk, match="the folder is to hold runs 0 to 19"):
         read_runs(tmp_path)
 
 
 def test_chunks_with_wrong_seeds_are_damaged_even_when_sealed(tmp_path):
     folder = write_sweep(tmp_path, [])
-    header = {"fingerprint": folder.fingerprint, "start": 0, "stop": 10}
     path = tmp_path / "chunks" / chunks.chunk_name(0, 10)
-    path.write_bytes(chunks.pack(header, {**columns(0, 10), "seed": columns(1, 11)["seed"]}))
+    wrong = {**columns(0, 10), "seed": columns(1, 11)["seed"]}
+    path.write_bytes(packed(folder, 0, 10, [10], wrong))
     with pytest.raises(DamagedChunk, match="must hold seeds 100 to 109 in order"):
         folder.read_chunk(path)
-
-
-def test_chunks_with_different_columns_do_not_join(tmp_path):
-    with SweepFolder.open_for_writing(tmp_path, IDENTITY, ENVIRONMENT) as folder:
-        folder.publish_chunk(0, 10, columns(0, 10))
-        wide = columns(10, 20)
-        folder.publish_chunk(10, 20, {**wide, "loss": wide["loss"].astype(np.float64)})
-    with pytest.raises(ResultsError, match="have different columns"):
-        read_runs(tmp_path)
 
 
 def test_a_sweep_without_runs_is_refused_in_a_sentence(tmp_path):

@@ -4,9 +4,12 @@ Sweeps here have 8 runs in the lanes on each of the four CPU devices of `conftes
 """
 
 import dataclasses
+import errno
 import functools
 import json
 import math
+import os
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +25,8 @@ from bpjax.learning import Recipe
 from bpjax.loss import HalfSquaredError
 from bpjax.network import Connection, Layer, Network, flatten_params, init_params, parameter_names
 from bpjax.status import Status
-from bpjax.sweeps import lanes, run, scheduler
+from bpjax.sweeps import files, lanes, run, scheduler
+from bpjax.sweeps.chunks import as_ranges, every_run, num_runs_of
 from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import lane_mesh
 from bpjax.sweeps.export import table_bytes
@@ -253,7 +257,8 @@ def num_compiled():
     return scheduler.advance._cache_size()
 
 
-def test_a_grid_its_resume_and_more_seeds_need_one_compilation(tmp_path):
+def test_a_grid_its_resume_and_more_seeds_need_one_compilation(monkeypatch, tmp_path):
+    monkeypatch.setattr(run, "SECONDS_PER_CHUNK", 0.0)
     task = bpjax.tasks.xor(hidden=5).with_settings(max_epochs=40)  # nobody else's program
     grid = {"learning_rate": [0.5, 1.0, 2.0], "init_range": [0.5, 1.0], "tolerance": [0.4, 0.5]}
     before = num_compiled()
@@ -261,7 +266,9 @@ def test_a_grid_its_resume_and_more_seeds_need_one_compilation(tmp_path):
     after = num_compiled()
     assert after == before + 1
 
-    for chunk in SweepFolder.open_for_reading(tmp_path / "a").chunks():
+    chunks = SweepFolder.open_for_reading(tmp_path / "a").chunks()
+    assert len(chunks) > 1
+    for chunk in chunks[::2]:
         chunk.path.unlink()
     sweep(task, 10, momentum=[0.0, 0.9], **grid, out=tmp_path / "a")
     sweep(task, 77, first_seed=10**9, learning_rate=0.3, max_epochs=50)
@@ -488,40 +495,101 @@ def test_what_cannot_be_reached_is_null_and_non_finite_runs_are_counted_apart():
 
 @pytest.fixture
 def small_steps(monkeypatch):
-    """Make every block a chunk of its own, and every call of the program a short one."""
+    """Store after every call of the program, and make every call a short one."""
     monkeypatch.setattr(run, "SECONDS_PER_CHUNK", 0.0)
-    monkeypatch.setattr(run, "DRAIN", 0)
     monkeypatch.setattr("bpjax.sweeps.crew.FIRST_CALL", 2)
     monkeypatch.setattr(Crew, "_pace", lambda crew, made, on_device: None)
 
 
-ACCIDENTAL = {"learning_rate": [1.0, 4.0], "max_epochs": 22, "keep_weights": True}
-"""80 runs in three blocks, each a chunk."""
+ACCIDENTAL = {"learning_rate": [1.0, 4.0], "max_epochs": 22}
+"""80 runs of two points of a grid."""
+KINDS = pytest.mark.parametrize("kind", ["keep_weights", "summary_only"])
 
 
-def test_a_sweep_stopped_at_any_moment_resumes_to_the_same_table(small_steps, tmp_path):
+def held(folder):
+    """The runs that a folder holds."""
+    opened = SweepFolder.open_for_reading(folder)
+    return [run for chunk in opened.survey().intact for run in every_run(chunk.runs).tolist()]
+
+
+@KINDS
+@pytest.mark.parametrize("often", [0.0, 1e9], ids=["stored after each call", "stored at the stop"])
+@pytest.mark.parametrize("reason", [KeyboardInterrupt, ZeroDivisionError])
+def test_a_stopped_sweep_keeps_what_has_ended_and_resumes_to_the_same_table(
+    small_steps, tmp_path, monkeypatch, kind, often, reason
+):
+    monkeypatch.setattr(run, "SECONDS_PER_CHUNK", often)
     calls = []
-    plan = make_plan(XOR, 40, block_size=8, **ACCIDENTAL)
+    plan = make_plan(XOR, 40, block_size=8, **ACCIDENTAL, **{kind: True})
     undisturbed = table_bytes(run_plan(plan, tmp_path / "whole", calls.append).table)
     assert len(calls) > 20
-    chunks = SweepFolder.open_for_reading(tmp_path / "whole").chunks()
-    assert [(chunk.start, chunk.stop) for chunk in chunks] == [(0, 32), (32, 64), (64, 80)]
 
-    for k in range(1, len(calls) + 1):
+    for k in range(1, len(calls) + 1, 7 if reason is KeyboardInterrupt else 20):
         folder, seen = tmp_path / f"stopped-{k}", []
 
         def stop(at, k=k, seen=seen):
             seen.append(at)
             if len(seen) == k:
-                raise KeyboardInterrupt
+                raise reason
 
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(reason):
             run_plan(plan, folder, stop)
-        num_kept = 32 * len(SweepFolder.open_for_reading(folder).chunks())
+        kept = held(folder)
+        assert len(kept) == seen[-1].runs_done, "what was shown as done is stored"
+        assert len(set(kept)) == len(kept)
         result = run_plan(plan, folder)
         assert table_bytes(result.table) == undisturbed
-        assert result.timing.runs == 80 - num_kept
-    assert num_kept == 64
+        if result.timing is not None and len(kept) < 80:
+            assert result.timing.runs == 80 - len(kept)
+    assert len(kept) > 20
+
+
+@KINDS
+@pytest.mark.parametrize("where", ["advance", "_note", "ended", "forget"])
+def test_a_signal_within_the_loop_loses_one_call_at_most(
+    small_steps, tmp_path, monkeypatch, kind, where
+):
+    """Python raises KeyboardInterrupt wherever it is, in programs that handle no signals."""
+    plan = make_plan(XOR, 40, block_size=8, **ACCIDENTAL, **{kind: True})
+    undisturbed = table_bytes(run_plan(plan).table)
+    real, calls, seen = getattr(Crew, where), [], []
+    moment = 20 if where in ("advance", "_note") else 3
+
+    def struck(crew, *arguments):
+        calls.append(None)
+        if len(calls) == moment and where == "_note":
+            raise KeyboardInterrupt
+        result = real(crew, *arguments)
+        if len(calls) == moment:
+            raise KeyboardInterrupt
+        return result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Crew, where, struck)
+        with pytest.raises(KeyboardInterrupt):
+            run_plan(plan, tmp_path, seen.append)
+    kept = held(tmp_path)
+    assert len(set(kept)) == len(kept) >= seen[-1].runs_done > 0
+    assert table_bytes(run_plan(plan, tmp_path).table) == undisturbed
+
+
+def test_what_cannot_be_stored_at_the_stop_is_said_instead(small_steps, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "SECONDS_PER_CHUNK", 1e9)
+    plan, create = make_plan(XOR, 40, block_size=8, **ACCIDENTAL), files.create
+
+    def full(path):
+        if path.parent.name == "chunks":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return create(path)
+
+    def stop(at):
+        if at.runs_made > 20:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(files, "create", full)
+    with pytest.raises(bpjax.ResultsError, match=r"cannot write '.*': No space left on device\."):
+        run_plan(plan, tmp_path, stop)
+    assert held(tmp_path) == []
 
 
 def test_strides_stay_within_their_integer_however_fast_the_blocks_are(monkeypatch):
@@ -530,11 +598,19 @@ def test_strides_stay_within_their_integer_however_fast_the_blocks_are(monkeypat
     assert outcomes(result) == [(Status.CONVERGED, 0)] * 512
 
 
+def lose_a_chunk(folder, spoil=Path.unlink):
+    """Damage a chunk that has holes; return how many runs were in it."""
+    chunks = SweepFolder.open_for_reading(folder).survey().intact
+    chunk = next(chunk for chunk in chunks if len(chunk.runs) > 1)
+    spoil(chunk.path)
+    return num_runs_of(chunk.runs)
+
+
 def test_progress_only_grows_and_counts_earlier_sessions(small_steps, tmp_path):
     first, second = [], []
     plan = make_plan(XOR, 40, block_size=8, **ACCIDENTAL)
     run_plan(plan, tmp_path, first.append)
-    SweepFolder.open_for_reading(tmp_path).chunks()[1].path.unlink()
+    num_lost = lose_a_chunk(tmp_path)
     result = run_plan(plan, tmp_path, second.append)
 
     for seen in (first, second):
@@ -543,22 +619,26 @@ def test_progress_only_grows_and_counts_earlier_sessions(small_steps, tmp_path):
             assert values == sorted(values), name
         assert seen[-1].runs_done == seen[-1].num_runs == 80
         assert seen[-1].converged == np.sum(result["status"] == Status.CONVERGED)
-    assert (first[-1].runs_made, second[-1].runs_made) == (80, 32)
+    assert (first[-1].runs_made, second[-1].runs_made) == (80, num_lost)
     assert first[-1].seed_epochs == result["epochs"].sum()
 
 
 def test_a_damaged_chunk_alone_is_computed_again_with_a_warning(small_steps, tmp_path):
     plan = make_plan(XOR, 40, block_size=8, **ACCIDENTAL)
     before = table_bytes(run_plan(plan, tmp_path).table)
-    path = SweepFolder.open_for_reading(tmp_path).chunks()[1].path
-    spoiled = bytearray(path.read_bytes())
-    spoiled[len(spoiled) // 2] ^= 1
-    path.write_bytes(spoiled)
+    spoiled = []
 
+    def spoil(path):
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+        spoiled.append(str(path))
+
+    num_lost = lose_a_chunk(tmp_path, spoil)
     with pytest.warns(UserWarning, match="is damaged and computed again") as caught:
         result = run_plan(plan, tmp_path)
-    assert [str(path) in str(warning.message) for warning in caught] == [True]
-    assert result.timing.runs == 32
+    assert [spoiled[0] in str(warning.message) for warning in caught] == [True]
+    assert result.timing.runs == num_lost
     assert table_bytes(result.table) == before
     assert table_bytes(read_runs(tmp_path)) == before
 
@@ -604,7 +684,7 @@ def test_the_training_program_lowers_for_accelerators(implementation, name, plat
     """All that can be known without such a device: that the program can be written down for it."""
     plan = make_plan(bpjax.tasks.make_task(name), 5, implementation=implementation)
     crew = Crew(plan, *plan.groups(), lane_mesh(1))
-    crew.begin(0, 5)
+    crew.begin(as_ranges([(0, 5)]))
     lowered = scheduler.advance.trace(*crew.next_call()).lower(lowering_platforms=(platform,))
     assert "stablehlo.while" in lowered.as_text()
 

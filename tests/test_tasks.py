@@ -508,7 +508,7 @@ def test_the_description_tells_every_setting_apart():
         ("parity", {"bits": 13}, "`bits` must be a whole number from 2 to 12, got 13."),
         ("parity", {"hidden_layers": 0}, "`hidden_layers` must be a whole number from 1 to 20"),
         ("symmetry", {"bits": 1}, "`bits` must be a whole number from 2 to 12, got 1."),
-        ("encoder", {"size": 1}, "`size` must be a whole number from 2 to 4096, got 1."),
+        ("encoder", {"size": 1}, "`size` must be a whole number from 2 to 1024, got 1."),
         ("encoder", {"hidden": 0}, "`hidden` must be a whole number of at least 1, got 0."),
         ("graded-code", {"off": -1}, "`off, on` must satisfy 0 <= off < on <= 1, got (-1, 1.0)."),
         ("graded-code", {"hidden": 2}, "`hidden` is no option of task graded-code; its options: "),

@@ -41,7 +41,7 @@ def main(words: Sequence[str]) -> int:
 
     from bpjax.explain import page
     from bpjax.sweeps.devices import keep_compiled_programs, use_all_cpu_cores
-    from bpjax.sweeps.files import explained, make_folders, publish
+    from bpjax.sweeps.files import explained, make_folders, probe_file, publish
     from bpjax.training import Glance, plan_run, train_plan
 
     use_all_cpu_cores()
@@ -49,6 +49,7 @@ def main(words: Sequence[str]) -> int:
     plan = plan_run(task, seed, **{"precision": "float64"} | settings)
     with explained("create", out.parent):
         make_folders(out.parent)
+    probe_file(out)
     stopping.say("stopped; nothing is kept of an unfinished run")
     with ProgressLine() as line:
 

@@ -13,7 +13,10 @@ from bpjax.errors import SettingError
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Write the per-run table of a sweep; name the folders of all its shards to merge them."""
+    """Write the per-run table of a sweep, or the counts of one that kept no rows.
+
+    Name the folders of all its shards to merge them.
+    """
 
     folders: tyro.conf.Positional[
         Annotated[tuple[str, ...], tyro.conf.arg(metavar="DIR [DIR ...]")]
@@ -33,15 +36,24 @@ def main(words: Sequence[str]) -> int:
     if not options.folders:
         raise SettingError("DIR", "must name at least one results folder", "none")
 
+    from pathlib import Path
+
+    from bpjax.sweeps.chunks import num_runs_of
     from bpjax.sweeps.export import export_table, format_of, table_bytes
+    from bpjax.sweeps.files import probe_file
     from bpjax.sweeps.store import read_runs
 
     format = format_of(options.out, options.format)
+    file = options.out or f"{options.folders[0]}/runs.{format}"
+    if file != "-":
+        probe_file(Path(file))
     table = read_runs(*options.folders, allow_partial=options.partial)
     if options.out == "-":
         say_raw(table_bytes(table, format))
         return 0
-    file = options.out or f"{options.folders[0]}/runs.{format}"
     export_table(table, file, format)
-    say(f"{len(table.columns['seed']):,} runs: {file}")
+    what = f"{num_runs_of(table.held):,} runs"
+    if "count" in table.columns:
+        what = f"{len(table.columns['count']):,} outcomes of {what}"
+    say(f"{what}: {file}")
     return 0

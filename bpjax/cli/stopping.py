@@ -86,7 +86,7 @@ def check() -> None:
         raise Stopped(_state.came)
 
 
-class politely:  # noqa: N801  (used like a function)
+class politely:
     """A `with` block in which a signal is only noted until `check` is called, or for `GRACE`.
 
     Args:
@@ -118,7 +118,7 @@ def leave(code: int) -> None:
 
 
 def _watch(ear: int) -> None:
-    """Wait for a signal; end the process unless the main thread does, or once a second one comes."""
+    """Wait for a signal; end the process unless the main thread does, or when a second comes."""
     while not (number := _heard(ear, None)):
         pass
     _state.came = number

@@ -69,18 +69,20 @@ def main(words: Sequence[str]) -> int:
     arguments |= {"keep_weights": options.keep_weights, "summary_only": options.summary_only}
     plan = make_plan(variants, **arguments, **settings)
     folder = options.out or default_folder(plan)
-    again = shlex.join(["bpjax", "sweep", *words])
-    stored = f"finished chunks are in {folder}. Resume with: {again}"
+    resume = f"Resume with: {shlex.join(['bpjax', 'sweep', *words])}"
+    at_once = f"stopped at once; what was stored, every few seconds, is in {folder}. {resume}"
+    reached: list[Progress] = []
     try:
-        with ProgressLine() as line, stopping.politely(f"stopped at once; {stored}"):
+        with ProgressLine() as line, stopping.politely(at_once):
 
             def show(at: Progress) -> None:
+                reached[:] = [at]
                 stopping.check()
                 line.show(_progress_text(at))
 
             result = run_plan(plan, folder, show, check=stopping.check)
     except KeyboardInterrupt:
-        warn(f"stopped; {stored}")
+        warn(f"{_where_stopped(reached, folder)}. {resume}")
         raise
     stopping.say(f"stopped; all runs are in {folder}, but not all that is made of them")
     summary = result.summary()
@@ -121,6 +123,14 @@ def _histories(plan: Any) -> Any:
     if len(plan.cells) > 1 or plan.summary_only or work > FAN_WORK:
         return None
     return histories_of(first_runs(plan, FAN_RUNS))
+
+
+def _where_stopped(reached: Sequence[Any], folder: str) -> str:
+    """Say what is kept of a stopped sweep, from its last progress if there was any."""
+    if not reached or not reached[-1].runs_done:
+        return "stopped before the first run had ended"
+    done, num_runs = reached[-1].runs_done, reached[-1].num_runs
+    return f"stopped at {done:,} of {num_runs:,} runs, all of them stored in {folder}"
 
 
 def _progress_text(at: Any) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import tyro
@@ -12,22 +13,39 @@ from bpjax.cli.output import say
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Check that every chunk is intact and every run is there exactly once; exit code 1 if not."""
+    """Check that every file is intact and every run is there exactly once; exit code 1 if not."""
 
     folder: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="DIR")]]
-    """Results folder of a sweep."""
+    """Results folder of `bpjax sweep` or `bpjax train`."""
+    repair: bool = False
+    """Mend what is damaged: files that can be written again are, runs of damaged chunks trained."""
 
 
 def main(words: Sequence[str]) -> int:
-    """Print what is wrong with a folder, if anything."""
+    """Print what is wrong with a folder, if anything, and mend it if asked to."""
     options = parse(Options, "verify", words)
+    from bpjax.sweeps.files import explained, listing
+    from bpjax.sweeps.manifest import is_results_folder
+
+    with explained("read", Path(options.folder)):
+        names = listing(Path(options.folder)) if Path(options.folder).is_dir() else []
+    if not is_results_folder(names) and {"run.json", "weights.npz"} & set(names):
+        return _verify_run(options)
+    if options.repair:
+        _repair_sweep(options.folder)
+    return _verify_sweep(options)
+
+
+def _verify_sweep(options: Options) -> int:
     from bpjax.sweeps.store import verify
 
     report = verify(options.folder)
+    for fault in report.faults:
+        say(f"damaged: {fault.path}: {fault.reason}")
     for damage in report.damaged:
         say(
-            f"damaged: {damage.path} (runs {damage.start} to {damage.stop - 1}, {damage.seeds}): "
-            f"{damage.reason}"
+            f"damaged: {damage.path} (runs {damage.start} to {damage.stop - 1}, "
+            f"{damage.seeds}): {damage.reason}"
         )
     for start, stop in report.missing:
         say(f"missing: runs {start} to {stop - 1}")
@@ -35,6 +53,49 @@ def main(words: Sequence[str]) -> int:
         f"{report.num_chunks:,} chunks intact, {report.num_runs:,} runs in them, "
         f"{len(report.damaged)} chunks damaged, {len(report.missing)} ranges missing."
     )
-    if not report.ok:
+    if report.faults or report.damaged:
+        say("Mend it with: bpjax verify DIR --repair")
+    if report.missing:
         say("The command that made the sweep, given again, computes what is not there.")
     return 0 if report.ok else 1
+
+
+def _repair_sweep(folder: str) -> None:
+    from bpjax.cli import stopping
+    from bpjax.cli.progress import ProgressLine
+    from bpjax.sweeps.devices import keep_compiled_programs, use_all_cpu_cores
+    from bpjax.sweeps.folder import SweepFolder
+
+    flags = SweepFolder.open_for_reading(folder).identity["xla_flags"]
+    if "xla_backend_extra_options" in flags:  # as the command line has asked for it
+        use_all_cpu_cores()
+    keep_compiled_programs()
+    from bpjax.repair import repair_sweep
+    from bpjax.sweeps.run import Progress
+
+    with ProgressLine() as line, stopping.politely("stopped; the same command goes on"):
+
+        def show(at: Progress) -> None:
+            stopping.check()
+            line.show(f"{at.runs_done:,} of {at.num_runs:,} runs")
+
+        repair_sweep(folder, show, stopping.check)
+
+
+def _verify_run(options: Options) -> int:
+    from bpjax.repair import command_of_run
+    from bpjax.run_folder import mend_record, verify_run
+    from bpjax.sweeps.devices import use_all_cpu_cores
+
+    use_all_cpu_cores()
+    if options.repair:
+        mend_record(options.folder)
+    identity, faults = verify_run(options.folder)
+    for fault in faults:
+        say(f"damaged: {fault.path}: {fault.reason}")
+    say(f"3 files of a run, {len(faults)} damaged.")
+    if {fault.path.name for fault in faults} == {"run.json"}:
+        say("Mend it with: bpjax verify DIR --repair")
+    elif faults:
+        say(f"Mend it with: {command_of_run(options.folder, identity)}")
+    return 1 if faults else 0

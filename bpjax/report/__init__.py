@@ -16,7 +16,7 @@ from bpjax.report.folders import Sweep, load
 from bpjax.report.parts import Part
 from bpjax.report.runs import run_part
 from bpjax.report.sweeps import summary_of, sweep_part
-from bpjax.sweeps.files import explained, publish
+from bpjax.sweeps.files import explained, probe, publish
 from bpjax.version import __version__
 
 _MARK = b'<meta name="generator" content="bpjax report'
@@ -81,6 +81,7 @@ def write_report(
         raise ResultsError("a report needs at least one results folder.")
     file = Path(folders[0]) / "report.html" if out is None else Path(out)
     _refuse_other_files(file)
+    probe(file.parent)
     publish(file, report(folders).encode())
     return file
 
@@ -89,10 +90,13 @@ def _refuse_other_files(file: Path) -> None:
     with explained("write", file):
         if not file.exists():
             return
-        if not file.is_file() or _MARK not in file.read_bytes()[:2000]:
-            raise ResultsError(
-                f"{str(file)!r} is there and not a report of bpjax; choose another file."
-            )
+        if file.is_file():
+            with file.open("rb") as there:
+                if _MARK in there.read(2000):
+                    return
+        raise ResultsError(
+            f"{str(file)!r} is there and not a report of bpjax; choose another file."
+        )
 
 
 def _template() -> jinja2.Template:

@@ -82,6 +82,22 @@ def repeat(identity: Mapping[str, Any], command: str = "sweep") -> Repeat | None
     return Repeat(line, plan.tasks[0], "xla_backend_extra_options" in flags)
 
 
+def plan_of(identity: Mapping[str, Any], command: str = "sweep") -> Plan | None:
+    """Return the plan of a sweep or run from its identity, as far as this machine can follow it.
+
+    Args:
+      identity: of the shape `bpjax.sweeps.shape.IDENTITY`.
+      command: "sweep" or "train".
+
+    Returns:
+      The plan, whose own identity may still differ by what the machine adds; None where `repeat`
+      returns None.
+    """
+    if repeat(identity, command) is None:
+        return None
+    return _words_and_plan(identity, command)[1]
+
+
 def _of_the_runs(identity: Mapping[str, Any]) -> str:
     return fingerprint({k: v for k, v in identity.items() if k not in _OF_THE_MACHINE})
 

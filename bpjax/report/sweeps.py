@@ -100,7 +100,7 @@ def _notes(sweep: Sweep, summary: Mapping[str, Any]) -> list[str]:
         notes.append(
             f"Not finished: {count(missing)} of {count(missing + summary['num_runs'])} runs are "
             f"missing ({runs_text(sweep.missing)}). All that follows is about the runs that "
-            "are there."
+            "are there; those that take longest come last, so it looks better than it will be."
         )
     shard = sweep.table.identity["shard"]
     if shard:

@@ -8,28 +8,9 @@ from typing import Any
 NOT_REACHED = "not reached"
 NO_BREAK = chr(0xA0)
 """The space between a number and its sign."""
+_LAST = 253_402_300_799
+"""The last second of the year 9999, the last that a calendar here knows."""
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
-
-
-def printable(value: Any) -> Any:
-    r"""Return a value from JSON with all its text free of characters that do not print.
-
-    Control characters, halves of surrogate pairs and marks that turn the direction of writing are
-    shown as they would be typed. What is markup in HTML is the template's to escape.
-
-    Example:
-      >>> printable({"a": ["<b>", chr(7), chr(0x202E)]})
-      {'a': ['<b>', '\\x07', '\\u202e']}
-    """
-    if isinstance(value, str):
-        return value if value.isprintable() else "".join(map(_typed, value))
-    if isinstance(value, Mapping):
-        return {printable(key): printable(entry) for key, entry in value.items()}
-    return [printable(entry) for entry in value] if isinstance(value, list) else value
-
-
-def _typed(character: str) -> str:
-    return character if character.isprintable() else repr(character)[1:-1]
 
 
 def count(value: float | None) -> str:
@@ -160,7 +141,7 @@ def moments(began: float, ended: float) -> str:
       ('1970-01-01 00:00 UTC', '1970-01-01 00:00 to 00:01 UTC', '1970-01-01 00:00 to 1970-0')
     """
     first, last = (
-        datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M").split()
+        datetime.fromtimestamp(min(max(seconds, 0), _LAST), UTC).strftime("%Y-%m-%d %H:%M").split()
         for seconds in (began, ended)
     )
     if first == last:

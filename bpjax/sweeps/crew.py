@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -12,10 +12,21 @@ from jax.sharding import Mesh, NamedSharding
 from bpjax.epoch import Cases
 from bpjax.network import num_entries
 from bpjax.sweeps import lanes, scheduler
+from bpjax.sweeps.chunks import (
+    Content,
+    Ranges,
+    as_ranges,
+    num_runs_of,
+    ranges_at_places,
+    ranges_of,
+    runs_at_places,
+    without,
+)
+from bpjax.sweeps.counts import added_up
 from bpjax.sweeps.memory import check_memory
 from bpjax.sweeps.plan import Group, Plan
-from bpjax.sweeps.roster import roster_of, settings_table
-from bpjax.sweeps.scheduler import Collected, Pool, Queue
+from bpjax.sweeps.roster import MOST_RUNS, most_ranges, roster_of, settings_table
+from bpjax.sweeps.scheduler import EMPTY, Collected, Pool, Queue
 from bpjax.sweeps.unrolled import num_products
 
 LARGEST_CALL = 2**30
@@ -33,17 +44,34 @@ FIRST_CALL = 16
 FIRST_WORK = 10**8
 """And what it may cost: lanes of a device times cases times weights, about a tenth of a second."""
 LONG_CALL, LOOK = 0.1, 0.002
-"""Seconds of a call that is not just waited for, and between two looks whether it is over."""
+"""Seconds of a call that is not just waited for, and most between two looks whether it is over."""
 
 
 def go_on() -> None:
     """Find no reason to stop."""
 
 
-class Crew:
-    """A pool in training. Runs are begun range by range, and a range ends when all its runs have.
+class Made(NamedTuple):
+    """What a call brought: rows of the runs that ended in it; of counts, sums without names.
 
-    Device d of D trains the runs d, d + D, d + 2 D, ... of a range, in that order.
+    Attributes:
+      num_ended: how many runs ended.
+      columns: a row for each, `run` among its columns; or counts.
+      begun: with counts, the runs that were put into lanes.
+      in_lanes: with counts, those that were there after the call.
+    """
+
+    num_ended: int
+    columns: dict[str, np.ndarray]
+    begun: Ranges
+    in_lanes: Ranges
+
+
+class Crew:
+    """A pool in training, which is handed batches of runs; a batch ends when all its runs have.
+
+    A run's place in the batch is its ticket. Each device has a stretch of tickets of its own, and
+    one that has begun all of its stretch gets half of what is left of the longest.
 
     Args:
       plan: the sweep.
@@ -56,9 +84,12 @@ class Crew:
     Attributes:
       pool: the state of the lanes, on the devices.
       capacity: how many runs can train at once, on all devices.
-      num_begun: runs of the range that have been put into lanes.
-      num_ended: runs of the range that have ended.
-      lane_epochs: epochs made for the range by all lanes, busy or not.
+      most_runs: how many a batch may have.
+      most_ranges: in how many ranges.
+      runs: those of the batch.
+      bounds: of the tickets that each device begins with.
+      num_ended: runs of the batch that have ended.
+      lane_epochs: epochs made for the batch by all lanes, busy or not.
       calls: how many calls were made; the first one compiles.
       seconds: how long the last call took.
     """
@@ -84,6 +115,8 @@ class Crew:
         self.max_epochs = np.int32(group.task.recipe.max_epochs)
         num_lanes = lanes.num_lanes(plan.block_size)
         self.capacity = plan.block_size * mesh.size
+        self.most_runs = MOST_RUNS if plan.refill else self.capacity
+        self.most_ranges = most_ranges(self.capacity)
         numbers = num_entries(group.program.network) if plan.keep_weights else 1
         self.places = 0 if plan.summary_only else max(PLACES // numbers, 2 * num_lanes)
         blank = np.full(num_lanes * mesh.size, group.start)
@@ -94,6 +127,7 @@ class Crew:
             plan.seeds_of(blank),
             plan.settings_of(blank),
         )
+        self.made: list[Made] = []
         self.calls, self.seconds = 0, 0.0
         self.platform = mesh.devices.flat[0].platform
         self.at_once = self.layout.epochs_at_once(
@@ -104,29 +138,19 @@ class Crew:
         first = min(FIRST_CALL, FIRST_WORK // work)
         self.epochs_per_call = self.stride = self._whole_turns(max(1, first))
 
-    def begin(self, first: int, last: int) -> None:
-        """Take up the runs `first` to `last - 1`; the range before must have ended."""
-        self.first, self.stop = first, last
-        roster = roster_of(self.plan, self.group, first, self.settings)
+    def begin(self, runs: Ranges) -> None:
+        """Take up a batch: ranges of the group's runs; the one before must have ended."""
+        self.runs, self.num_runs = runs, num_runs_of(runs)
+        roster = roster_of(self.plan, self.group, runs, self.settings, self.most_ranges)
         self.roster = jax.device_put(roster, self.everywhere)
-        self.taken = np.zeros(self.mesh.size, np.int64)
+        self.bounds = np.arange(self.mesh.size + 1) * self.num_runs // self.mesh.size
+        self.waiting = np.stack([self.bounds[:-1], self.bounds[1:]], axis=1)
         self.num_ended = self.lane_epochs = 0
-        self.collected: list[Any] = []
-
-    def close(self) -> None:
-        """Begin no runs but those needed to leave no gap behind the last one begun."""
-        last = (np.arange(self.mesh.size) + self.mesh.size * (self.taken - 1))[self.taken > 0]
-        self.stop = min(self.stop, self.first + int(last.max()) + 1)
-
-    @property
-    def num_begun(self) -> int:
-        """How many runs of the range have been put into lanes."""
-        return int(self.taken.sum())
 
     @property
     def all_ended(self) -> bool:
-        """Whether the range has ended."""
-        return self.num_ended == self.stop - self.first
+        """Whether the batch has ended."""
+        return self.num_ended == self.num_runs
 
     def advance(self, num_epochs: int | None = None) -> Collected:
         """Make one call of the training program.
@@ -153,40 +177,70 @@ class Crew:
         jax.block_until_ready(pool)
         self.pool, on_device = pool, time.perf_counter() - called
         done = scheduler.collect(report, self.plan.block_size, stride)
-        self.taken += done.taken
+        self._note(done)
+        self.waiting[:, 0] += done.taken
         self.num_ended += done.num_ended
         self.lane_epochs += done.lane_epochs
-        self.collected.append(done.columns)
         self.calls += 1
         self.seconds = time.perf_counter() - began
         if done.num_epochs:
             self._pace(done.num_epochs, on_device)
         return done
 
-    def columns(self) -> dict[str, np.ndarray]:
-        """Return the rows of the per-run table, or the counts, of a range that has ended."""
+    def _note(self, done: Collected) -> None:
+        """Keep what a call brought, in one step: a signal comes before or after it."""
+        begun = in_lanes = as_ranges([])
+        columns = dict(done.columns)
         if self.plan.summary_only:
-            counts = merged(self.collected)
-            cell = np.full(len(counts["count"]), self.first)
-            return counts | self.plan.columns_of(cell)
-        ended = {
-            name: np.concatenate([part[name] for part in self.collected])
-            for name in self.collected[0]
+            tickets = np.asarray(self.pool.ticket)
+            in_lanes = self._singly(np.sort(tickets[tickets != EMPTY]))
+            stops = self.waiting[:, 0] + done.taken
+            stretches = zip(self.waiting[:, 0].tolist(), stops.tolist(), strict=True)
+            begun = np.concatenate([ranges_at_places(self.runs, *tickets) for tickets in stretches])
+        else:
+            columns["run"] = runs_at_places(self.runs, columns.pop("ticket"))
+        self.made.append(Made(done.num_ended, columns, begun, in_lanes))
+
+    def _singly(self, tickets: np.ndarray) -> Ranges:
+        return ranges_of(runs_at_places(self.runs, tickets))
+
+    @property
+    def num_unkept(self) -> int:
+        """How many runs have ended since `forget`, of this batch and earlier ones."""
+        return sum(made.num_ended for made in self.made)
+
+    def ended(self) -> Content:
+        """Return these runs, with their rows of the per-run table or with their counts."""
+        columns = {
+            name: np.concatenate([made.columns[name] for made in self.made])
+            for name in self.made[0].columns
         }
-        order = np.argsort(ended.pop("ticket"))
-        runs = np.arange(self.first, self.stop)
-        columns = {name: column[order] for name, column in ended.items()}
+        if self.plan.summary_only:
+            begun = np.concatenate([made.begun for made in self.made])
+            runs = without(begun, self.made[-1].in_lanes)
+            cell = np.full(len(columns["count"]), runs[0, 0])
+            return Content(runs, added_up(columns | self.plan.columns_of(cell), cell))
+        order = np.argsort(columns["run"])
+        columns = {name: column[order] for name, column in columns.items()}
+        runs = columns.pop("run")
         if self.plan.num_held_out and "held_out_right" not in columns:
             columns["held_out_right"] = np.zeros(
                 len(runs), np.int32
             )  # of none, beside others' some
         weights = {"weights": columns.pop("weights")} if "weights" in columns else {}
-        return {
+        columns = {
             "seed": self.plan.seeds_of(runs),
             **columns,
             **self.plan.columns_of(runs),
             **weights,
         }
+        return Content(ranges_of(runs), columns)
+
+    def forget(self) -> None:
+        """Let go of what `ended` returns."""
+        last = self.made[-1]
+        nothing = {name: column[:0] for name, column in last.columns.items()}
+        self.made = [Made(0, nothing, last.in_lanes, last.in_lanes)]
 
     def next_call(self, stride: int = 0, rounds: int = 1) -> tuple[Any, ...]:
         """Return the arguments of the next call of `scheduler.advance`."""
@@ -213,20 +267,28 @@ class Crew:
 
     def _queue(self) -> Queue:
         """Return the runs that wait, as many of them as every device can be handed."""
-        device, num_devices = np.arange(self.mesh.size), self.mesh.size
-        there_are = -(-(self.stop - self.first - device) // num_devices)
-        left = np.maximum(there_are - self.taken, 0)
+        for device in np.flatnonzero(self._left() == 0):
+            longest = int(np.argmax(self._left()))
+            stop = self.waiting[longest, 1]
+            half = stop - self._left()[longest] // 2
+            self.waiting[longest, 1], self.waiting[device] = half, (half, stop)
+        left = self._left()
         length = np.minimum(left, self.places) if self.places else left
-        first = np.where(length, self.taken * num_devices + device, 0)
+        first = np.where(length, self.waiting[:, 0], 0)
         queue = Queue(first.astype(np.int32), length.astype(np.int32), left > length)  # type: ignore[arg-type]
         return scheduler.place(queue, self.mesh)  # type: ignore[no-any-return]
+
+    def _left(self) -> np.ndarray:
+        return self.waiting[:, 1] - self.waiting[:, 0]
 
     def _await(self, report: Any, num_epochs: int) -> None:
         """Wait for the devices; where they take long, looking now and then whether to stop."""
         if self.seconds_per_epoch is None or num_epochs * self.seconds_per_epoch > LONG_CALL:
+            pause = LOOK / 64  # how long a call takes is measured too
             while not report.num_ended.is_ready():
                 self.check()
-                time.sleep(LOOK)
+                time.sleep(pause)
+                pause = min(2 * pause, LOOK)
 
     def _pace(self, made: int, on_device: float) -> None:
         """Choose how long the next call is, and how often lanes are looked after.
@@ -249,16 +311,3 @@ class Crew:
 
     def _whole_turns(self, epochs: int) -> int:
         return -(-epochs // self.at_once) * self.at_once
-
-
-def merged(tallies: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Return the sum of tallies: one row for each status and number of epochs."""
-    status, epochs, count = (
-        np.concatenate([tally[name] for tally in tallies]) for name in ("status", "epochs", "count")
-    )
-    keys, where = np.unique(
-        np.stack([epochs, status.astype(np.int32)]), axis=1, return_inverse=True
-    )
-    total = np.zeros(keys.shape[1], np.int64)
-    np.add.at(total, where.reshape(-1), count)
-    return {"status": keys[1].astype(np.int8), "epochs": keys[0], "count": total}

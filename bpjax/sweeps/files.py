@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, in a folder that one process at a time may write.
+"""Files that appear whole or not at all.
 
 The small functions at the top are all the input and output there is: a test that replaces them
 sees, and can make fail, every single step. What follows puts them together.
@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import secrets
+import stat
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -18,11 +19,14 @@ from bpjax.errors import ResultsError
 
 try:
     import fcntl
-except ImportError:  # not a POSIX system: nothing keeps a second writer out
+except ImportError:  # not a POSIX system
     fcntl = None  # type: ignore[assignment]
 
 _UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.ENOLCK}
 """How file systems say that they lock no folders, or cannot fsync them (NFS, some FUSE)."""
+
+PROBE_BYTES = 2**16
+"""What must fit onto the disk for work to begin."""
 
 
 # ---- the steps: everything that touches the disk ------------------------------------------------
@@ -33,9 +37,27 @@ def listing(folder: Path) -> list[str]:
     return sorted(os.listdir(folder))
 
 
-def read(path: Path) -> bytes:
-    """Return the bytes of a file."""
-    return path.read_bytes()
+def read(path: Path, most: int | None = None) -> bytes:
+    """Return the bytes of a regular file; nothing else is waited for or read.
+
+    Args:
+      path: the file, or a link to it.
+      most: how many bytes it may have.
+
+    Raises:
+      OSError: if it cannot be read, or is a folder.
+      ValueError: if it is another thing than a file, or larger.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    with open(descriptor, "rb") as file:
+        state = os.fstat(descriptor)
+        if stat.S_ISDIR(state.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(state.st_mode):
+            raise ValueError("it is no regular file")
+        if most is not None and state.st_size > most:
+            raise ValueError(f"it has more than {most:,} bytes")
+        return file.read(state.st_size)
 
 
 def create(path: Path) -> BinaryIO:
@@ -101,9 +123,10 @@ def lock(folder: Path) -> int | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as fault:
-        if fault.errno not in _UNSUPPORTED:
-            os.close(descriptor)
-            raise
+        os.close(descriptor)
+        if fault.errno in _UNSUPPORTED:
+            return None
+        raise
     return descriptor
 
 
@@ -133,7 +156,7 @@ def publish(path: Path, data: bytes) -> None:
     Raises:
       ResultsError: if any step fails; then the temporary file is removed if that can be done.
     """
-    temporary = path.parent / f".bpjax-{secrets.token_hex(8)}.tmp"
+    temporary = _temporary_in(path.parent)
     with publishing, explained("write", path):
         try:
             with create(temporary) as file:
@@ -150,7 +173,7 @@ def publish(path: Path, data: bytes) -> None:
 
 
 def publish_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Put `content` in place as an indented JSON file.
+    """Put `content` in place as an indented JSON file for others: bpjax does not read it again.
 
     Raises:
       ValueError: if a number in it is a NaN or an infinity.
@@ -159,9 +182,63 @@ def publish_json(path: Path, content: Mapping[str, Any]) -> None:
     publish(path, (json.dumps(dict(content), indent=2, allow_nan=False) + "\n").encode())
 
 
+def probe(folder: Path) -> None:
+    """Really write to a folder, and leave nothing: permissions alone do not tell.
+
+    Raises:
+      ResultsError: if that is not possible.
+    """
+    temporary = _temporary_in(folder)
+    with explained("write to", folder):
+        try:
+            with create(temporary) as file:
+                write(file, bytes(PROBE_BYTES))
+                sync(file)
+        finally:
+            with suppress(FileNotFoundError):
+                remove(temporary)
+
+
+def probe_file(path: Path) -> None:
+    """Refuse a file that could not be written later; what is there is left as it is.
+
+    Raises:
+      ResultsError: if it is a folder, or the folder that it is to be in cannot be written to.
+    """
+    with explained("write", path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    probe(path.parent)
+
+
+def read_stored(path: Path, most: int) -> bytes:
+    """Return the bytes of a file of a results folder, which may be damaged or hostile.
+
+    Raises:
+      FileNotFoundError: if it is not there.
+      ValueError: if the fault is the file's; the text is the reason.
+      ResultsError: if it is not: a permission, say.
+    """
+    try:
+        return read(path, most)
+    except FileNotFoundError:
+        raise
+    except OSError as fault:
+        if fault.errno == errno.EIO:
+            raise ValueError("the disk cannot read it") from None
+        if fault.errno == errno.ELOOP:
+            raise ValueError("it is a link that leads nowhere") from None
+        raise ResultsError(f"cannot read {str(path)!r}: {fault.strerror or fault}.") from fault
+
+
+def is_own(name: str) -> bool:
+    """Tell whether a file name is one that bpjax gives to what it keeps for its own use."""
+    return name.startswith(".bpjax-")
+
+
 def is_temporary(name: str) -> bool:
     """Tell whether a file name is one that `publish` gives out before it renames."""
-    return name.startswith(".bpjax-") and name.endswith(".tmp")
+    return is_own(name) and name.endswith(".tmp")
 
 
 def remove_temporaries(folder: Path) -> None:
@@ -181,23 +258,5 @@ def make_folders(folder: Path) -> None:
         sync_folder(folder.parent)
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep `folder` to this process for the length of a `with` block.
-
-    Raises:
-      ResultsError: if another process holds it.
-    """
-    try:
-        with explained("use", folder):
-            descriptor = lock(folder)
-    except ResultsError as fault:
-        if isinstance(fault.__cause__, BlockingIOError):
-            sentence = f"another process is writing to {str(folder)!r}; wait until it is done."
-            raise ResultsError(sentence) from None
-        raise
-    try:
-        yield
-    finally:
-        if descriptor is not None:
-            os.close(descriptor)
+def _temporary_in(folder: Path) -> Path:
+    return folder / f".bpjax-{secrets.token_hex(8)}.tmp"

@@ -1,46 +1,66 @@
 """The results folder of a sweep: immutable chunk files, whose listing is the ledger.
 
-    DIR/sweep.json                      which sweep this is (binding), what made it (informative)
-    DIR/chunks/runs-<start>-<stop>.npz  the runs `start` to `stop - 1`, never changed once there
+    DIR/sweep.json, sweep-copy.json     which sweep this is (binding), what made it (informative)
+    DIR/chunks/runs-<start>-<stop>.npz  runs from `start` to `stop - 1`, all or some of those
+                                        between, never changed once there
     DIR/summary.json                    can always be computed again
 
 Only files that pass every check are read, and nothing that is read is executed.
 """
 
-import errno
-import json
+import functools
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from bpjax.errors import ResultsError
-from bpjax.status import Status
 from bpjax.sweeps import files
 from bpjax.sweeps.chunks import (
+    HELD,
     Chunk,
+    Content,
     DamagedChunk,
+    Held,
+    Ranges,
+    RepeatedChunk,
+    as_ranges,
     chunk_name,
+    from_lengths,
     named_chunk,
     pack,
-    refuse_overlaps,
     runs_text,
+    to_lengths,
     unpack,
+    without_repetition,
 )
-from bpjax.sweeps.identity import as_stored, differences, fingerprint, seeds_text
-
-FORMAT = 1
-"""The number in `sweep.json` that changes whenever older programs must not read the folder."""
+from bpjax.sweeps.columns import Columns, columns_of, fault_of_columns, most_bytes
+from bpjax.sweeps.identity import as_stored, differences, fingerprint
+from bpjax.sweeps.manifest import (
+    NAMES,
+    FileFault,
+    LostManifest,
+    Manifest,
+    is_results_folder,
+    no_faults_yet,
+    read_manifest,
+    write_manifest,
+)
+from bpjax.sweeps.sealed import publish_sealed, read_sealed
+from bpjax.sweeps.shape import fault_of_identity
+from bpjax.sweeps.writer import Writer, only_writer
 
 
 class Survey(NamedTuple):
     """What a folder holds: `intact` chunks in order, no run twice, and the faults of the others."""
 
-    intact: tuple[Chunk, ...]
+    intact: tuple[Held, ...]
     damaged: tuple[DamagedChunk, ...]
 
 
@@ -53,12 +73,16 @@ class SweepFolder:
       identity: which sweep; see `bpjax.sweeps.identity`.
       fingerprint: the identity's digest, which every chunk carries.
       environment: versions and device of the program that made the folder.
+      faults: of `sweep.json` and its copy; the folder was read from the other.
+      writer: the right to write, while the folder is open for it.
     """
 
     path: Path
     identity: Mapping[str, Any]
     fingerprint: str
     environment: Mapping[str, Any]
+    faults: tuple[FileFault, ...] = ()
+    writer: Writer | None = field(default=None, compare=False)
 
     @classmethod
     @contextmanager
@@ -80,62 +104,103 @@ class SweepFolder:
             What was there is left as it was.
         """
         path = Path(path)
+        asked = Manifest(as_stored(identity), fingerprint(identity), as_stored(environment))
         _refuse_file(path)
         with files.explained("create", path):
             files.make_folders(path)
-        with files.locked(path):
-            folder = cls._created_or_resumed(path, as_stored(identity), as_stored(environment))
+        cls._created_or_resumed(path, asked)  # refuses before anything is written
+        with only_writer(path) as writer:
+            folder = cls._created_or_resumed(path, asked, writer)
+            folder.mend_manifest()  # first, as it tells the folder from a foreign one
             with files.explained("write to", path):
                 files.make_folders(path / "chunks")
                 files.remove_temporaries(path)
                 files.remove_temporaries(path / "chunks")
+            files.probe(path / "chunks")
             yield folder
 
     @classmethod
     def open_for_reading(cls, path: str | PathLike[str]) -> Self:
         """Return a folder that exists; a writer may be at work in it.
 
+        What one of `sweep.json` and `sweep-copy.json` says is enough; the faults of the other are
+        in `faults`.
+
         Raises:
-          ResultsError: if it is not a results folder, or its `sweep.json` is damaged.
+          ResultsError: if it is not a results folder, or both are damaged.
         """
         path = Path(path)
         _refuse_file(path)
         with files.explained("read", path):
             names = files.listing(path)
-        if "sweep.json" not in names:
+        if not is_results_folder(names):
             raise ResultsError(f"{str(path)!r} is not a results folder: it has no sweep.json.")
-        return cls(path, *_read_manifest(path / "sweep.json"))
+        manifest, faults = read_manifest(path, lambda found: cls(path, *found)._has_a_chunk())
+        return cls(path, *manifest, faults)
 
     @classmethod
-    def _created_or_resumed(
-        cls, path: Path, identity: dict[str, Any], environment: dict[str, Any]
-    ) -> Self:
+    def _created_or_resumed(cls, path: Path, asked: Manifest, writer: Writer | None = None) -> Self:
+        new = cls(path, *asked, no_faults_yet(path), writer)
         with files.explained("read", path):
             names = files.listing(path)
-        if "sweep.json" in names:
-            old = cls.open_for_reading(path)
-            if changes := "; ".join(differences(old.identity, identity)):
+        if not is_results_folder(names):
+            if not all(map(files.is_own, names)):
                 raise ResultsError(
-                    f"{str(path)!r} holds another sweep: {changes}. "
-                    "Choose another folder, or the settings this one was started with."
+                    f"{str(path)!r} is not empty and not a results folder (it has no sweep.json); "
+                    "nothing was written there."
                 )
-            return old
-        if not all(map(files.is_temporary, names)):
+            return new._checked()
+        _refuse_folders(path)
+        try:
+            old = cls.open_for_reading(path)
+        except LostManifest:
+            if not new._checked()._has_a_chunk():
+                raise
+            return new
+        if changes := "; ".join(differences(old.identity, asked.identity)):
             raise ResultsError(
-                f"{str(path)!r} is not empty and not a results folder (it has no sweep.json); "
-                "nothing was written there."
+                f"{str(path)!r} holds another sweep: {changes}. "
+                "Choose another folder, or the settings this one was started with."
             )
-        new = cls(path, identity, fingerprint(identity), environment)
-        files.publish_json(path / "sweep.json", _manifest(new))
-        return new
+        return cls(path, old.identity, old.fingerprint, old.environment, old.faults, writer)
 
-    def publish_chunk(self, start: int, stop: int, columns: Mapping[str, np.ndarray]) -> Path:
-        """Write the runs `start` to `stop - 1`; once this returns, no crash can lose them.
+    def _checked(self) -> Self:
+        if fault := fault_of_identity(self.identity):
+            raise ValueError(f"this is the identity of no sweep: {fault}.")
+        return self
+
+    def warn_of_faults(self) -> None:
+        """Say in a line for each which file is not used."""
+        for fault in self.faults:
+            warnings.warn(
+                f"{str(fault.path)!r} is not used: {fault.reason}; its copy is, and "
+                "`bpjax verify --repair` mends it",
+                stacklevel=3,
+            )
+
+    def mend_manifest(self) -> None:
+        """Write those of `sweep.json` and its copy that have faults."""
+        manifest = Manifest(self.identity, self.fingerprint, self.environment)
+        write_manifest(self.path, manifest, self.faults)
+
+    def _has_a_chunk(self) -> bool:
+        """Tell whether any chunk is intact and of this sweep."""
+        for chunk in self.chunks():
+            try:
+                self.read_chunk(chunk.path)
+            except DamagedChunk:
+                continue
+            return True
+        return False
+
+    def publish_chunk(
+        self, runs: ArrayLike | Iterable[tuple[int, int]], columns: Mapping[str, np.ndarray]
+    ) -> Path:
+        """Write some runs that no other chunk has; once this returns, no crash can lose them.
 
         Args:
-          start: the first run.
-          stop: one past the last run.
-          columns: arrays of length `stop - start`, `seed` of type uint32 among them; in a sweep
+          runs: their ranges `(start, stop)`, in order, with gaps between them.
+          columns: a row for each run in this order, `seed` of type uint32 among them; in a sweep
             that keeps counts, `status`, `epochs`, `count` and the settings of the grid.
 
         Returns:
@@ -145,14 +210,18 @@ class SweepFolder:
           ValueError: if the columns are not those of these runs of this sweep.
           ResultsError: if the file cannot be written.
         """
-        if fault := self._fault_of_columns(start, stop, columns):
-            raise ValueError(f"{runs_text([(start, stop)])} cannot be published: {fault}.")
+        runs = as_ranges(runs)
+        fault = self._fault_of_runs(runs) or self._fault_of_columns(runs, columns)
+        if fault:
+            raise ValueError(f"{runs_text(runs)} cannot be published: {fault}.")
+        start, stop = int(runs[0, 0]), int(runs[-1, 1])
         path = self.path / "chunks" / chunk_name(start, stop)
-        files.publish(path, pack(self._header(start, stop), columns))
+        self._check_writer()
+        files.publish(path, pack(self._header(start, stop), {HELD: to_lengths(runs), **columns}))
         return path
 
-    def read_chunk(self, path: str | PathLike[str]) -> dict[str, np.ndarray]:
-        """Return the columns of a chunk that passes every check.
+    def read_chunk(self, path: str | PathLike[str]) -> Content:
+        """Return what a chunk holds that passes every check.
 
         Raises:
           DamagedChunk: if it does not.
@@ -163,14 +232,18 @@ class SweepFolder:
         if chunk is None:
             raise ResultsError(f"{str(path)!r} does not have the name of a chunk.")
         try:
-            header, columns = unpack(_read_unless_bad_sector(chunk.path))
+            header, columns = unpack(self._bytes_of(chunk))
             reason = self._fault_of_header(chunk, header)
-            reason = reason or self._fault_of_columns(chunk.start, chunk.stop, columns)
+            if not reason:
+                runs = from_lengths(chunk.start, chunk.stop, columns.pop(HELD, None))
+                reason = self._fault_of_runs(runs) or self._fault_of_columns(runs, columns)
         except ValueError as fault:
             reason = str(fault)
+        except MemoryError:
+            raise ResultsError(f"{str(chunk.path)!r} does not fit into the memory.") from None
         if reason:  # outside the handler, so that the fault does not keep the file's bytes alive
             raise DamagedChunk(chunk, reason)
-        return columns
+        return Content(runs, columns)
 
     def chunks(self) -> list[Chunk]:
         """Return the chunks that the folder lists, unread; files with other names are ignored."""
@@ -181,28 +254,39 @@ class SweepFolder:
         return sorted(chunk for chunk in named if chunk)
 
     def survey(self) -> Survey:
-        """Read and check every chunk.
-
-        Raises:
-          ResultsError: if two intact chunks share a run.
-        """
+        """Read and check every chunk."""
         intact, damaged = [], []
         for chunk in self.chunks():
             try:
-                self.read_chunk(chunk.path)
-                intact.append(chunk)
+                intact.append(Held(chunk.path, self.read_chunk(chunk.path).runs))
             except DamagedChunk as fault:
                 damaged.append(fault.with_traceback(None))
-        refuse_overlaps(intact)
-        return Survey(tuple(intact), tuple(damaged))
+        kept, repeated = without_repetition(intact)
+        return Survey(tuple(kept), (*damaged, *repeated))
+
+    def _bytes_of(self, chunk: Chunk) -> bytes:
+        most = most_bytes(self._columns, min(chunk.stop - chunk.start, self.bounds[1]))
+        try:
+            return files.read_stored(chunk.path, most)
+        except FileNotFoundError:
+            raise ValueError("it is a link that leads nowhere") from None
+
+    def remove_repeated(self, damaged: Iterable[DamagedChunk]) -> None:
+        """Delete the files of a survey that are intact and hold runs that others hold."""
+        for fault in damaged:
+            if isinstance(fault, RepeatedChunk):
+                with files.explained("remove", fault.path):
+                    files.remove(fault.path)
 
     def remove_damaged(self, damaged: Iterable[DamagedChunk]) -> None:
         """Delete the files of a survey that are still damaged.
 
-        A chunk published for the same range has replaced its damaged file. This is for the others,
-        whose runs have been published in chunks of other ranges.
+        A chunk published with the same bounds has replaced its damaged file. This is for the
+        others, whose runs have been published in chunks of other bounds.
         """
         for fault in damaged:
+            if not fault.path.exists() and not fault.path.is_symlink():
+                continue
             try:
                 self.read_chunk(fault.path)
             except DamagedChunk:
@@ -210,13 +294,34 @@ class SweepFolder:
                     files.remove(fault.path)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """Write `summary.json`.
+        """Write `summary.json`, sealed and with the fingerprint of the sweep.
 
         Raises:
           ValueError: if a number in it is a NaN or an infinity.
           ResultsError: if the file cannot be written.
         """
-        files.publish_json(self.path / "summary.json", summary)
+        self._check_writer()
+        content = {**summary, "fingerprint": self.fingerprint}
+        publish_sealed(self.path / "summary.json", content)
+
+    def read_summary(self) -> dict[str, Any] | None:
+        """Return what `write_summary` wrote, None if nothing is there.
+
+        Raises:
+          ValueError: if it is damaged, or of another sweep; the text is the reason.
+          ResultsError: if it cannot be read for a reason that says nothing about it.
+        """
+        try:
+            summary = read_sealed(self.path / "summary.json")
+        except FileNotFoundError:
+            return None
+        if summary.pop("fingerprint", None) != self.fingerprint:
+            raise ValueError("it belongs to another sweep")
+        return summary
+
+    def _check_writer(self) -> None:
+        if self.writer is not None:
+            self.writer.check()
 
     @property
     def bounds(self) -> tuple[int, int]:
@@ -231,88 +336,34 @@ class SweepFolder:
             return ""
         if header.get("fingerprint") != self.fingerprint:
             return "it belongs to another sweep"
-        try:
-            return f"it holds runs {header['start']} to {header['stop'] - 1}"
-        except (KeyError, TypeError):
-            return "its header does not say which runs it holds"
+        start, stop = header.get("start"), header.get("stop")
+        if isinstance(start, int) and isinstance(stop, int):
+            return f"it holds {runs_text([(start, stop)])}"
+        return "its header does not say which runs it holds"
 
-    def _fault_of_columns(self, start: int, stop: int, columns: Mapping[str, np.ndarray]) -> str:
-        """Return what keeps `columns` from being those of these runs, "" if nothing does."""
+    def _fault_of_runs(self, runs: Ranges) -> str:
+        """Return what keeps a chunk from holding these runs, "" if nothing does."""
         first, last = self.bounds
-        if not first <= start < stop <= last:
+        edges = runs.reshape(-1)
+        if not len(runs) or np.any(np.diff(edges) <= 0):
+            return "its runs must be ranges in order, with gaps between them"
+        if not first <= edges[0] < edges[-1] <= last:
             return f"the folder is to hold {runs_text([(first, last)])}"
-        if self.identity.get("rows") == "counts":
-            return _fault_of_counts(stop - start, columns)
-        if fault := _fault_of_answers(self.identity.get("num_held_out", 0), columns):
-            return fault
-        for name, column in columns.items():
-            if column.shape[:1] != (stop - start,):
-                return f"column {name!r} must have {stop - start} rows, got shape {column.shape}"
-        seeds = self.identity["seeds"]
-        expected = seeds["first"] + np.arange(start, stop) % seeds["count"]
-        seed = columns.get("seed")
-        if seed is None or seed.dtype != np.uint32 or not np.array_equal(seed, expected):
-            text = seeds_text(self.identity, start, stop)
-            return f"column 'seed' must hold {text} in order, as uint32"
+        count = self.identity["seeds"]["count"]
+        if self._counts and edges[0] // count != (edges[-1] - 1) // count:
+            return "it must count the runs of one point of the grid"
         return ""
 
+    def _fault_of_columns(self, runs: Ranges, columns: Mapping[str, np.ndarray]) -> str:
+        return fault_of_columns(self._columns, self.identity, runs, columns)
 
-def _fault_of_answers(num_held_out: int, columns: Mapping[str, np.ndarray]) -> str:
-    """Return what keeps `columns` from saying how many held-out cases each run has right."""
-    if not num_held_out:
-        return ""
-    right = columns.get("held_out_right", np.array([-1]))
-    return _fault_of_numbers("held_out_right", right, 0, num_held_out)
+    @functools.cached_property
+    def _columns(self) -> Columns:
+        return columns_of(self.identity)
 
-
-def _fault_of_numbers(name: str, column: np.ndarray, least: int, most: int) -> str:
-    if column.dtype.kind in "iu" and np.all(column >= least) and np.all(column <= most):
-        return ""
-    return f"column {name!r} must hold whole numbers from {least} to {most}"
-
-
-def _fault_of_counts(num_runs: int, columns: Mapping[str, np.ndarray]) -> str:
-    """Return what keeps `columns` from counting the outcomes of so many runs."""
-    if not {"status", "epochs", "count"} <= set(columns):
-        names = ", ".join(map(repr, columns))
-        return f"it must have the columns status, epochs and count, not {names}"
-    if len({column.shape for column in columns.values()}) > 1:
-        return "its columns must have one length"
-    for name, least, most in (
-        ("status", Status.CONVERGED.value, Status.NONFINITE.value),
-        ("epochs", 0, 2**31 - 1),
-        ("count", 1, num_runs),
-    ):
-        if fault := _fault_of_numbers(name, columns[name], least, most):
-            return fault
-    counted = int(np.sum(columns["count"], dtype=np.int64))
-    return "" if counted == num_runs else f"it must count {num_runs} runs, and counts {counted}"
-
-
-def _manifest(folder: SweepFolder) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "fingerprint": folder.fingerprint,
-        "identity": folder.identity,
-        "environment": folder.environment,
-    }
-
-
-def _read_manifest(file: Path) -> tuple[dict[str, Any], str, dict[str, Any]]:
-    """Return identity, fingerprint and environment of a `sweep.json`."""
-    with files.explained("read", file):
-        data = files.read(file)
-    try:
-        manifest = json.loads(data)
-        number = manifest["format"]
-        if number != FORMAT:
-            raise ResultsError(f"{str(file)!r} has format {number!r}; this bpjax reads {FORMAT}.")
-        identity, environment = manifest["identity"], dict(manifest["environment"])
-        if manifest["fingerprint"] == fingerprint(identity):
-            return identity, manifest["fingerprint"], environment
-    except (ValueError, KeyError, TypeError, RecursionError):
-        pass
-    raise ResultsError(f"{str(file)!r} is damaged: its text does not match its fingerprint.")
+    @property
+    def _counts(self) -> bool:
+        return self._columns.counts
 
 
 def _refuse_file(path: Path) -> None:
@@ -321,11 +372,9 @@ def _refuse_file(path: Path) -> None:
             raise ResultsError(f"{str(path)!r} is a file, not a folder.")
 
 
-def _read_unless_bad_sector(path: Path) -> bytes:
-    with files.explained("read", path):
-        try:
-            return files.read(path)
-        except OSError as fault:
-            if fault.errno != errno.EIO:
-                raise
-    raise ValueError("the disk cannot read it")
+def _refuse_folders(path: Path) -> None:
+    """Refuse a folder in the place of a file that will be written at the end."""
+    for name in (*NAMES, "summary.json"):
+        with files.explained("write", path / name):
+            if (path / name).is_dir():
+                raise ResultsError(f"{str(path / name)!r} is a folder, not a file; move it away.")

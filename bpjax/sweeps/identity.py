@@ -10,6 +10,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bpjax.sweeps.sealed import check_value
+from bpjax.text import printable
+
 _ABSENT = object()
 
 
@@ -28,8 +31,15 @@ def fingerprint(identity: Mapping[str, Any]) -> str:
 
 
 def as_stored(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a mapping as it is read back from JSON: lists for tuples, text for keys."""
-    return json.loads(json.dumps(dict(content), allow_nan=False))
+    """Return a mapping as it is read back from JSON: lists for tuples, text that prints.
+
+    Raises:
+      ValueError: if it holds a NaN, an infinity, or what would not be read again.
+      TypeError: if it holds something that JSON does not know.
+    """
+    stored = printable(json.loads(json.dumps(dict(content), allow_nan=False)))
+    check_value(stored)
+    return stored  # type: ignore[no-any-return]
 
 
 def differences(old: Any, new: Any, field: str = "") -> Iterator[str]:

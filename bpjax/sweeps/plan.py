@@ -22,6 +22,7 @@ from bpjax.precision import precision_asked
 from bpjax.sweeps import fused, unrolled
 from bpjax.sweeps.devices import device_kind
 from bpjax.sweeps.memory import check_sizes
+from bpjax.sweeps.shape import LARGEST_GRID
 from bpjax.task import CRITERION_SETTINGS, Task, is_grid
 from bpjax.version import __version__
 
@@ -39,9 +40,6 @@ smallest nets at one time (the registers of an H100, counted): a block is severa
 that few of its processors wait for the last. Not measured."""
 ACCELERATOR_BYTES = 2**32
 """What a block may take there, about, with the activations of all its cases."""
-
-LARGEST_GRID = 10_000
-"""Points of a grid; every one is a row of the summary."""
 
 LARGEST_HISTOGRAM = 10_000_000
 """Epochs of the cap up to which outcomes are counted on the device, epoch by epoch."""
@@ -166,6 +164,11 @@ class Plan:
 
         A function has no name that lasts: its address is another in the next process.
         """
+        for name, values in self._by_cell.items():
+            texts = values.tolist() if values.dtype.kind == "U" else []
+            if values.dtype.kind not in "biufU" or not all(map(str.isprintable, texts)):
+                rule = "must be numbers or printable text if results go to a folder"
+                raise SettingError(name, rule, values[:3].tolist())
         for cell in self.cells:
             recipe = cell.task.recipe
             if not isinstance(recipe.optimizer, str):
@@ -264,8 +267,8 @@ def make_plan(
 
     single = {name: value for name, value in settings.items() if not is_grid(value)}
     grid = {name: _values(name, value) for name, value in settings.items() if is_grid(value)}
-    _check_grid(grid)
     variants = (task,) if isinstance(task, Task) else tuple(task)
+    _check_grid(grid)
     _check_variants(variants)
     _check_points(len(variants) * math.prod(len(values) for values in grid.values()))
     tasks = tuple(variant.with_settings(**single) for variant in variants)

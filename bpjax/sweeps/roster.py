@@ -1,6 +1,8 @@
-"""Which run is which, told on the device: a range of runs is a few numbers there, not a table.
+"""Which run is which, told on the device: ranges of runs are a few numbers there, not a table.
 
-So the host hands out runs by the million without making or sending their seeds and settings.
+So the host hands out runs by the million without making or sending their seeds and settings. What a
+stopped sweep has left is many ranges, of one run most of them, and they are handed out together: a
+ticket, from 0, is the place of a run among all runs of the ranges.
 """
 
 from typing import NamedTuple
@@ -11,28 +13,42 @@ import numpy as np
 from jaxtyping import Array, Int, UInt
 
 from bpjax.epoch import Settings
-from bpjax.sweeps.plan import LARGEST_GRID, Group, Plan
+from bpjax.sweeps.chunks import Ranges
+from bpjax.sweeps.plan import Group, Plan
+from bpjax.sweeps.shape import LARGEST_GRID
 
 MOST_RUNS = 2**30
-"""Runs of a range; their numbers have 32 bits."""
+"""Runs of all ranges together; tickets have 32 bits."""
+FEWEST_RANGES = 1024
+"""Ranges that a roster has room for, at least."""
 
 
 class Roster(NamedTuple):
-    """What turns the number of a run in its range, from 0, into the run.
+    """What turns tickets into runs.
 
     Attributes:
       settings: of the cells of the group, the last axis; what lies behind them is no cell.
-      cell: to which of them the range's first run belongs.
+      ticket: of each range's first run, increasing; behind the last range, of no run.
+      cell: to which of the cells that run belongs.
       place: of that run among the runs of its cell.
       last: the last such place: the number of seeds, less one, which fits into 32 bits.
       first_seed: the seed at place 0.
     """
 
     settings: Settings
-    cell: Int[Array, ""]
-    place: UInt[Array, ""]
+    ticket: Int[Array, " ranges"]
+    cell: Int[Array, " ranges"]
+    place: UInt[Array, " ranges"]
     last: UInt[Array, ""]
     first_seed: UInt[Array, ""]
+
+
+def most_ranges(capacity: int) -> int:
+    """Return how many ranges a roster has room for: programs are compiled for that.
+
+    A stopped sweep leaves about one for each of the `capacity` runs that were in training.
+    """
+    return max(FEWEST_RANGES, 2 ** (4 * capacity - 1).bit_length())
 
 
 def settings_table(plan: Plan, group: Group) -> Settings:
@@ -46,19 +62,23 @@ def settings_table(plan: Plan, group: Group) -> Settings:
     return jax.tree.map(lambda row: np.pad(row, [(0, 0)] * (row.ndim - 1) + [(0, unused)]), rows)
 
 
-def roster_of(plan: Plan, group: Group, first: int, settings: Settings) -> Roster:
-    """Return the roster of a range of the group's runs.
+def roster_of(plan: Plan, group: Group, runs: Ranges, settings: Settings, length: int) -> Roster:
+    """Return the roster of some of the group's runs.
 
     Args:
       plan: the sweep.
       group: a part of it.
-      first: the first run of the range.
+      runs: their ranges, at most `length`, with at most `MOST_RUNS` runs.
       settings: what `settings_table` returned for the group.
+      length: how many ranges there is room for.
     """
-    cell, place = divmod(first, plan.num_seeds)
+    lengths = runs[:, 1] - runs[:, 0]
+    cell, place = np.divmod(runs[:, 0], plan.num_seeds)
+    unused = (0, length - len(runs))
     numbers = (
-        np.int32(cell - group.start // plan.num_seeds),
-        np.uint32(place),
+        np.pad(np.cumsum(lengths) - lengths, unused, constant_values=2**31 - 1).astype(np.int32),
+        np.pad(cell - group.start // plan.num_seeds, unused).astype(np.int32),
+        np.pad(place, unused).astype(np.uint32),
         np.uint32(plan.num_seeds - 1),
         np.uint32(plan.first_seed),
     )
@@ -66,20 +86,18 @@ def roster_of(plan: Plan, group: Group, first: int, settings: Settings) -> Roste
 
 
 def runs_at(
-    roster: Roster, numbers: Int[Array, " lanes"]
+    roster: Roster, tickets: Int[Array, " lanes"]
 ) -> tuple[UInt[Array, " lanes"], Settings]:
-    """Return seeds and settings (lanes last) of the runs with these numbers in the range.
-
-    Args:
-      roster: of the range.
-      numbers: of runs in the range, below `MOST_RUNS`.
-    """
-    numbers = numbers.astype(jnp.uint32)
+    """Return seeds and settings (lanes last) of the runs with these tickets."""
+    # Unrolled, the search is part of one loop over the lanes; a loop of its own would cost more.
+    behind = jnp.searchsorted(roster.ticket, tickets, side="right", method="scan_unrolled")
+    first, cell, place = (row[behind - 1] for row in (roster.ticket, roster.cell, roster.place))
+    numbers = (tickets - first).astype(jnp.uint32)
     per_cell = jnp.maximum(roster.last, roster.last + 1)  # 2**32 becomes 0, and one less will do
     further, rest = numbers // per_cell, numbers % per_cell
-    left = roster.last - roster.place  # behind the first run, in its cell
+    left = roster.last - place  # behind the range's first run, in its cell
     wraps = rest > left
-    place = jnp.where(wraps, rest - left - 1, roster.place + rest)
-    cell = roster.cell + (further + wraps.astype(jnp.uint32)).astype(jnp.int32)
+    place = jnp.where(wraps, rest - left - 1, place + rest)
+    cell = cell + (further + wraps.astype(jnp.uint32)).astype(jnp.int32)
     settings = jax.tree.map(lambda row: jnp.take(row, cell, axis=-1), roster.settings)
     return roster.first_seed + place, settings

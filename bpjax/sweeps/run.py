@@ -1,7 +1,8 @@
-"""The loop on the host: trains a plan chunk by chunk, stores, resumes, reports progress."""
+"""The loop on the host: trains a plan, stores what has ended, resumes, reports progress."""
 
 import dataclasses
 import os
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
@@ -15,13 +16,22 @@ from jax.sharding import Mesh
 from bpjax.numbers import whole_number
 from bpjax.precision import FULL, precision_asked
 from bpjax.status import Status
+from bpjax.sweeps.chunks import Content, Ranges, ranges_at_places, within, without
 from bpjax.sweeps.crew import Crew, go_on
 from bpjax.sweeps.devices import device_kind, lane_mesh, loops_are_one_function
 from bpjax.sweeps.memory import check_rows
-from bpjax.sweeps.plan import Group, Plan, make_plan
-from bpjax.sweeps.roster import MOST_RUNS
+from bpjax.sweeps.plan import Plan, make_plan
 from bpjax.sweeps.scheduler import Collected
-from bpjax.sweeps.store import RunTable, SweepFolder, fingerprint, missing_ranges, read_runs
+from bpjax.sweeps.store import (
+    RunTable,
+    SweepFolder,
+    as_ranges,
+    fingerprint,
+    held_by,
+    missing_ranges,
+    read_runs,
+    table_of,
+)
 from bpjax.sweeps.summary import Timing, recorded_timing, summarize
 from bpjax.task import Task
 from bpjax.version import __version__
@@ -29,11 +39,8 @@ from bpjax.version import __version__
 SECONDS_PER_CALL = 1.0
 """How long one call of the training program should take: the wait after Ctrl-C."""
 SECONDS_PER_CHUNK = 10.0
-"""How long a chunk begins new runs, at least: then its last runs end, and it is stored."""
-LONGEST_CHUNK = 600.0
-"""How long it does so at most; with the time that its last runs take, what a kill can cost."""
-DRAIN = 20
-"""In between, so many times as long as its last runs take, while lanes stay empty."""
+"""How often what has ended is stored: with a call, and what runs in training had done, all that a
+kill can cost."""
 
 
 class Progress(NamedTuple):
@@ -59,6 +66,7 @@ class Progress(NamedTuple):
 
 
 OnProgress = Callable[[Progress], None]
+Keep = Callable[[Content], Any]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -105,7 +113,8 @@ def sweep(
       task: one task, or several variants of one.
       seeds: number of seeds per point of the grid.
       out: results folder; None keeps results in memory only.
-      on_progress: called after every call of the training program.
+      on_progress: called after every call of the training program; what it raises stops the sweep,
+        and runs that have ended are in `out` then.
       num_devices: use only the first so many local devices; the results are the same.
       **settings: arguments of `make_plan` (`first_seed`, `precision`, `implementation`,
         `block_size`, `keep_weights`, `summary_only`, `shard`)
@@ -134,11 +143,13 @@ def run_plan(
     on_progress: OnProgress | None = None,
     num_devices: int | None = None,
     check: Callable[[], None] = go_on,
+    only_damaged: bool = False,
 ) -> SweepResult:
     """Train what is missing of a plan.
 
     Arguments and result as for `sweep`; `check` is called now and then while the devices are
-    awaited, and may raise to stop.
+    awaited, and may raise to stop. With `only_damaged` just the runs that damaged chunks of `out`
+    held are trained, and the result has those that are there then.
     """
     if num_devices is not None:
         whole_number("num_devices", num_devices, 1, jax.local_device_count())
@@ -148,17 +159,17 @@ def run_plan(
         if out is None:
             return _run_in_memory(plan, mesh, meter)
         plan.check_named()
-        return _run_in_folder(plan, out, mesh, meter)
+        return _run_in_folder(plan, out, mesh, meter, only_damaged)
 
 
 def _run_in_memory(plan: Plan, mesh: Mesh, meter: "_Meter") -> SweepResult:
-    todo = [(plan.runs.start, plan.runs.stop)]
-    columns = _joined([chunk for _, _, chunk in _train(plan, todo, mesh, meter)])
-    return SweepResult(RunTable(plan.identity(), columns), meter.timing(), plan.fallback)
+    parts: list[Content] = []
+    _train(plan, as_ranges([(plan.runs.start, plan.runs.stop)]), mesh, meter, parts.append)
+    return SweepResult(table_of(plan.identity(), parts), meter.timing(), plan.fallback)
 
 
 def _run_in_folder(
-    plan: Plan, out: str | PathLike[str], mesh: Mesh, meter: "_Meter"
+    plan: Plan, out: str | PathLike[str], mesh: Mesh, meter: "_Meter", only_damaged: bool
 ) -> SweepResult:
     recorded = environment(mesh.size, plan.fallback)
     with SweepFolder.open_for_writing(out, plan.identity(), recorded) as folder:
@@ -167,15 +178,20 @@ def _run_in_folder(
             warnings.warn(
                 f"{fault.path} is damaged and computed again: {fault.reason}", stacklevel=4
             )
+        folder.remove_repeated(damaged)
         for chunk in intact:
-            meter.add(folder.read_chunk(chunk.path))
-        todo = missing_ranges(intact, plan.runs.start, plan.runs.stop)
-        for start, stop, columns in _train(plan, todo, mesh, meter):
-            folder.publish_chunk(start, stop, columns)
+            meter.add(folder.read_chunk(chunk.path).columns)
+        todo = missing_ranges(held_by(intact), plan.runs.start, plan.runs.stop)
+        if only_damaged:
+            bounds = as_ranges([(fault.start, fault.stop) for fault in damaged])
+            todo = without(todo, without(todo, bounds))
+        _train(plan, todo, mesh, meter, lambda content: folder.publish_chunk(*content))
         folder.remove_damaged(damaged)
-        timing = meter.timing() if todo else recorded_timing(folder.path)
-        result = SweepResult(read_runs(out), timing, plan.fallback)
-        folder.write_summary(result.summary())
+        timing = meter.timing() if len(todo) else recorded_timing(folder)
+        table = read_runs(out, allow_partial=only_damaged)
+        result = SweepResult(table, timing, plan.fallback)
+        if not len(missing_ranges(table.held, plan.runs.start, plan.runs.stop)):
+            folder.write_summary(result.summary())
     return result
 
 
@@ -203,52 +219,52 @@ def environment(num_devices: int | None = None, fallback: str | None = None) -> 
     }
 
 
-def _train(
-    plan: Plan, todo: Sequence[tuple[int, int]], mesh: Mesh, meter: "_Meter"
-) -> Iterator[tuple[int, int, dict[str, np.ndarray]]]:
+def _train(plan: Plan, todo: Ranges, mesh: Mesh, meter: "_Meter", keep: Keep) -> None:
+    """Train runs, and hand what has ended to `keep` now and then, and whenever it is left.
+
+    Args:
+      plan: the sweep.
+      todo: the runs.
+      mesh: the devices.
+      meter: is told of every call.
+      keep: may fail; then it is handed the same again on the way out.
+    """
     for group in plan.groups():
         crew = None
-        for first, last in _parts(plan, group, todo):
+        for part in _parts(plan, within(todo, group.start, group.stop)):
             if crew is None:
                 crew = Crew(plan, group, mesh, SECONDS_PER_CALL, meter.check)
-            yield from _train_range(crew, first, last, meter)
+            _train_part(crew, part, meter, keep)
 
 
-def _parts(plan: Plan, group: Group, todo: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Yield what is to be done of a group; counts are kept cell by cell."""
+def _parts(plan: Plan, todo: Ranges) -> Iterator[Ranges]:
+    """Yield runs that may share a chunk: counts are kept cell by cell."""
     length = plan.num_seeds if plan.summary_only else plan.num_runs
-    for first, last in todo:
-        first, last = max(first, group.start), min(last, group.stop)
-        while first < last:
-            stop = min(last, (first // length + 1) * length)
-            yield first, stop
-            first = stop
+    while len(todo):
+        stop = (int(todo[0, 0]) // length + 1) * length
+        yield within(todo, 0, stop)
+        todo = within(todo, stop, plan.num_runs)
 
 
-def _train_range(
-    crew: Crew, first: int, last: int, meter: "_Meter"
-) -> Iterator[tuple[int, int, dict[str, np.ndarray]]]:
-    """Train runs chunk by chunk: begin new ones for some time, let all end, hand them out."""
-    patience = SECONDS_PER_CHUNK
-    while first < last:
-        crew.begin(first, min(last, first + (MOST_RUNS if crew.plan.refill else crew.capacity)))
-        spent, spent_when_closed = 0.0, None
-        while not crew.all_ended:
-            meter.after_call(crew, crew.advance())
-            spent += crew.seconds if crew.calls > 1 else 0.0  # the first call compiles
-            if spent_when_closed is None and crew.num_begun and spent >= patience:
-                crew.close()
-                spent_when_closed = spent
-        if spent_when_closed is not None:
-            # While the last runs of a chunk end, lanes stay empty: that should be a small part.
-            patience = max(SECONDS_PER_CHUNK, DRAIN * (spent - spent_when_closed))
-            patience = min(patience, LONGEST_CHUNK)
-        yield first, crew.stop, crew.columns()
-        first = crew.stop
+def _train_part(crew: Crew, todo: Ranges, meter: "_Meter", keep: Keep) -> None:
+    kept = time.monotonic()
+    try:
+        while len(todo):
+            crew.begin(ranges_at_places(todo[: crew.most_ranges], 0, crew.most_runs))
+            while not crew.all_ended:
+                meter.after_call(crew, crew.advance())
+                if crew.num_unkept and time.monotonic() - kept >= SECONDS_PER_CHUNK:
+                    _hand_over(crew, keep)
+                    kept = time.monotonic()
+            todo = without(todo, crew.runs)
+    finally:
+        if crew.num_unkept:
+            _hand_over(crew, keep)
 
 
-def _joined(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+def _hand_over(crew: Crew, keep: Keep) -> None:
+    keep(crew.ended())
+    crew.forget()
 
 
 class _Meter:

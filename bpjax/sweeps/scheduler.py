@@ -53,7 +53,7 @@ class Pool(NamedTuple):
     Attributes:
       runs: state of the runs.
       settings: their numbers.
-      ticket: the number of the run in its range; `EMPTY` for none.
+      ticket: the number of the run among those handed out; `EMPTY` for none.
     """
 
     runs: RunState
@@ -62,10 +62,10 @@ class Pool(NamedTuple):
 
 
 class Queue(NamedTuple):
-    """Runs of a range that wait for a lane: every D-th one for each of D devices.
+    """Runs that wait for a lane, some with consecutive tickets for each device.
 
     Attributes:
-      next: per device, the number of the first of them.
+      next: per device, the ticket of the first of them.
       length: per device, how many of them may be begun.
       more: per device, whether there are others behind them: then it stops rather than leave a lane
         empty.
@@ -194,7 +194,7 @@ def advance(
       cases: what the layout's `cases_of` returned.
       asked: the cases again, of which a run that has ended is asked those that it held out; None
         where none are, or where only counts are kept.
-      roster: tells which run has which number.
+      roster: tells which run has which ticket.
       max_epochs: the cap of every run.
       num_epochs: the stride: epochs per round.
       num_rounds: rounds in this call; a device stops earlier when it has nothing to do.
@@ -228,7 +228,7 @@ def advance(
         def one_round(carry: Advanced) -> Advanced:
             pool, report = carry
             begin = functools.partial(_begin, program, num_cases, roster)
-            pool, taken = _fill(begin, mesh.size, usable, pool, queue, report.taken)
+            pool, taken = _fill(begin, usable, pool, queue, report.taken)
             runs = layout.advance(
                 arithmetic,
                 num_cases,
@@ -297,12 +297,7 @@ def _num_numbers(runs: RunState) -> int:
 
 
 def _fill(
-    begin: Callable[[Any], Pool],
-    num_devices: int,
-    usable: Any,
-    pool: Pool,
-    queue: Queue,
-    taken: Any,
+    begin: Callable[[Any], Pool], usable: Any, pool: Pool, queue: Queue, taken: Any
 ) -> tuple[Pool, Any]:
     """Put waiting runs into empty lanes, in their order."""
     empty = (pool.ticket == EMPTY) & usable
@@ -310,7 +305,7 @@ def _fill(
     filled = empty & (position < queue.length[0])
 
     def put(pool: Pool) -> Pool:
-        new = begin(queue.next[0] + jnp.where(filled, position, 0) * num_devices)
+        new = begin(queue.next[0] + jnp.where(filled, position, 0))
         return jax.tree.map(
             lambda a, b: jnp.where(filled.reshape((1,) * (a.ndim - 1) + (-1,)), a, b), new, pool
         )

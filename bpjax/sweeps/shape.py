@@ -1,11 +1,15 @@
-"""The shape of what results folders hold as JSON, for readers that show it to people.
+"""The shape of what results folders hold as JSON.
 
-A fingerprint says that an identity is the one that was written; it cannot say that bpjax wrote it.
+A seal and a fingerprint say that a text is the one that was written; they cannot say that bpjax
+wrote it.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+LARGEST_GRID = 10_000
+"""Points of a grid, of all variants of a task; every one is a row of the summary."""
 
 Shape = Any
 """A test of a value; a mapping of the keys that must be there (with "?" at the end, that may be) to
@@ -124,17 +128,23 @@ _TASK = {
     "recipe": table(_SETTING),
 }
 
+
+def _names(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(text, value))
+
+
 IDENTITY: Shape = {
     "task": _tasks,
     "grid": _grid,
     "columns": [text],
     "seeds": {"first": _seed, "count": positive},
-    "precision": text,
+    "precision": lambda value: value in ("float32", "float64"),
     "matmul_precision?": text,
     "implementation": text,
     "block_size": positive,
-    "rows": text,
-    "weight_names": (nothing, [text]),
+    "rows": lambda value: value in ("runs", "counts"),
+    "num_held_out?": positive,
+    "weight_names": (nothing, _names),
     "xla_flags": text,
     "shard": (nothing, {"index": positive, "count": positive}),
     "runs": {"start": whole, "stop": positive},
@@ -144,3 +154,53 @@ IDENTITY: Shape = {
 
 ENVIRONMENT: Shape = {"versions": table(text), "device_kind": text, "num_devices": positive}
 """What `bpjax.sweeps.run.environment` returns, likewise."""
+
+
+# ---- identities ---------------------------------------------------------------------------------
+
+
+def fault_of_identity(identity: Any) -> str | None:
+    """Return what keeps a value from JSON from describing a sweep or a run; None if nothing does.
+
+    What it says of the columns of a table can then be relied on.
+    """
+    return fault_of(identity, IDENTITY, "identity") or _inconsistency(identity)
+
+
+def tasks_of(identity: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the variants of the task, at least one."""
+    task = identity["task"]
+    return task if isinstance(task, list) else [task]
+
+
+def num_runs_of_all_shards(identity: Mapping[str, Any]) -> int:
+    """Return the number of runs of all shards together."""
+    cells = len(tasks_of(identity)) * math.prod(map(len, identity["grid"].values()))
+    return cells * identity["seeds"]["count"]
+
+
+def _inconsistency(identity: Mapping[str, Any]) -> str | None:
+    """Return what in an identity of the right shape contradicts the rest of it."""
+    seeds, runs, shard = identity["seeds"], identity["runs"], identity["shard"]
+    tasks, points = tasks_of(identity), math.prod(map(len, identity["grid"].values()))
+    if seeds["first"] + seeds["count"] > 2**32:
+        return "its seeds do not fit 32 bits"
+    if len(tasks) * points > LARGEST_GRID:
+        return "its grid has too many points"
+    if not runs["start"] < runs["stop"] <= num_runs_of_all_shards(identity):
+        return "its runs are not those of its seeds and grid"
+    if shard is not None and shard["index"] > shard["count"]:
+        return "its shard is none of its shards"
+    held_out = [task["held_out"] for task in tasks]
+    numbers = [cases if isinstance(cases, int) else len(cases) for cases in held_out]
+    if identity.get("num_held_out", max(numbers)) != max(numbers):
+        return "`num_held_out` is not that of its tasks"
+    if any({*task["options"]} != {*tasks[0]["options"]} for task in tasks):
+        return "its tasks are not variants of one"
+    if len(set(identity["columns"])) < len(identity["columns"]):
+        return "`columns` names one twice"
+    for column in identity["columns"]:
+        values = [task["options"].get(column, []) for task in tasks]
+        if column not in identity["grid"] and any(isinstance(value, list) for value in values):
+            return f"`columns` holds {column!r}, which is no setting of its grid"
+    return None

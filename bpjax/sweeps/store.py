@@ -5,7 +5,7 @@ checks that every run is there once; `verify` tells what is wrong with a folder.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,45 +13,65 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bpjax.errors import ResultsError
-from bpjax.sweeps.chunks import Chunk, DamagedChunk, missing_ranges, refuse_overlaps, runs_text
+from bpjax.sweeps.chunks import (
+    Chunk,
+    Content,
+    DamagedChunk,
+    Held,
+    Ranges,
+    as_ranges,
+    every_run,
+    held_by,
+    missing_ranges,
+    num_runs_of,
+    refuse_overlaps,
+    runs_text,
+    without,
+)
+from bpjax.sweeps.counts import added_up
 from bpjax.sweeps.files import publish
 from bpjax.sweeps.folder import Survey, SweepFolder
 from bpjax.sweeps.identity import differences, fingerprint, seeds_text
+from bpjax.sweeps.manifest import FileFault
 
 __all__ = [
     "Chunk",
+    "Content",
     "Damage",
     "DamagedChunk",
     "RunTable",
     "Survey",
     "SweepFolder",
     "VerifyReport",
+    "as_ranges",
     "fingerprint",
+    "held_by",
     "missing_ranges",
     "publish",
     "read_runs",
+    "table_of",
     "verify",
 ]
-
-_Part = tuple[Chunk, Mapping[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
 class RunTable:
-    """Runs in the order of their indices, one row each.
+    """Runs in the order of their indices, one row each; or how many ended when and how.
 
     Args:
       identity: the sweep; of merged shards, with `shard` None and `runs` from the first to the last
         of all.
       columns: arrays of equal length.
+      held: which runs these are, ranges in order; none where that is not known.
     """
 
     identity: Mapping[str, Any]
     columns: Mapping[str, np.ndarray]
+    held: Ranges = field(default_factory=lambda: as_ranges([]))
 
 
 class Damage(NamedTuple):
-    """A damaged file, the runs and seeds that it should hold, and what is wrong with it."""
+    """A damaged file, between which runs and seeds its own lie, and what is wrong with it."""
 
     path: Path
     start: int
@@ -66,19 +86,21 @@ class VerifyReport(NamedTuple):
     Args:
       num_chunks: intact chunk files.
       num_runs: runs in them.
-      damaged: the files that are not intact.
-      missing: ranges `(start, stop)` of runs that no file holds, not even a damaged one.
+      damaged: the chunk files that are not intact.
+      missing: ranges `(start, stop)` of runs that no intact file holds.
+      faults: other files that are not intact: `sweep.json`, its copy, `summary.json`.
     """
 
     num_chunks: int
     num_runs: int
     damaged: tuple[Damage, ...]
     missing: tuple[tuple[int, int], ...]
+    faults: tuple[FileFault, ...]
 
     @property
     def ok(self) -> bool:
-        """Whether every run is there, once, in an intact file."""
-        return not self.damaged and not self.missing
+        """Whether every run is there, once, in an intact file, and so is all else."""
+        return not self.damaged and not self.missing and not self.faults
 
 
 def read_runs(*paths: str | PathLike[str], allow_partial: bool = False) -> RunTable:
@@ -93,39 +115,82 @@ def read_runs(*paths: str | PathLike[str], allow_partial: bool = False) -> RunTa
         missing.
     """
     folders = [SweepFolder.open_for_reading(path) for path in paths]
+    for folder in folders:
+        folder.warn_of_faults()
     places = [folder.path.resolve() for folder in folders]
     for folder, place in zip(folders, places, strict=True):
         if places.count(place) > 1:
             raise ResultsError(f"{str(folder.path)!r} is named twice.")
     identity = _merged_identity(folders)
-    parts: list[_Part] = [
-        (chunk, folder.read_chunk(chunk.path)) for folder in folders for chunk in folder.chunks()
-    ]
-    parts.sort(key=lambda part: part[0])
-    found = [chunk for chunk, _ in parts]
-    refuse_overlaps(found)
-    if not found:
+    chunks = {
+        chunk.path: folder.read_chunk(chunk.path) for folder in folders for chunk in folder.chunks()
+    }
+    intact = [Held(path, content.runs) for path, content in chunks.items()]
+    refuse_overlaps(intact)
+    if not chunks:
         raise ResultsError(f"{_names(folders)}: no run is finished yet.")
+    table = table_of(identity, list(chunks.values()))
     if not allow_partial:
-        _refuse_missing(folders, identity, found)
-    return RunTable(identity, _joined(parts))
+        _refuse_missing(folders, table.identity, held_by(intact))
+    return table
+
+
+def table_of(identity: Mapping[str, Any], parts: Sequence[Content]) -> RunTable:
+    """Return the table of a sweep from what was trained of it: the same however it was cut.
+
+    Args:
+      identity: the sweep.
+      parts: with columns alike and no run twice.
+    """
+    held = without(np.concatenate([part.runs for part in parts]), as_ranges([]))
+    if identity["rows"] == "counts":
+        return RunTable(identity, _counted(parts, identity["seeds"]["count"]), held)
+    num_runs = num_runs_of(held)
+    columns = {
+        name: np.empty((num_runs, *column.shape[1:]), column.dtype)
+        for name, column in parts[0].columns.items()
+    }
+    before = np.cumsum(held[:, 1] - held[:, 0]) - held[:, 1]  # to a run of a range, its row
+    for part in parts:
+        runs = every_run(part.runs)
+        runs += before[np.searchsorted(held[:, 1], runs, side="right")]
+        for name, column in part.columns.items():
+            columns[name][runs] = column
+    return RunTable(identity, columns, held)
+
+
+def _counted(parts: Sequence[Content], num_seeds: int) -> dict[str, np.ndarray]:
+    cells = [part.runs[0, 0] // num_seeds for part in parts]
+    columns = {
+        name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns
+    }
+    return added_up(columns, np.repeat(cells, [len(part.columns["count"]) for part in parts]))
 
 
 def verify(path: str | PathLike[str]) -> VerifyReport:
     """Check every file of a results folder, and that every run is there once.
 
     Raises:
-      ResultsError: if the folder cannot be read at all, or two intact chunks share a run.
+      ResultsError: if the folder cannot be read at all.
     """
     folder = SweepFolder.open_for_reading(path)
     intact, damaged = folder.survey()
-    listed = [*intact, *((fault.start, fault.stop) for fault in damaged)]
+    held = held_by(intact)
     return VerifyReport(
         num_chunks=len(intact),
-        num_runs=sum(chunk.stop - chunk.start for chunk in intact),
+        num_runs=num_runs_of(held),
         damaged=tuple(_damage(folder, fault) for fault in damaged),
-        missing=tuple(missing_ranges(listed, *folder.bounds)),
+        missing=tuple(map(tuple, missing_ranges(held, *folder.bounds).tolist())),
+        faults=(*folder.faults, *_faults_of_summary(folder)),
     )
+
+
+def _faults_of_summary(folder: SweepFolder) -> list[FileFault]:
+    try:
+        folder.read_summary()
+    except ValueError as fault:
+        return [FileFault(folder.path / "summary.json", str(fault))]
+    return []  # where it is not there it can be made again
 
 
 def _damage(folder: SweepFolder, fault: DamagedChunk) -> Damage:
@@ -153,10 +218,10 @@ def _unsharded(folder: SweepFolder) -> dict[str, Any]:
 
 
 def _refuse_missing(
-    folders: Sequence[SweepFolder], identity: Mapping[str, Any], found: Sequence[Chunk]
+    folders: Sequence[SweepFolder], identity: Mapping[str, Any], held: Ranges
 ) -> None:
-    gaps = missing_ranges(found, identity["runs"]["start"], identity["runs"]["stop"])
-    if gaps:
+    gaps = missing_ranges(held, identity["runs"]["start"], identity["runs"]["stop"])
+    if len(gaps):
         raise ResultsError(
             f"{runs_text(gaps)} are missing from {_names(folders)}; "
             "run the same sweep again to resume it."
@@ -167,18 +232,3 @@ def _refuse_missing(
         raise ResultsError(
             f"{_names(folders)} are {len(shards)} of {shards[0]['count']} shards; name all of them."
         )
-
-
-def _joined(parts: Sequence[_Part]) -> dict[str, np.ndarray]:
-    first, columns = parts[0]
-    for chunk, others in parts:
-        if _kinds(others) != _kinds(columns):
-            raise ResultsError(
-                f"{str(chunk.path)!r} and {str(first.path)!r} have different columns; "
-                "remove one of the files and run the same sweep again to resume it."
-            )
-    return {name: np.concatenate([part[name] for _, part in parts]) for name in columns}
-
-
-def _kinds(columns: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    return {name: (column.dtype, column.shape[1:]) for name, column in columns.items()}

@@ -1,9 +1,8 @@
 """`summary.json`: what a sweep found, with intervals. Recomputable from the per-run table."""
 
-import json
 import math
+import warnings
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ from bpjax.analysis.convergence import summarize_outcomes
 from bpjax.analysis.held_out import summarize_answers
 from bpjax.analysis.outcomes import outcomes_of
 from bpjax.learning import ignores_momentum
+from bpjax.sweeps.folder import SweepFolder
 from bpjax.sweeps.shape import fault_of, nothing, number, whole
 from bpjax.sweeps.store import RunTable
 
@@ -41,13 +41,14 @@ _TIMING = {
 }
 
 
-def recorded_timing(folder: Path) -> Timing | None:
-    """Return the timing that a results folder's `summary.json` holds, None if there is none."""
+def recorded_timing(folder: SweepFolder) -> Timing | None:
+    """Return the timing that a folder's `summary.json` holds; None if there is none to be read."""
     try:
-        summary = json.loads((folder / "summary.json").read_text())
-    except (OSError, ValueError, RecursionError):
+        summary = folder.read_summary()
+    except ValueError as fault:
+        warnings.warn(f"{str(folder.path / 'summary.json')!r} is not used: {fault}", stacklevel=2)
         return None
-    if fault_of(summary, _TIMING, "summary"):
+    if summary is None or fault_of(summary, _TIMING, "summary"):
         return None
     seconds = summary["seconds"]
     seed_epochs = summary["seed_epochs_per_second"] * seconds["run"]

@@ -13,7 +13,8 @@ def encoder(size: int = 8, hidden: int | None = None, off: float = 0.0, on: floa
     """Return the N-M-N encoder: each of N one-hot patterns is to be reproduced at the output.
 
     Args:
-      size: number of input and output units N, at least 2.
+      size: number of input and output units N, 2 to 1024: all N x N numbers are written down in
+        every folder of results.
       hidden: number of hidden units M; log2 N unless given, as in the chapter, rounded up.
       off: target of an output that should be off.
       on: target of an output that should be on.
@@ -27,7 +28,7 @@ def encoder(size: int = 8, hidden: int | None = None, off: float = 0.0, on: floa
       >>> [encoder(size).network.describe() for size in (4, 5, 16)]
       ['4-2-4', '5-3-5', '16-4-16']
     """
-    size = whole_number("size", size, 2, 4096)
+    size = whole_number("size", size, 2, 1024)
     if hidden is None:
         hidden = (size - 1).bit_length()
     hidden = whole_number("hidden", hidden, 1)
