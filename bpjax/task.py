@@ -1,5 +1,6 @@
 """A task: everything the paper says about one experiment, as data."""
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
@@ -228,20 +229,17 @@ class Task:
 
 
 def _table(field: str, given: Any) -> np.ndarray:
-    try:
-        return np.asarray(given, float)
-    except (TypeError, ValueError):
-        raise SettingError(
-            field, "must be a table of numbers, a row for every case", given
-        ) from None
+    with contextlib.suppress(TypeError, ValueError):
+        table = np.asarray(given, float)
+        if table.ndim == 2:
+            return table
+    raise SettingError(field, "must be a table of numbers, a row for every case", given)
 
 
 def _check_finite(field: str, table: np.ndarray) -> None:
     for case, column in np.argwhere(~np.isfinite(table))[:1].tolist():
-        where = f"case {case}, column {column}, counted from 0"
-        raise SettingError(
-            field, f"must be finite numbers, but not so: {where}", table[case, column]
-        )
+        rule = f"must be finite numbers, but not so: case {case}, column {column}, counted from 0"
+        raise SettingError(field, rule, table[case, column].item())
 
 
 def _held_out(given: Any, num_cases: int) -> int | tuple[int, ...]:

@@ -145,6 +145,8 @@ def _option(setting: str) -> str:
 
     if setting in FLAGS:
         return "--" + setting.replace("_", "-")
+    if setting == "grid":
+        return "the grid"
     return setting if setting.isupper() else f"--set {setting}"
 
 

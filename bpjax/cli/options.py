@@ -256,7 +256,8 @@ def _of_kind(option: str, kind: Any, value: Any) -> Any:
             else (_word(option, value),)
         )
     if option in ("out", "task") and not (isinstance(value, str) and value):
-        raise SettingError(option, "must be text, in quotes, and not empty", value)
+        name = "TASK" if option == "task" else option
+        raise SettingError(name, "must be text, in quotes, and not empty", value)
     return _word(option, value)
 
 

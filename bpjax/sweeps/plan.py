@@ -387,7 +387,7 @@ def _check_precision(task: Task, precision: str) -> None:
             rule = (
                 f"must be within the range of {precision}, and case {case}, column {column} is not"
             )
-            raise SettingError(field, rule, getattr(task, field)[case, column])
+            raise SettingError(field, rule, getattr(task, field)[case, column].item())
     exact = settings_of(task, "float64")
     for name, ours, theirs in zip(Settings._fields, rounded, exact, strict=True):
         lost = ~np.isfinite(ours) | ((np.asarray(ours) == 0) & (np.asarray(theirs) != 0))

@@ -24,8 +24,8 @@ LARGEST_DIFFERENCE = 1e-12
 """Relative to the largest weight, or to the largest change."""
 UNDERFLOW = 1e-290
 """Derivatives below it make no good comparison: XLA takes what is below 2.2e-308 as zero, NumPy
-does not, and to Rprop a zero is no small number. A run whose weights have grown that far is compared
-up to there."""
+does not, and to Rprop a zero is no small number. A run whose weights have grown that far is
+compared up to there."""
 
 Change = Callable[[np.ndarray], np.ndarray]
 """One weight change after another: from dE/dw(t) to Dw(t), t = 1, 2, ..."""
