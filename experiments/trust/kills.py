@@ -31,7 +31,7 @@ EVERY = 0.2
 """Seconds between two chunks of the sweeps that are killed in all phases."""
 USUAL = 10.0
 XOR = ("xor", "--max-epochs", "300", "--first-seed", "7")
-GRID = ("--learning-rate", "0.5,1,2", "--momentum", "0.8,0.9")
+GRID = ("--learning-rate", "0.5", "1", "2", "--momentum", "0.8", "0.9")
 SWEEPS = {
     "rows and figures": (*XOR, "--seeds", "40000"),
     "weights": (*XOR, "--seeds", "40000", "--keep-weights", "--no-figures"),
