@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from bpjax.network import run_key as run_key
     from bpjax.plane import Plane as Plane
     from bpjax.recurrent import unroll as unroll
+    from bpjax.resilient import rprop as rprop
     from bpjax.status import Status as Status
     from bpjax.sweeps.devices import use_all_cpu_cores as use_all_cpu_cores
     from bpjax.sweeps.run import sweep as sweep
@@ -72,6 +73,7 @@ _HOME = {
     "run_key": "network",
     "Plane": "plane",
     "unroll": "recurrent",
+    "rprop": "resilient",
     "Status": "status",
     "use_all_cpu_cores": "sweeps.devices",
     "sweep": "sweeps.run",

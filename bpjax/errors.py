@@ -1,5 +1,23 @@
 """The two faults a user can cause: a setting outside its rule, and a results folder in the way."""
 
+from bpjax.text import printable, shortened
+
+MOST_SHOWN = 200
+"""Characters of what a user gave that a sentence repeats."""
+
+
+def shown(text: str) -> str:
+    """Return what a user gave as a sentence may repeat it: what does not print, escaped."""
+    return shortened(printable(text[: MOST_SHOWN + 1]), MOST_SHOWN)
+
+
+def value_shown(value: object) -> str:
+    """Return a value as Python writes it, as a sentence may repeat it."""
+    try:
+        return shown(repr(value))
+    except ValueError:  # Python writes no whole number of over 4300 digits
+        return "a number of thousands of digits"
+
 
 class SettingError(ValueError):
     """A setting breaks its rule; the sentence names the setting, the rule and the value.
@@ -18,7 +36,7 @@ class SettingError(ValueError):
 
     def __init__(self, setting: str, rule: str, value: object):
         self.setting, self.rule, self.value = setting, rule, value
-        super().__init__(f"`{setting}` {rule}, got {value!r}.")
+        super().__init__(f"`{shown(setting)}` {rule}, got {value_shown(value)}.")
 
 
 class ResultsError(RuntimeError):

@@ -7,7 +7,7 @@ decay shrinks every weight *after* each change, apart from the gradient.
 
 import dataclasses
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -17,9 +17,11 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from bpjax.errors import SettingError
+from bpjax.named import Option, read_named, spell_named
 from bpjax.network import Initializer, Params
 from bpjax.numbers import as_float, real_number, whole_number
 from bpjax.plane import Plane
+from bpjax.resilient import rprop
 
 ScalarOrSchedule = Any
 """A number, or a function from the number of weight changes made so far to a number."""
@@ -206,17 +208,126 @@ class Schedule:
         return ", ".join(pieces)
 
 
-OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
-    "paper": accelerated_descent,
-    "sgd": lambda learning_rate, momentum: optax.sgd(learning_rate, momentum=momentum),
-    "adam": lambda learning_rate, momentum: optax.adam(learning_rate),
-    "rmsprop": lambda learning_rate, momentum: optax.rmsprop(learning_rate),
-    "rprop": lambda learning_rate, momentum: optax.rprop(learning_rate),
-}
-"""Learning rules by name; all but the first are optax's own."""
+def momentum_descent(
+    learning_rate: ScalarOrSchedule, momentum: ScalarOrSchedule
+) -> optax.GradientTransformation:
+    """Descend with momentum as optax has it: "sgd".
 
-WITHOUT_MOMENTUM = ("adam", "rmsprop", "rprop")
-"""Those that a momentum does not change."""
+    v(t) = dE/dw(t) + momentum v(t-1), v(0) = 0, and Dw(t) = -learning_rate v(t): equation (9), at a
+    constant rate. (B. T. Polyak, USSR Comp. Math. and Math. Phys. 4(5), 1964: the heavy ball.)
+    """
+    return optax.sgd(learning_rate, momentum=momentum, nesterov=False)
+
+
+def adam(learning_rate: ScalarOrSchedule) -> optax.GradientTransformation:
+    """Descend by running means of the derivative and its square: "adam".
+
+    With g = dE/dw(t), b1 = 0.9, b2 = 0.999, m(0) = v(0) = 0 and t from 1:
+    m(t) = b1 m(t-1) + (1 - b1) g, v(t) = b2 v(t-1) + (1 - b2) g^2,
+    Dw(t) = -learning_rate m(t)/(1 - b1^t) / (sqrt(v(t)/(1 - b2^t)) + 1e-8).
+
+    Both means are corrected for their start at 0; epsilon, 1e-8, stands outside the root.
+    (D. P. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.)
+    """
+    return optax.adam(learning_rate, b1=0.9, b2=0.999, eps=1e-8, eps_root=0.0)
+
+
+def rmsprop(learning_rate: ScalarOrSchedule) -> optax.GradientTransformation:
+    """Divide the derivative by a running mean of its size: "rmsprop".
+
+    With g = dE/dw(t) and v(0) = 0: v(t) = 0.9 v(t-1) + 0.1 g^2, and
+    Dw(t) = -learning_rate g / sqrt(v(t) + 1e-8).
+
+    Epsilon, 1e-8, stands inside the root; the mean is not corrected for its start at 0, so first
+    changes are about three times as long as later ones. No momentum. (T. Tieleman and G. Hinton,
+    "Lecture 6.5: rmsprop", Coursera 2012; epsilon, which the lecture leaves out, as in optax.)
+    """
+    return optax.rmsprop(
+        learning_rate,
+        decay=0.9,
+        eps=1e-8,
+        initial_scale=0.0,
+        eps_in_sqrt=True,
+        centered=False,
+        momentum=None,
+        bias_correction=False,
+    )
+
+
+class NamedRule(NamedTuple):
+    """A learning rule that settings can name.
+
+    Attributes:
+      make: the rule, from a learning rate and, if it has one, a momentum; its keyword-only
+        arguments are options: `NAME(key=value, ...)`.
+      has_momentum: whether it takes a momentum.
+      rate_may_change: whether the learning rate may follow a schedule.
+    """
+
+    make: Callable[..., optax.GradientTransformation]
+    has_momentum: bool = True
+    rate_may_change: bool = True
+
+
+OPTIMIZERS: dict[str, NamedRule] = {
+    "paper": NamedRule(accelerated_descent),
+    "sgd": NamedRule(momentum_descent),
+    "adam": NamedRule(adam, has_momentum=False),
+    "rmsprop": NamedRule(rmsprop, has_momentum=False),
+    "rprop": NamedRule(rprop, has_momentum=False, rate_may_change=False),
+}
+"""Learning rules by name."""
+
+_MAKERS = {name: rule.make for name, rule in OPTIMIZERS.items()}
+
+
+def name_of(optimizer: Any) -> str | None:
+    """Return the name of a rule that is given by name, without its options; else None.
+
+    Example:
+      >>> name_of("rprop(backtracking=true)"), name_of(optax.adam(0.1)), name_of("else")
+      ('rprop', None, None)
+    """
+    name = optimizer.partition("(")[0].strip() if isinstance(optimizer, str) else None
+    return name if name in OPTIMIZERS else None
+
+
+def ignores_momentum(optimizer: Any) -> bool:
+    """Tell whether no momentum changes what a rule does: by its name, or because it is a user's."""
+    name = name_of(optimizer)
+    return not OPTIMIZERS[name].has_momentum if name else not isinstance(optimizer, str)
+
+
+def as_spelled(optimizer: Any) -> Any:
+    """Return a rule by name in the one spelling that it has; a transformation as it is.
+
+    Raises:
+      SettingError: for what is neither, and for an option that breaks its rule.
+
+    Example:
+      >>> as_spelled("rprop( backtracking=True,grow=1.2 )"), as_spelled("rprop(shrink=.7)")
+      ('rprop(backtracking=true)', 'rprop(shrink=0.7)')
+    """
+    if isinstance(optimizer, optax.GradientTransformation):
+        return optimizer
+    if not isinstance(optimizer, str):
+        rule = f"must be one of {', '.join(OPTIMIZERS)}, or an optax transformation"
+        raise SettingError("optimizer", rule, optimizer)
+    name, options = read_named("optimizer", optimizer, _MAKERS)
+    try:
+        _make(name, 1.0, 0.0, options)
+    except SettingError as fault:
+        rule = f"must be right in {fault.setting}, which {fault.rule}"
+        raise SettingError("optimizer", rule, optimizer) from None
+    return spell_named(name, options)
+
+
+def _make(
+    name: str, learning_rate: Any, momentum: Any, options: Mapping[str, Option]
+) -> optax.GradientTransformation:
+    rule = OPTIMIZERS[name]
+    rates = (learning_rate, momentum) if rule.has_momentum else (learning_rate,)
+    return rule.make(*rates, **options)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -236,8 +347,10 @@ class Recipe:
       copies: what a net of Fig. 5 learns from: the "average" of the gradients of corresponding
         weights, as the paper prescribes, or their "sum", which takes steps longer by the number of
         iterations. Nets that are not iterated have no copies.
-      optimizer: a name in `OPTIMIZERS`, or any optax transformation (which then brings its own
-        rate: `learning_rate` and `momentum` are not used). "rprop" takes no schedule of rates.
+      optimizer: a name in `OPTIMIZERS`, with options in brackets where the rule has any
+        ("rprop(backtracking=true)"), kept in one spelling; or any optax transformation (which then
+        brings its own rate: `learning_rate` and `momentum` are not used). To "rprop" the learning
+        rate is the first step; it takes no schedule of rates.
       max_epochs: the cap: a run that has not converged by then ends as MAX_EPOCHS.
 
     Numbers are kept as Python's own, whatever kind they were given as.
@@ -270,12 +383,17 @@ class Recipe:
             raise SettingError("decay_biases", "must be true or false", self.decay_biases)
         if self.copies not in ("average", "sum"):
             raise SettingError("copies", "must be 'average' or 'sum'", self.copies)
-        _check_optimizer(self.optimizer)
+        self._keep("optimizer", as_spelled(self.optimizer))
         if self.optimizer != "paper" and as_schedule(self.momentum).changes:
             rule = "must not change during a run unless the optimizer is 'paper'"
             raise SettingError("momentum", rule, str(self.momentum))
-        if self.optimizer == "rprop" and as_schedule(self.learning_rate).changes:
-            rule = "must not change during a run if the optimizer is 'rprop'"
+        name = name_of(self.optimizer)
+        if (
+            name
+            and not OPTIMIZERS[name].rate_may_change
+            and as_schedule(self.learning_rate).changes
+        ):
+            rule = f"must not change during a run if the optimizer is {name!r}"
             raise SettingError("learning_rate", rule, str(self.learning_rate))
         self._keep("max_epochs", whole_number("max_epochs", self.max_epochs, 1, LARGEST_EPOCH))
 
@@ -316,16 +434,6 @@ def _init_range(value: Any) -> float:
     return real_number("init_range", value, rule, lambda x: x >= 0)
 
 
-def _check_optimizer(optimizer: Any) -> None:
-    if isinstance(optimizer, optax.GradientTransformation):
-        return
-    if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
-        rule = f"must be one of {', '.join(OPTIMIZERS)}"
-        if not isinstance(optimizer, str):
-            rule += ", or an optax transformation"
-        raise SettingError("optimizer", rule, optimizer)
-
-
 def as_schedule(value: float | Schedule) -> Schedule:
     """Return `value` as a `Schedule`; a number is a schedule that never changes."""
     return value if isinstance(value, Schedule) else Schedule((value,))
@@ -342,7 +450,7 @@ def learning_rule(
     """Return the optax transformation that a recipe asks for; its numbers may be traced.
 
     Args:
-      optimizer: a name in `OPTIMIZERS` or a transformation of the user's own.
+      optimizer: a name in `OPTIMIZERS`, with its options, or a transformation of the user's own.
       learning_rate: number or schedule of the number of weight changes made so far.
       momentum: likewise.
       weight_decay: share of every weight lost after each change, or a schedule; None leaves decay
@@ -351,7 +459,8 @@ def learning_rule(
       num_copies: gradients, which are sums over so many corresponding weights, are averaged.
     """
     if isinstance(optimizer, str):
-        optimizer = OPTIMIZERS[optimizer](learning_rate, momentum)
+        name, options = read_named("optimizer", optimizer, _MAKERS)
+        optimizer = _make(name, learning_rate, momentum, options)
     if num_copies > 1:
         optimizer = optax.chain(optax.scale(1 / num_copies), optimizer)
     if weight_decay is None:

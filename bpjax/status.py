@@ -12,7 +12,10 @@ class Status(enum.IntEnum):
     RUNNING = 0
     """Not judged yet. Only seen between two calls of the training program."""
     CONVERGED = 1
-    """The criterion first held after `epochs` weight updates; 0 means at the initial weights."""
+    """The criterion first held after `epochs` passes over all cases; 0: at the initial weights.
+
+    A pass is one weight update, or one for each case where weights change after every case.
+    """
     MAX_EPOCHS = 2
     """Stopped at the cap without converging: right-censored, it might have converged later."""
     NONFINITE = 3

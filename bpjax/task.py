@@ -1,5 +1,6 @@
 """A task: everything the paper says about one experiment, as data."""
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
@@ -8,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from bpjax.brought import Setting
 from bpjax.criteria import Criterion
 from bpjax.display import Display
 from bpjax.errors import SettingError
@@ -71,9 +73,9 @@ class Task:
       display: how pictures set the units out; no run depends on it.
 
     Raises:
-      SettingError: if inputs or targets do not fit the network, for held-out cases that do not
-        exist, come twice or leave none to train on, for more weight changes than are counted, or
-        for a `Plane` of weights it does not have.
+      SettingError: if inputs or targets do not fit the network or are not finite, for held-out
+        cases that do not exist, come twice or leave none to train on, for more weight changes than
+        are counted, or for a `Plane` of weights it does not have.
     """
 
     name: str
@@ -93,12 +95,13 @@ class Task:
 
     def __post_init__(self) -> None:
         for field in ("inputs", "targets"):
-            object.__setattr__(self, field, np.asarray(getattr(self, field), float))
+            object.__setattr__(self, field, _table(field, getattr(self, field)))
         num_cases = len(self.inputs)
         for field, width in (("inputs", self.network.num_in), ("targets", self.network.num_out)):
             shape = np.shape(getattr(self, field))
             if shape != (num_cases, width):
                 raise SettingError(field, f"must have shape ({num_cases}, {width})", shape)
+            _check_finite(field, getattr(self, field))
         object.__setattr__(self, "held_out", _held_out(self.held_out, num_cases))
         self.recipe.initializer.check(self.network)
         most = MOST_CHANGES // num_cases
@@ -155,7 +158,7 @@ class Task:
         """Return (inputs, targets) as JAX arrays."""
         return jnp.asarray(self.inputs, dtype), jnp.asarray(self.targets, dtype)
 
-    def with_settings(self, **settings: Any) -> "Task":
+    def with_settings(self, /, **settings: Any) -> "Task":
         """Return this task with some settings of its recipe or criterion replaced.
 
         Args:
@@ -183,12 +186,25 @@ class Task:
         new_recipe = dataclasses.replace(self.recipe, **recipe)
         return dataclasses.replace(self, recipe=new_recipe, criterion=criterion)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self, precision: str = "float32", lasting: bool = True) -> dict[str, Any]:
         """Return all that defines this task, in words and numbers fit for JSON.
 
         Two tasks with the same description train the same runs: the description is part of the
-        identity of a sweep.
+        identity of a sweep. What a user brings is told by what it computes, see `bpjax.brought`.
+
+        Args:
+          precision: "float32" or "float64", in which it computes.
+          lasting: whether the description is kept; then it must tell everything.
+
+        Raises:
+          SettingError: for a lasting description of what cannot be told.
         """
+        setting = self.setting(precision, lasting)
+        recipe = {
+            field.name: _plain(getattr(self.recipe, field.name))
+            for field in dataclasses.fields(self.recipe)
+        }
+        units = setting.units()
         return {
             "name": self.name,
             "options": dict(self.options),
@@ -196,13 +212,34 @@ class Task:
             "inputs": np.asarray(self.inputs).tolist(),
             "targets": np.asarray(self.targets).tolist(),
             "held_out": self.held_out,
-            "loss": repr(self.loss),
+            "loss": setting.loss(self.loss),
             "criterion": str(self.criterion),
             "recipe": {
-                field.name: _plain(getattr(self.recipe, field.name))
-                for field in dataclasses.fields(self.recipe)
+                **recipe,
+                "initializer": setting.initializer(self.recipe.initializer),
+                "optimizer": setting.optimizer(self.recipe.optimizer),
             },
+            **({"units": units} if units else {}),
         }
+
+    def setting(self, precision: str = "float32", lasting: bool = True) -> Setting:
+        """Return where this task uses what a user brings; arguments as for `describe`."""
+        by_case = self.recipe.updates == "case"
+        return Setting(self.network, self.num_cases, by_case, precision, lasting)
+
+
+def _table(field: str, given: Any) -> np.ndarray:
+    with contextlib.suppress(TypeError, ValueError):
+        table = np.asarray(given, float)
+        if table.ndim == 2:
+            return table
+    raise SettingError(field, "must be a table of numbers, a row for every case", given)
+
+
+def _check_finite(field: str, table: np.ndarray) -> None:
+    for case, column in np.argwhere(~np.isfinite(table))[:1].tolist():
+        rule = f"must be finite numbers, but not so: case {case}, column {column}, counted from 0"
+        raise SettingError(field, rule, table[case, column].item())
 
 
 def _held_out(given: Any, num_cases: int) -> int | tuple[int, ...]:

@@ -1,7 +1,12 @@
 """Text that cannot disturb a terminal or a page."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Any
+
+TYPE_CHECKING = False  # `typing` takes long to import
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def printable(value: Any) -> Any:
@@ -23,3 +28,13 @@ def printable(value: Any) -> Any:
 
 def _typed(character: str) -> str:
     return character if character.isprintable() else repr(character)[1:-1]
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text of at most so many characters, with three dots where some are left out.
+
+    Example:
+      >>> shortened("a long text", 8), shortened("short", 8)
+      ('a lon...', 'short')
+    """
+    return text if len(text) <= most else f"{text[: most - 3]}..."

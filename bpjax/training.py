@@ -21,6 +21,7 @@ from bpjax.errors import SettingError
 from bpjax.network import Network, Params, flatten_params, num_entries
 from bpjax.numbers import whole_number
 from bpjax.status import Status
+from bpjax.surroundings import pinned
 from bpjax.sweeps.chunks import as_ranges
 from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import lane_mesh
@@ -43,7 +44,8 @@ class History(NamedTuple):
     """A run over training; the first axis of every array is the recorded epoch.
 
     Attributes:
-      epoch: weight changes made (epochs, in full-batch training); starts at 0.
+      epoch: epochs made, passes over all cases: one weight change each, or one for each case where
+        weights change after every case; starts at 0.
       loss: the loss E of the task.
       num_right: number of trained cases right, by the criterion's tolerance (0.5 if it has none).
       num_held_out_right: likewise of the cases held out.
@@ -182,7 +184,7 @@ def train_plan(
     """Train what `plan_run` laid out; the other arguments as for `train`."""
     check_recording(record_every, snapshot_every)
     check_history(plan, record_every, snapshot_every)
-    with jax.enable_x64(plan.precision == "float64"):
+    with pinned(plan.precision):
         return _train(plan, record_every, snapshot_every, on_progress)
 
 

@@ -10,6 +10,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from bpjax.errors import SettingError
 
 
 class Unit(NamedTuple):
@@ -25,3 +29,23 @@ UNITS = {
     "tanh": Unit(jnp.tanh, lambda activations: (1 + activations) * (1 - activations)),
     "linear": Unit(lambda preactivations: preactivations, jnp.ones_like),
 }
+
+
+def activities(name: str, preactivations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the activations of units in float64, whatever the precision is set to.
+
+    Args:
+      name: a key of `UNITS`.
+      preactivations: their total inputs.
+
+    Raises:
+      SettingError: for another name.
+
+    Example:
+      >>> activities("tanh", np.array([0.0, 1.0])).tolist()
+      [0.0, 0.7615941559557649]
+    """
+    if name not in UNITS:
+        raise SettingError("activation", f"must be one of {', '.join(UNITS)}", name)
+    with jax.enable_x64(True):
+        return np.asarray(UNITS[name].function(jnp.asarray(preactivations)), np.float64)

@@ -164,6 +164,7 @@ def _weight(params: Params, connection: Connection, i: int, j: int) -> float:
 
 
 def _output(activation: str, x: float) -> float:
+    _check_known(activation)
     if activation == "linear":
         return x
     if activation == "tanh":
@@ -173,9 +174,19 @@ def _output(activation: str, x: float) -> float:
 
 
 def _slope(activation: str, y: float) -> float:
+    _check_known(activation)
     if activation == "linear":
         return 1.0
     return (1 + y) * (1 - y) if activation == "tanh" else y * (1 - y)
+
+
+def _check_known(activation: str) -> None:
+    if activation not in _DERIVED:
+        rule = f"must be one that the witness derives anew: {', '.join(_DERIVED)}"
+        raise SettingError("activation", rule, activation)
+
+
+_DERIVED = ("logistic", "tanh", "linear")
 
 
 def _errors(loss: Loss, outputs: Any, targets: Any) -> list[list[float]]:

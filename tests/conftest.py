@@ -4,6 +4,7 @@ import os
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+import hypothesis
 import jax
 import jaxtyping
 import pytest
@@ -15,6 +16,10 @@ CHECKED_MODULES = ("backprop", "gradient_check", "witness")
 jaxtyping.install_import_hook(
     [f"bpjax.{module}" for module in CHECKED_MODULES], "beartype.beartype"
 )
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("bpjax", deadline=None)
+hypothesis.settings.load_profile("bpjax")
 
 jax.config.update("jax_num_cpu_devices", 4)  # before the backend starts
 

@@ -3,7 +3,6 @@
 Most tests call `main` in this process; the few that start a real one say why.
 """
 
-import contextlib
 import json
 import os
 import re
@@ -18,8 +17,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
 
 import bpjax
 import bpjax.gradient_check
@@ -139,7 +136,7 @@ BAD = {
     "train xor --learning-rate 1 2": "--learning-rate must be one value for one run, got ",
     "sweep xor --seeds 0": "--seeds must be a whole number from 1 to 2**32, got 0.",
     "sweep xor --seeds 1.5": "--seeds must be a whole number, got '1.5'.",
-    "sweep xor --seeds=": "--seeds must be a whole number, got ''.",
+    "sweep xor --seeds=": "--seeds must not be empty, got ''.",
     "sweep xor --seeds": "--seeds",
     "sweep xor --seeds 2 --first-seed 4294967295": "--seeds must keep all seeds at or below 2**32",
     "sweep xor --first-seed -1": "--first-seed must be a whole number from 0 to 2**32 - 1, got -1.",
@@ -189,7 +186,7 @@ BAD = {
     "train xor --record-every 2 --snapshot-every 3": "--snapshot-every must be a multiple of ",
     "frobnicate": "COMMAND must be one of tasks, check, train, sweep, ",
     "sweep xor --frob": "Unrecognized options: --frob. See `bpjax sweep --help`.",
-    "sweep xor --learing-rate 3": "Unrecognized options: --learing-rate, 3.",
+    "sweep xor --learing-rate 3": "Unrecognized options: --learing-rate. Perhaps --learning-rate?",
     "sweep xor --json 3": "Unrecognized options: 3.",
     "sweep": "TASK",
     "train": "TASK",
@@ -253,16 +250,16 @@ def test_an_unknown_format_is_refused(swept, capsys):
     ("text", "sentence"),
     [
         ("seeds = ", "must name a TOML file ("),
-        ("seeds = true", "--seeds must be a whole number, got 'True'."),
+        ("seeds = true", "--seeds must be a number or a word, got True."),
         ("seeds = 1.5", "--seeds must be a whole number, got '1.5'."),
-        ("seeds = [1, 2]", "--seeds must be a whole number, got '[1, 2]'."),
+        ("seeds = [1, 2]", "--seeds must be a number or a word, got [1, 2]."),
         ("sedes = 3", "--config must hold only "),
         ("learning_rate = []", "--learning-rate must have at least one value, got []."),
-        ("learning_rate = true", "--learning-rate must be a number, got 'True'."),
-        ("learning_rate = {a = 1}", "--learning-rate must be a range like "),
+        ("learning_rate = true", "--learning-rate must be a number or a word, got True."),
+        ("learning_rate = {a = 1}", "--learning-rate must be a number or a word, got {'a': 1}."),
         ("hidden = []", "--hidden must have a value, got []."),
-        ("max_epochs = [1, 2]", "--max-epochs must be a whole number, got '[1, 2]'."),
-        ("set = 3", "--config must hold `set` as a table, got 3."),
+        ("max_epochs = [1, 2]", "--max-epochs must be a number or a word, got [1, 2]."),
+        ("set = 3", "--set must be a table in the file of --config, got 3."),
         ("set = {bits = 3}", "--set bits is no option of task xor"),
         ("set = {direct = []}", "--set direct must be true or false, got ''."),
         ("keep_weights = 1", "--keep-weights must be true or false, got 1."),
@@ -280,107 +277,6 @@ def test_bad_files_are_one_sentence_too(text, sentence, capsys):
     assert re.fullmatch(r"bpjax: [^\n]+\n", printed.err)
     assert sentence in printed.err
     assert list(tree()) == [Path("settings.toml")]
-
-
-# ---- whatever else comes in ---------------------------------------------------------------------
-
-TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
-NUMBER = st.one_of(
-    st.floats().map(str), st.integers(-(2**40), 2**40).map(str), st.floats(0, 1).map(str)
-)
-RANGE = st.builds("{}:{}:{}{}".format, NUMBER, NUMBER, st.sampled_from(["lin", "log", ""]), NUMBER)
-PAIR = st.builds(
-    "{}={}".format,
-    st.sampled_from(["direct", "on", "off", "bits", "size", "hidden", "updates", "biases", "x"]),
-    st.one_of(NUMBER, TEXT, st.sampled_from(["true", "false", "case", "zero", "2,3", ","])),
-)
-WORD = st.one_of(NUMBER, RANGE, PAIR, TEXT, st.sampled_from(["paper", "adam", "float64", "1/2"]))
-SHARED = ["hidden", "learning-rate", "momentum", "init-range", "weight-decay", "tolerance"]
-SHARED += ["loss-below", "max-epochs", "optimizer", "set", "precision", "implementation"]
-OPTIONS = {
-    "sweep": [*SHARED, "seeds", "first-seed", "shard", "keep-weights", "json", "no-figures"],
-    "train": [*SHARED, "seed", "record-every", "snapshot-every", "json", "no-figures"],
-}
-TOML_VALUE = st.one_of(
-    st.booleans(),
-    st.integers(-(2**40), 2**40),
-    st.floats(allow_nan=False, allow_infinity=False),
-    TEXT,
-    st.lists(st.one_of(st.integers(-3, 9), st.floats(0, 2), TEXT), max_size=3),
-)
-
-
-class WouldTrain(Exception):
-    """All checks are passed."""
-
-
-@pytest.fixture
-def no_training(monkeypatch):
-    """Stop where a run or sweep would begin, before it claims a folder."""
-
-    def stop(*arguments, **options):
-        raise WouldTrain
-
-    monkeypatch.setattr("bpjax.sweeps.run.run_plan", stop)
-    monkeypatch.setattr("bpjax.run_folder.claim", stop)
-
-
-def assert_polite(words, capsys):
-    """Good input would train; anything else is refused in one sentence. Never a traceback."""
-    capsys.readouterr()
-    with contextlib.suppress(WouldTrain):
-        assert main(words) in (0, 2), words
-        printed = capsys.readouterr()
-        if "--help" not in words and "-h" not in words:
-            assert printed.out == ""
-            assert re.fullmatch(r"bpjax: [^\n]+\n", printed.err), (words, printed.err)
-    assert tree().keys() <= {Path("fuzz.toml")}
-
-
-FUZZ = settings(
-    max_examples=150,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-
-
-@FUZZ
-@given(st.sampled_from(["sweep", "train"]), st.sampled_from([*bpjax.tasks.TASKS, "x"]), st.data())
-def test_no_option_value_makes_a_traceback(no_training, capsys, command, task, data):
-    words = [command, task]
-    for option in data.draw(st.lists(st.sampled_from(OPTIONS[command]), max_size=3)):
-        words += [f"--{option}", *data.draw(st.lists(WORD, max_size=2))]
-    assert_polite(words, capsys)
-
-
-@FUZZ
-@given(st.lists(st.one_of(TEXT, st.sampled_from([*COMMANDS, "xor", "-", "--", "-h"])), max_size=4))
-@example(["sweep", "--", "xor"])
-@example(["sweep", "None"])
-def test_no_words_make_a_traceback(no_training, capsys, words):
-    if words[:1] not in (["check"], ["tasks"], ["bench"]) and words:  # need no more words
-        with contextlib.suppress(WouldTrain):
-            assert main(words) in (0, 2)
-    assert "Traceback" not in capsys.readouterr().err
-
-
-@FUZZ
-@given(st.sampled_from(["sweep", "train"]), st.data())
-def test_no_toml_file_makes_a_traceback(no_training, capsys, command, data):
-    keys = st.sampled_from([option.replace("-", "_") for option in OPTIONS[command]])
-    content = data.draw(st.dictionaries(st.one_of(keys, TEXT), TOML_VALUE, max_size=3))
-    lines = [f"{json.dumps(key)} = {json.dumps(value)}" for key, value in content.items()]
-    Path("fuzz.toml").write_text("\n".join(lines), encoding="utf-8")
-    assert_polite([command, "xor", "--config", "fuzz.toml"], capsys)
-
-
-@FUZZ
-@given(st.binary(max_size=40))
-def test_no_bytes_in_a_config_file_make_a_traceback(no_training, capsys, content):
-    Path("fuzz.toml").write_bytes(content)
-    assert_polite(["sweep", "xor", "--config", "fuzz.toml"], capsys)
 
 
 # ---- sweep --------------------------------------------------------------------------------------
@@ -418,7 +314,8 @@ def test_the_summary_for_people(capsys):
 
 
 def test_the_summary_of_a_grid_for_people_has_every_cell(capsys):
-    words = ["xor", "--seeds", "20", "--out", "here", "--no-figures", *FAST]
+    words = ["xor", "--seeds", "20", "--out", "here", "--no-figures", "--max-epochs", "150"]
+    words += ["--init-range", "1"]
     assert main(["sweep", *words, "--learning-rate", "1", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "xor: 40 runs, criterion tolerance 0.5"
@@ -478,7 +375,7 @@ def test_the_same_command_resumes_in_the_default_folder(capsys):
     assert all(before[p] == after[p] for p in before if p.suffix == ".npz")
 
 
-def test_ranges_and_lists_make_a_grid(no_training, monkeypatch):
+def test_ranges_and_lists_make_a_grid(monkeypatch):
     plans = []
     monkeypatch.setattr("bpjax.sweeps.run.run_plan", lambda plan, *_: plans.append(plan) or 1 / 0)
     words = ["--learning-rate", "0.05", "0.1:10:log3", "--momentum", "0:0.9:lin4"]

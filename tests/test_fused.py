@@ -52,7 +52,10 @@ TASKS = {
     "all at once": dataclasses.replace(xor(), held_out=(1,)).with_settings(**ALL_AT_ONCE),
     "per case": dataclasses.replace(xor(direct=True), held_out=1).with_settings(updates="case"),
     "rmsprop": xor().with_settings(optimizer="rmsprop", learning_rate=0.01),
-    "rprop": xor().with_settings(optimizer="rprop", learning_rate=0.01),
+    "rprop": xor().with_settings(optimizer="rprop", learning_rate=0.5),
+    "rprop, stepping back": xor().with_settings(
+        optimizer="rprop(backtracking=true)", learning_rate=0.5
+    ),
     "in time": task_of(in_time(), HalfSquaredError(), 5),
     "any units": task_of(random_network(0), MarginSquaredError(), 0),
     "any wiring": task_of(random_network(2), MARGIN, 2),

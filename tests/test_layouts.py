@@ -44,7 +44,9 @@ RECIPES = {
     "decay": {"weight_decay": 0.01, "decay_biases": False},
     "per case": {"updates": "case", "learning_rate": Schedule((0.1, 0.4), (5,))},
     "adam": {"optimizer": "adam", "learning_rate": 0.01},
-    "rprop": {"optimizer": "rprop", "learning_rate": 0.01},
+    "rmsprop": {"optimizer": "rmsprop", "learning_rate": 0.01},
+    "rprop": {"optimizer": "rprop", "learning_rate": 0.5},
+    "rprop, stepping back": {"optimizer": "rprop(backtracking=true)", "learning_rate": 0.5},
     "loss below": {"loss_below": 0.4},
 }
 

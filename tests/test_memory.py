@@ -12,6 +12,7 @@ import pytest
 import bpjax
 from bpjax.errors import SettingError
 from bpjax.sweeps import memory
+from bpjax.sweeps.chunks import as_ranges
 from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import lane_mesh
 from bpjax.sweeps.plan import make_plan
@@ -59,7 +60,7 @@ def test_the_first_estimate_is_below_the_compilers(hidden, settings):
     plan = make_plan(encoder(hidden=hidden), 10, max_epochs=100, **settings)
     with jax.enable_x64(plan.precision == "float64"):
         crew = Crew(plan, *plan.groups(), lane_mesh(1))
-        crew.begin(0, 10)
+        crew.begin(as_ranges([(0, 10)]))
         exactly = memory.bytes_needed(crew.compiled, crew.next_call())
     estimate = memory.at_least(plan, plan.tasks[0])
     assert exactly / 6 < estimate < exactly

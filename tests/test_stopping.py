@@ -207,7 +207,7 @@ def test_a_long_call_of_the_devices_is_not_waited_for(tmp_path):
     process.send_signal(signal.SIGINT)
     code, errors, seconds = end_of(process)
     assert (code, seconds < 2.5) == (130, True), errors
-    assert errors.splitlines()[-1].startswith("stopped; "), "not at once, but from a safe point"
+    assert errors.splitlines()[-1].startswith("stopped before the first run had ended. "), errors
 
 
 def test_python_keeps_its_own_handlers():

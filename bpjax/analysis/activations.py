@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bpjax.network import Connection, Network
 
 _FUNCTIONS = {"logistic": scipy.special.expit, "tanh": np.tanh, "linear": np.positive}
+"""Those of `bpjax.units.UNITS` that need no JAX."""
 
 
 def activations_of(
@@ -38,7 +39,8 @@ def activations_of(
       runs in slices.
 
     Raises:
-      SettingError: for weights or inputs of the wrong shape, or a network with delayed connections.
+      SettingError: for weights or inputs of the wrong shape, a network with delayed connections, or
+        a unit that is not in `bpjax.units.UNITS`.
 
     Example:
       Two runs of one logistic unit with two inputs: a net of zeros, and one that detects "both".
@@ -64,8 +66,17 @@ def activations_of(
             preactivations += bias[layer.bias_key][:, None, :]
         for c in network.incoming[layer.name]:
             preactivations += activations[c.source] @ _matrices(c, weight[c.weight_key])  # (1)
-        activations[layer.name] = _FUNCTIONS[layer.activation](preactivations)  # (2)
+        activations[layer.name] = _activities(layer.activation, preactivations)  # (2)
     return activations
+
+
+def _activities(unit: str, preactivations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what units of one kind make of their total inputs; JAX is needed for those added."""
+    if unit in _FUNCTIONS:
+        return _FUNCTIONS[unit](preactivations)
+    from bpjax.units import activities
+
+    return activities(unit, preactivations)
 
 
 def _check(

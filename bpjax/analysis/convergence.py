@@ -92,7 +92,7 @@ def survival_curve(status: ArrayLike, epochs: ArrayLike, level: float = 0.95) ->
 
     Args:
       status: one `Status` per run, shape `(num_runs,)`, final outcomes only.
-      epochs: weight updates of each run, same shape, whole numbers.
+      epochs: epochs that each run made, same shape, whole numbers.
       level: confidence level of the band at each epoch taken by itself (not simultaneous).
 
     Returns:
@@ -182,7 +182,7 @@ def best_restart(status: ArrayLike, epochs: ArrayLike) -> Restart | None:
 
     Args:
       status: one `Status` per run, shape `(num_runs,)`, final outcomes only.
-      epochs: weight updates of each run, same shape, whole numbers.
+      epochs: epochs that each run made, same shape, whole numbers.
 
     Returns:
       The best of the observed convergence epochs up to the smallest cap (beyond it the data cannot

@@ -51,7 +51,7 @@ def outcomes_of(status: ArrayLike, epochs: ArrayLike, count: ArrayLike | None = 
 
     Args:
       status: the `Status` of each row, shape `(num_rows,)`, final outcomes only.
-      epochs: weight updates of each row, same shape, whole numbers.
+      epochs: epochs that the runs of each row made, same shape, whole numbers.
       count: how many runs each row stands for, same shape, whole numbers; one run if not given.
         Rows that stand for the same outcome are added up. Rows of no run are dropped unread, so a
         dense table may be handed in as it is.

@@ -11,9 +11,10 @@ import sys
 import warnings
 
 from bpjax.cli import stopping
+from bpjax.cli.output import code_after_words, complain, open_closed_streams, say
+from bpjax.cli.start import check_flags, why_no_start
 from bpjax.cli.stopping import INTERRUPTED, Stopped
-from bpjax.errors import ResultsError, SettingError
-from bpjax.text import printable
+from bpjax.errors import ResultsError, SettingError, value_shown
 from bpjax.version import __version__
 
 TYPE_CHECKING = False  # `typing` takes as long as all the rest
@@ -42,6 +43,7 @@ as 1.7 GB with two cores; every further thread has a stack, and an arena of the 
 
 def entry_point() -> None:
     """Run the command line and leave with its exit code, at any moment at SIGINT or SIGTERM."""
+    open_closed_streams()
     stopping.install()
     stopping.leave(main())
 
@@ -54,46 +56,56 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
       The exit code: 0; 1 if a check failed; 2 for bad input or a folder that cannot be used, with
-      one sentence on standard error; 130 or 143 after Ctrl-C or SIGTERM.
+      one sentence on standard error; 74 if all went well but standard output could not be written;
+      130 or 143 after Ctrl-C or SIGTERM.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    return code_after_words(_run(list(sys.argv[1:] if argv is None else argv)))
+
+
+def _run(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
-        print(_help())
+        say(_help())
         return 0
     if words[0] in ("-V", "--version"):
-        print(f"bpjax {__version__}")
+        say(f"bpjax {__version__}")
         return 0
     command, *rest = words
+
+    def bad(sentence: str) -> int:
+        complain(sentence, words)
+        return BAD_INPUT
+
     if command not in COMMANDS:
-        return _complain(f"COMMAND must be one of {', '.join(COMMANDS)}, got {command!r}.")
+        rule = f"must be one of {', '.join(COMMANDS)}"
+        return bad(f"COMMAND {rule}, got {value_shown(command)}.")
     try:
         if command != "tasks":
             check_limits()
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning  # type: ignore[assignment]
+            check_flags(command)
             return importlib.import_module(f"bpjax.cli.{command}").main(rest)
     except SettingError as error:
-        return _complain(f"{_option(error.setting)} {error.rule}, got {error.value!r}.")
+        return bad(f"{_option(error.setting)} {error.rule}, got {value_shown(error.value)}.")
     except ResultsError as error:
         # These only fail on what they write to.
-        return _complain(
-            f"--out: {error}" if command in ("train", "sweep", "explain") else str(error)
-        )
+        return bad(f"--out: {error}" if command in ("train", "sweep", "explain") else str(error))
     except Stopped as stop:
         return stop.code
     except KeyboardInterrupt:
         return INTERRUPTED
     except MemoryError as fault:
-        return _complain(str(fault) or "there is not enough memory for this.")
+        return bad(str(fault) or "there is not enough memory for this.")
     except RuntimeError as fault:  # as JAX says it
         if "RESOURCE_EXHAUSTED" not in str(fault):
             raise
-        return _complain("there is not enough memory on the device for this.")
-    except BrokenPipeError:  # `bpjax tasks | head`: the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return bad("there is not enough memory on the device for this.")
     except SystemExit as stop:  # tyro has printed its own help or complaint
         return stop.code if isinstance(stop.code, int) else BAD_INPUT
+    except Exception as fault:
+        if sentence := why_no_start(fault):
+            return bad(sentence)
+        raise
 
 
 def check_limits() -> None:
@@ -133,13 +145,10 @@ def _option(setting: str) -> str:
 
     if setting in FLAGS:
         return "--" + setting.replace("_", "-")
+    if setting == "grid":
+        return "the grid"
     return setting if setting.isupper() else f"--set {setting}"
 
 
-def _complain(sentence: str) -> int:
-    print(f"bpjax: {printable(sentence)}", file=sys.stderr)
-    return BAD_INPUT
-
-
 def _show_warning(message: Any, *rest: Any) -> None:
-    print(f"bpjax: {printable(str(message))}", file=sys.stderr)
+    complain(str(message))

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +13,7 @@ from bpjax.bench.sizes import ALL_CORES, CASES, FULL, GPU_CASES, QUICK, Budget, 
 from bpjax.bench.table import render
 from bpjax.cli import stopping
 from bpjax.cli.options import Words, arg, parse
+from bpjax.cli.output import say, warn
 from bpjax.cli.progress import ProgressLine
 from bpjax.errors import SettingError
 
@@ -54,15 +54,15 @@ def main(words: Sequence[str]) -> int:
         quick = options.quick or options.suite == "gpu"
         record = _measure(options.suite, sizes, QUICK if quick else FULL)
     except WorkerError as fault:
-        print(f"bpjax: {fault}", file=sys.stderr)
+        warn(f"bpjax: {fault}")
         return 1
     except KeyboardInterrupt:
-        print(STOPPED, file=sys.stderr)
+        warn(STOPPED)
         raise
     if isinstance(record, str):
-        print(f"Nothing was measured. {record}.")
+        say(f"Nothing was measured. {record}.")
         return 0
-    print(render(record), flush=True)
+    say(render(record))
     if options.json is not None:
         _write(record, Path(options.json), draw=not options.no_figures)
     return 1 if disagreements(record) or failures(record) else 0
@@ -73,14 +73,14 @@ def _write(record: Mapping[str, Any], path: Path, draw: bool) -> None:
     from bpjax.sweeps.files import publish_json
 
     publish_json(path, record)
-    print(f"\nrecord: {path}", flush=True)
+    say(f"\nrecord: {path}")
     if draw and record["gpu"] is not None:
         from bpjax.bench.figure import lanes_figure
         from bpjax.plots import save_figure
 
         name = path.with_name(path.name.removesuffix(".json"))
         files = save_figure(lanes_figure(record).figure, name)
-        print(f"figure: {', '.join(map(str, files))}")
+        say(f"figure: {', '.join(map(str, files))}")
 
 
 def _measure(suite: str, sizes: Mapping[str, Size], budget: Budget) -> dict[str, Any] | str:

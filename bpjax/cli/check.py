@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import tyro
 
-from bpjax.cli.options import parse, whole
+from bpjax.cli.options import arg, parse, whole
+from bpjax.cli.output import say
 from bpjax.errors import SettingError
 
 
@@ -22,14 +23,16 @@ class Options:
         Annotated[tuple[str, ...], tyro.conf.arg(metavar="[TASK ...]", help_behavior_hint="")]
     ] = ()
     """Tasks to check; all of them, and random networks, unless named."""
-    networks: Annotated[str, tyro.conf.arg(metavar="N")] = "20"
+    networks: Annotated[str | None, arg("N", "20, or none beside named tasks")] = None
     """Number of random networks."""
 
 
 def main(words: Sequence[str]) -> int:
     """Print the table; return 1 if any connection is off."""
     options = parse(Options, "check", words)
-    num_networks = whole("networks", options.networks)
+    num_networks = 0 if options.tasks else 20
+    if options.networks is not None:
+        num_networks = whole("networks", options.networks)
     if num_networks < 0:
         raise SettingError("networks", "must be 0 or more", num_networks)
 
@@ -37,26 +40,26 @@ def main(words: Sequence[str]) -> int:
     from bpjax.tasks import TASKS, make_task
 
     tasks = [make_task(name) for name in options.tasks or TASKS]
-    print(
+    say(
         f"{'connection':<26}{'weights':>8}{'largest dE/dw':>15}   "
         "relative difference to jax.grad, NumPy, central differences"
     )
     rows: list[Any] = []
     for task in tasks:
-        print(f"{task.name}, {task.network.describe()}")
+        say(f"{task.name}, {task.network.describe()}")
         rows += _show(check_task(task))
-    for seed in range(0 if options.tasks else num_networks):
+    for seed in range(num_networks):
         problem = random_problem(seed)
-        print(f"random network {seed}, {problem.network.describe()}")
+        say(f"random network {seed}, {problem.network.describe()}")
         rows += _show(check_gradients(*problem))
     num_off = sum(not row.ok for row in rows)
-    print(f"{len(rows)} connections, biases and inputs checked in float64, {num_off} off.")
+    say(f"{len(rows)} connections, biases and inputs checked in float64, {num_off} off.")
     return 1 if num_off else 0
 
 
 def _show(rows: Sequence[Any]) -> Sequence[Any]:
     for row in rows:
-        print(
+        say(
             f"  {row.name:<24}{row.num_parameters:>8}{row.largest_gradient:>15.2e}"
             f"{row.versus_jax:>12.1e}{row.versus_numpy:>10.1e}{row.versus_differences:>10.1e}"
             f"{'' if row.ok else '  OFF'}"

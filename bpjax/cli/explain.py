@@ -8,7 +8,8 @@ from typing import Annotated
 import tyro
 
 from bpjax.cli import stopping
-from bpjax.cli.options import Settings, arg, parse, single_task, whole, with_config
+from bpjax.cli.options import Settings, Task, arg, parse, single_task, whole, with_config
+from bpjax.cli.output import say
 from bpjax.cli.progress import ProgressLine
 
 
@@ -20,9 +21,9 @@ class Options:
     is that of `bpjax train` with the same settings, in float64 unless told otherwise.
     """
 
-    task: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="TASK")]]
-    """One of `bpjax tasks`."""
     settings: tyro.conf.OmitArgPrefixes[Settings]
+    task: Task = None
+    """One of `bpjax tasks`."""
     seed: Annotated[str | None, arg("N", "0")] = None
     """Which run: 0 to 2**32 - 1."""
     out: Annotated[str | None, arg("FILE", "TASK-seed-N.html")] = None
@@ -57,6 +58,6 @@ def main(words: Sequence[str]) -> int:
 
         run = train_plan(plan, snapshot_every=1, on_progress=show)
     publish(out, page(run, ["bpjax", "explain", *words]).encode())
-    print(run.describe())
-    print(f"open in a browser: {out}")
+    say(run.describe())
+    say(f"open in a browser: {out}")
     return 0

@@ -1,13 +1,13 @@
 """`bpjax export`: the per-run table for other programs."""
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from typing import Annotated
 
 import tyro
 
 from bpjax.cli.options import arg, parse
+from bpjax.cli.output import say, say_raw
 from bpjax.errors import SettingError
 
 
@@ -22,7 +22,7 @@ class Options:
         Annotated[tuple[str, ...], tyro.conf.arg(metavar="DIR [DIR ...]")]
     ]
     """Results folders of one sweep."""
-    format: Annotated[str, tyro.conf.arg(metavar="NAME")] = "csv"
+    format: Annotated[str | None, arg("NAME", "as FILE is named, or csv")] = None
     """csv or parquet."""
     out: Annotated[str | None, arg("FILE", "runs.csv or runs.parquet in DIR")] = None
     """File to write; - for standard output."""
@@ -39,20 +39,21 @@ def main(words: Sequence[str]) -> int:
     from pathlib import Path
 
     from bpjax.sweeps.chunks import num_runs_of
-    from bpjax.sweeps.export import export_table, table_bytes
+    from bpjax.sweeps.export import export_table, format_of, table_bytes
     from bpjax.sweeps.files import probe_file
     from bpjax.sweeps.store import read_runs
 
-    file = options.out or f"{options.folders[0]}/runs.{options.format}"
+    format = format_of(options.out, options.format)
+    file = options.out or f"{options.folders[0]}/runs.{format}"
     if file != "-":
         probe_file(Path(file))
     table = read_runs(*options.folders, allow_partial=options.partial)
     if options.out == "-":
-        sys.stdout.buffer.write(table_bytes(table, options.format))
+        say_raw(table_bytes(table, format))
         return 0
-    export_table(table, file, options.format)
+    export_table(table, file, format)
     what = f"{num_runs_of(table.held):,} runs"
     if "count" in table.columns:
         what = f"{len(table.columns['count']):,} outcomes of {what}"
-    print(f"{what}: {file}")
+    say(f"{what}: {file}")
     return 0

@@ -6,17 +6,18 @@ here, so that whatever is wrong with it is said in one sentence that names the o
 
 import contextlib
 import dataclasses
+import difflib
 import io
 import math
-import sys
 import tomllib
+import typing
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import tyro
 
-from bpjax.errors import SettingError
+from bpjax.cli.output import complain, lose
+from bpjax.errors import MOST_SHOWN, SettingError, shown, value_shown
 
 Words = tuple[str, ...] | None
 
@@ -29,6 +30,12 @@ def arg(metavar: str, default: str = "the task's") -> Any:
 def grid(metavar: str, default: str = "the task's") -> Any:
     """Return how an option that takes several values shows in the help of `sweep`."""
     return Annotated[Words, arg(f"{metavar} ...", default)]
+
+
+Task = tyro.conf.Positional[
+    Annotated[str | None, tyro.conf.arg(metavar="TASK", help_behavior_hint="")]
+]
+"""The task of a command; left out where the file of --config names it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +59,9 @@ class Settings:
     max_epochs: Annotated[str | None, arg("N")] = None
     """A run that is not solved by then ends as MAX_EPOCHS."""
     optimizer: grid("NAME") = None  # type: ignore[valid-type]
-    """paper (equations 8 and 9), or one of optax: sgd, adam, rmsprop, rprop."""
+    """paper (equations 8 and 9), sgd (optax's momentum), adam (0.9, 0.999, epsilon 1e-8 outside the
+    root), rmsprop (0.9, epsilon 1e-8 inside the root), rprop (factors 1.2 and 0.5, steps from 1e-6
+    to 50, the first of them --learning-rate); in quotes with options: rprop(backtracking=true)."""
     set: Annotated[
         tyro.conf.UseAppendAction[tuple[str, ...]],
         tyro.conf.arg(metavar="NAME=VALUE", help_behavior_hint="(repeatable)"),
@@ -87,25 +96,73 @@ FLAGS = {
 }
 """Settings that are flags; any other is reached through --set."""
 
+REPEATABLE = ("set",)
+"""Options that may be given several times."""
+
 Options = TypeVar("Options")
+
+
+# ---- the command line ----------------------------------------------------------------------------
 
 
 def parse(command: type[Options], name: str, words: Sequence[str]) -> Options:
     """Parse the words after `bpjax NAME` into the options of a command.
 
     Raises:
+      SettingError: for an option that is given twice, or empty.
       SystemExit: with 0 after `--help`, with 2 after one sentence on what is wrong with the words.
     """
+    _check_options(command, name, words)
     conf = (tyro.conf.FlagCreatePairsOff,)
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            return tyro.cli(command, prog=f"bpjax {name}", args=list(words), config=conf)
+            options = tyro.cli(command, prog=f"bpjax {name}", args=list(words), config=conf)
     except SystemExit as stop:
         if stop.code:
-            sentence = _sentence(complaint.getvalue())
-            print(f"bpjax: {sentence} See `bpjax {name} --help`.", file=sys.stderr)
+            sentence = shown(_sentence(complaint.getvalue()))
+            complain(f"{sentence} See `bpjax {name} --help`.", words)
         raise
+    except OSError as fault:  # the help could not be written
+        lose(fault)
+        raise SystemExit(0) from None
+    for option in options_of(command):
+        if getattr(options, option, None) == "":
+            raise SettingError("TASK" if option == "task" else option, "must not be empty", "")
+    return options
+
+
+def options_of(command: type[Any]) -> dict[str, Any]:
+    """Return the types of a command's options by Python name, those of `Settings` among them.
+
+    Example:
+      >>> options_of(Settings)["max_epochs"], options_of(Settings)["hidden"] == Words
+      (str | None, True)
+    """
+    found: dict[str, Any] = {}
+    for option, kind in typing.get_type_hints(command).items():
+        found |= options_of(Settings) if kind is Settings else {option: kind}
+    return found
+
+
+def _check_options(command: type[Any], name: str, words: Sequence[str]) -> None:
+    """Stop at an unknown option, or at one of which only the last would count."""
+    known = {f"--{option.replace('_', '-')}": option for option in options_of(command)}
+    known |= {"--help": "help"}
+    seen: set[str] = set()
+    for word in words:
+        if not word.startswith("--"):
+            continue
+        flag = word.partition("=")[0].replace("_", "-")
+        if flag not in known:
+            near = difflib.get_close_matches(flag[:MOST_SHOWN], known, n=1)
+            perhaps = f" Perhaps {near[0]}?" if near else ""
+            sentence = f"Unrecognized options: {shown(flag)}.{perhaps}"
+            complain(f"{sentence} See `bpjax {name} --help`.", words)
+            raise SystemExit(2)
+        if flag in seen and known[flag] not in REPEATABLE:
+            raise SettingError(known[flag], "must not be given twice", list(words))
+        seen.add(flag)
 
 
 def _sentence(box: str) -> str:
@@ -116,64 +173,139 @@ def _sentence(box: str) -> str:
     return " ".join(line.strip(" │") for line in text).rstrip(".") + "."
 
 
+# ---- the TOML file -------------------------------------------------------------------------------
+
+
 def with_config(options: Options) -> Options:
     """Fill in from the TOML file of `--config` what the command line left out.
 
     Raises:
-      SettingError: if the file cannot be read or has an unknown key.
+      SettingError: if the file cannot be read, has an unknown key or one twice, or a value of
+        another kind than the option takes; if there is no task, or one here and another there.
     """
     path = getattr(options, "config", None)
-    if path is None:
-        return options
-    table = _read_toml(path)
-    settings = options.settings  # type: ignore[attr-defined]
-    own = {field.name for field in dataclasses.fields(options)} - {"settings", "config"}  # type: ignore[arg-type]
-    changes: dict[str, Any] = {}
+    table = {} if path is None else _by_option(_read_toml(path))
+    kinds = options_of(type(options))
+    own: dict[str, Any] = {}
     inner: dict[str, Any] = {}
-    for key, value in table.items():
-        key = key.replace("-", "_")
-        if key == "set":
-            inner["set"] = (*_set_words(value), *settings.set)
-        elif key in own:
-            current = getattr(options, key)
-            if isinstance(current, bool) and not isinstance(value, bool):
-                raise SettingError(key, "must be true or false", value)
-            if current in (None, False):
-                changes[key] = value if isinstance(current, bool) else str(value)
-        elif key in {field.name for field in dataclasses.fields(Settings)}:
-            if getattr(settings, key) is None:
-                inner[key] = _words(value) if key not in _SINGLE else str(value)
+    for option, value in table.items():
+        if option not in kinds or option == "config":
+            choices = ", ".join(sorted(kinds.keys() - {"config"}))
+            raise SettingError("config", f"must hold only {choices}", option)
+        if option == "set":
+            inner["set"] = _set_words(value)
+        elif option in _SETTINGS:
+            inner[option] = _of_kind(option, kinds[option], value)
         else:
-            choices = ", ".join(sorted(own | {f.name for f in dataclasses.fields(Settings)}))
-            raise SettingError("config", f"must hold only {choices}", key)
-    new_settings = dataclasses.replace(settings, **inner)
-    return dataclasses.replace(options, settings=new_settings, **changes)  # type: ignore[type-var]
+            own[option] = _of_kind(option, kinds[option], value)
+    settings = _settings_of(inner, options.settings)  # type: ignore[attr-defined]
+    task = options.task  # type: ignore[attr-defined]
+    if task is not None and own.get("task", task) != task:
+        rule = f"must be the same as in the file of --config, which has {value_shown(own['task'])}"
+        raise SettingError("TASK", rule, task)
+    given = {option: getattr(options, option) for option in own}
+    own = {option: given[option] or own[option] for option in own}
+    new: Any = dataclasses.replace(options, settings=settings, **own)  # type: ignore[type-var]
+    if new.task is None:
+        raise SettingError("TASK", "must be named, here or as `task` in the file of --config", None)
+    return new
 
 
-_SINGLE = ("max_epochs", "precision", "implementation")
+_SETTINGS = {field.name for field in dataclasses.fields(Settings)}
+LARGEST_FILE = 2**20
+"""Bytes of a TOML file."""
 
 
 def _read_toml(path: str) -> Mapping[str, Any]:
+    rule = "must name a TOML file"
     try:
-        return tomllib.loads(Path(path).read_text())
+        with open(path, "rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+        if len(content) > LARGEST_FILE:
+            raise SettingError("config", f"{rule} of at most {LARGEST_FILE:,} bytes", path)
+        return tomllib.loads(content.decode())
+    except SettingError:
+        raise
+    except RecursionError:
+        raise SettingError("config", f"{rule} (tables or lists too deep)", path) from None
     except (OSError, ValueError) as fault:
-        cause = getattr(fault, "strerror", None) or fault
-        raise SettingError("config", f"must name a TOML file ({cause})", path) from fault
+        cause = getattr(fault, "strerror", None) or shown(str(fault))
+        raise SettingError("config", f"{rule} ({cause})", path) from None
 
 
-def _words(value: Any) -> tuple[str, ...]:
-    return tuple(map(str, value)) if isinstance(value, list) else (str(value),)
+def _by_option(table: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        option = key.replace("-", "_")
+        if option in found:
+            raise SettingError("config", f"must not hold {shown(option)} in two spellings", key)
+        found[option] = value
+    return found
+
+
+def _of_kind(option: str, kind: Any, value: Any) -> Any:
+    """Return a value of the file as the command line would give it."""
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise SettingError(option, "must be true or false", value)
+        return value
+    if kind == Words:
+        return (
+            tuple(_word(option, entry) for entry in value)
+            if _is_list(value)
+            else (_word(option, value),)
+        )
+    if option in ("out", "task") and not (isinstance(value, str) and value):
+        name = "TASK" if option == "task" else option
+        raise SettingError(name, "must be text, in quotes, and not empty", value)
+    return _word(option, value)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+def _word(option: str, value: Any) -> str:
+    """Return a number or a word of the file as text; true and false are no such."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise SettingError(option, "must be a number or a word", value)
+    return _text(option, value)
+
+
+def _text(option: str, value: Any) -> str:
+    try:
+        return str(value)
+    except ValueError:  # hexadecimal, and of more digits than Python writes
+        raise SettingError(option, "must be a number of fewer digits", value) from None
 
 
 def _set_words(value: Any) -> tuple[str, ...]:
     if not isinstance(value, Mapping):
-        raise SettingError("config", "must hold `set` as a table", value)
-    text = {True: "true", False: "false"}
-    return tuple(
-        f"{name}={','.join(text.get(v, str(v)) if isinstance(v, bool) else str(v) for v in vs)}"
-        for name, entry in value.items()
-        for vs in [entry if isinstance(entry, list) else [entry]]
-    )
+        raise SettingError("set", "must be a table in the file of --config", value)
+    words = []
+    for name, entry in value.items():
+        values = entry if _is_list(entry) else [entry]
+        if not name or "=" in name:
+            raise SettingError("set", "must have names without =", name)
+        for each in values:
+            if not isinstance(each, bool | int | float | str):
+                rule = "must be a number, a word, true or false, or a list of them"
+                raise SettingError(name, rule, each)
+        texts = (str(v).lower() if isinstance(v, bool) else _text(name, v) for v in values)
+        words.append(f"{name}={','.join(texts)}")
+    return tuple(words)
+
+
+def _settings_of(file: Mapping[str, Any], line: Settings) -> Settings:
+    """Return the settings of a file and a command line together; the line wins."""
+    given = {name for name in _SETTINGS if getattr(line, name) not in (None, ())}
+    named = {word.partition("=")[0] for word in line.set} | given
+    words = file.get("set", ())
+    if "hidden" in file and any(word.startswith("hidden=") for word in words):
+        raise SettingError("config", "must not hold hidden as an option and under set", "hidden")
+    kept = tuple(word for word in words if word.partition("=")[0] not in named)
+    others = {name: value for name, value in file.items() if name not in named}
+    return dataclasses.replace(line, **others | {"set": (*kept, *line.set)})
 
 
 # ---- words to values ----------------------------------------------------------------------------
@@ -209,7 +341,7 @@ def numbers(option: str, words: Iterable[str]) -> list[float]:
 
 
 MOST_POINTS = 10_000
-"""In one range."""
+"""In one range, and of the options of a task."""
 
 
 def whole_numbers(option: str, words: Iterable[str]) -> list[int]:
@@ -244,6 +376,8 @@ def _range(option: str, word: str) -> list[float]:
         kind == "log" and min(first, last) <= 0
     ):
         raise SettingError(option, f"{rule}, with ends that are finite, and above 0 for log", word)
+    if not math.isfinite(last - first if kind == "lin" else last / first):
+        raise SettingError(option, f"{rule}, with ends that are less far apart", word)
     steps = [k / (int(count) - 1) for k in range(int(count))]
     if kind == "lin":
         values = [first + (last - first) * step for step in steps]
@@ -312,6 +446,9 @@ def task_variants(name: str, settings: Settings) -> tuple[list[Any], dict[str, A
         if len(set(values)) < max(len(values), 1):
             rule = "must have a value" if not values else "must not have a value twice"
             raise SettingError(option, rule, values)
+    if math.prod(map(len, options.values())) > MOST_POINTS:
+        rule = f"must make at most {MOST_POINTS:,} variants of the task"
+        raise SettingError(next(iter(options)), rule, options)
     points = itertools.product(*options.values())
     variants = [make_task(name, **dict(zip(options, point, strict=True))) for point in points]
     return variants, others
@@ -336,7 +473,7 @@ _RECIPE_WORDS = ("updates", "decay_biases", "copies")
 _INITIALIZER_WORDS = ("distribution", "biases")
 
 
-def _from_set(words: Iterable[str]) -> tuple[dict[str, list[Any]], dict[str, Any]]:
+def _from_set(words: Sequence[str]) -> tuple[dict[str, list[Any]], dict[str, Any]]:
     options: dict[str, list[Any]] = {}
     others: dict[str, Any] = {}
     initializer: dict[str, Any] = {}
@@ -344,6 +481,8 @@ def _from_set(words: Iterable[str]) -> tuple[dict[str, list[Any]], dict[str, Any
         name, equals, text = word.partition("=")
         if not equals or not name:
             raise SettingError("set", "must be NAME=VALUE", word)
+        if name in options or name in others or name in initializer:
+            raise SettingError(name, "must not be given twice", list(words))
         values = [literal(part) for part in text.split(",")]
         if name in _RECIPE_WORDS:
             others[name] = _one_or_list(values)

@@ -5,6 +5,8 @@ import time
 from types import TracebackType
 from typing import Self
 
+from bpjax.cli.output import warn
+
 SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -23,7 +25,7 @@ class ProgressLine:
         self.shown = time.monotonic()
         end = "" if self.terminal else "\n"
         start = "\r" if self.terminal else ""
-        print(f"{start}{text:<{self.width}}", end=end, file=sys.stderr, flush=True)
+        warn(f"{start}{text:<{self.width}}", end=end)
         self.width = len(text) if self.terminal else 0
 
     def __enter__(self) -> Self:
@@ -36,7 +38,7 @@ class ProgressLine:
         traceback: TracebackType | None,
     ) -> None:
         if self.width:
-            print(file=sys.stderr, flush=True)
+            warn("")
 
 
 def duration(seconds: float) -> str:

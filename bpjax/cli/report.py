@@ -1,13 +1,13 @@
 """`bpjax report`: one page about results, to be read by people."""
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from typing import Annotated
 
 import tyro
 
 from bpjax.cli.options import arg, parse
+from bpjax.cli.output import say, say_raw
 from bpjax.errors import SettingError
 
 
@@ -39,7 +39,7 @@ def main(words: Sequence[str]) -> int:
 
     jax.config.update("jax_platforms", "cpu")  # nothing is trained: leave accelerators alone
     if options.out == "-":
-        sys.stdout.write(report(options.folders))
+        say_raw(report(options.folders).encode())
         return 0
-    print(f"report: {write_report(options.folders, options.out)}")
+    say(f"report: {write_report(options.folders, options.out)}")
     return 0

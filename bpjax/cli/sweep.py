@@ -3,14 +3,14 @@
 import dataclasses
 import json
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import tyro
 
 from bpjax.cli import stopping
-from bpjax.cli.options import Settings, arg, parse, shard, task_variants, whole, with_config
+from bpjax.cli.options import Settings, Task, arg, parse, shard, task_variants, whole, with_config
+from bpjax.cli.output import say, warn
 from bpjax.cli.progress import ProgressLine, duration, rate
 
 
@@ -22,9 +22,9 @@ class Options:
     was stopped.
     """
 
-    task: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="TASK")]]
-    """One of `bpjax tasks`."""
     settings: tyro.conf.OmitArgPrefixes[Settings]
+    task: Task = None
+    """One of `bpjax tasks`."""
     seeds: Annotated[str | None, arg("N", "1000")] = None
     """Number of seeds, for every point of the grid."""
     first_seed: Annotated[str | None, arg("K", "0")] = None
@@ -82,17 +82,17 @@ def main(words: Sequence[str]) -> int:
 
             result = run_plan(plan, folder, show, check=stopping.check)
     except KeyboardInterrupt:
-        print(f"{_where_stopped(reached, folder)}. {resume}", file=sys.stderr)
+        warn(f"{_where_stopped(reached, folder)}. {resume}")
         raise
     stopping.say(f"stopped; all runs are in {folder}, but not all that is made of them")
     summary = result.summary()
     if options.json:
-        print(json.dumps(summary, indent=2))
+        say(json.dumps(summary, indent=2))
     else:
         print_summary(summary)
         table = "counts" if options.summary_only else "per-run table"
         what = f"{table} and summary" if options.no_figures else f"{table}, summary and figures"
-        print(f"{what}: {folder}", flush=True)
+        say(f"{what}: {folder}")
     if not options.no_figures:
         from bpjax.plots.draw import draw_sweep
 
@@ -147,24 +147,24 @@ def _progress_text(at: Any) -> str:
 
 def print_summary(summary: Mapping[str, Any]) -> None:
     """Print a summary for people."""
-    print(f"{summary['task']}: {summary['num_runs']:,} runs, criterion {summary['criterion']}")
+    say(f"{summary['task']}: {summary['num_runs']:,} runs, criterion {summary['criterion']}")
     for name, value in _shown_settings(summary):
-        print(f"  {name:<14} {value}")
+        say(f"  {name:<14} {value}")
     if "cells" in summary:
         _print_cells(summary["cells"])
     else:
         _print_outcome(summary)
     if summary["seconds"]:
         seconds = summary["seconds"]
-        print(
+        say(
             f"  time           compile {seconds['compile']:.1f} s, run {seconds['run']:.1f} s for "
             f"{seconds['runs']:,} runs, {rate(summary['seed_epochs_per_second'] or 0)} "
             "seed-epochs/s"
         )
     if summary["occupancy"]:
-        print(f"  lanes          {summary['occupancy']:.1%} of their epochs needed by a run")
+        say(f"  lanes          {summary['occupancy']:.1%} of their epochs needed by a run")
     if summary["fallback"]:
-        print(f"  implementation {summary['fallback']}")
+        say(f"  implementation {summary['fallback']}")
 
 
 def _print_cells(cells: Sequence[Mapping[str, Any]]) -> None:
@@ -190,34 +190,34 @@ def _print_cells(cells: Sequence[Mapping[str, Any]]) -> None:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:
         cells_text = (text.ljust(width) for text, width in zip(row, widths, strict=True))
-        print("  " + "  ".join(cells_text).rstrip())
+        say("  " + "  ".join(cells_text).rstrip())
     if len(cells) > MOST_ROWS:
-        print(f"  ... and {len(cells) - MOST_ROWS:,} more points of the grid, in summary.json")
+        say(f"  ... and {len(cells) - MOST_ROWS:,} more points of the grid, in summary.json")
 
 
 def _print_outcome(outcome: Mapping[str, Any]) -> None:
     success, epochs, restart = outcome["success_rate"], outcome["epochs"], outcome["restart"]
     level = f"{success['level']:.0%}"
-    print(
+    say(
         f"  outcomes       {outcome['converged']:,} converged, "
         f"{outcome['max_epochs_reached']:,} at the cap, {outcome['nonfinite']:,} non-finite"
     )
-    print(
+    say(
         f"  success rate   {success['estimate']:.2%}  "
         f"({level} interval {success['low']:.2%} to {success['high']:.2%})"
     )
     for name, key in (("median", ""), ("quartile 1", "q25_"), ("quartile 3", "q75_")):
         estimate = epochs[key[:-1] or "median"]
-        print(
+        say(
             f"  {name:<14} {_epochs(estimate)}  ({level} interval "
             f"{_epochs(epochs[f'{key}low'])} to {_epochs(epochs[f'{key}high'])})"
         )
     if epochs["min"] is not None:
-        print(f"  range          {epochs['min']:,} to {epochs['max']:,} epochs among the converged")
+        say(f"  range          {epochs['min']:,} to {epochs['max']:,} epochs among the converged")
     if outcome["held_out"] is not None:
-        print(f"  held out       {_answers(outcome['held_out'])}")
+        say(f"  held out       {_answers(outcome['held_out'])}")
     if restart is not None:
-        print(
+        say(
             f"  restart        after {restart['cutoff']:,} epochs: "
             f"{restart['expected_epochs']:,.0f} epochs expected per solution, the least"
         )

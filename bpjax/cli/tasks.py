@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from bpjax.cli.options import parse
+from bpjax.cli.output import say
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,21 +22,21 @@ def main(words: Sequence[str]) -> int:
         task = make_task(name)
         recipe = task.recipe
         options = ", ".join(f"{option}={value}" for option, value in option_defaults(name).items())
-        print(f"{name}: {task.title}")
-        print(
+        say(f"{name}: {task.title}")
+        say(
             f"  network   {task.network.describe()}, {task.network.num_parameters} parameters, "
             f"{task.num_cases} cases"
         )
-        print(
+        say(
             f"  recipe    learning rate {as_schedule(recipe.learning_rate)}, "
             f"momentum {as_schedule(recipe.momentum)}, weights in +-{recipe.init_range}, "
             f"{recipe.updates} updates, cap {recipe.max_epochs}"
         )
-        print(f"  solved    {task.criterion}")
-        print(f"  options   {options}")
+        say(f"  solved    {task.criterion}")
+        say(f"  options   {options}")
         for figure in task.published:
-            print(f"  published {figure.figure} ({figure.mark}; {figure.source})")
-        print(f"  open      {task.open_choices}")
-        print(f"  source    {task.source}")
-        print()
+            say(f"  published {figure.figure} ({figure.mark}; {figure.source})")
+        say(f"  open      {task.open_choices}")
+        say(f"  source    {task.source}")
+        say()
     return 0

@@ -8,7 +8,8 @@ from typing import Annotated
 import tyro
 
 from bpjax.cli import stopping
-from bpjax.cli.options import Settings, arg, parse, single_task, whole, with_config
+from bpjax.cli.options import Settings, Task, arg, parse, single_task, whole, with_config
+from bpjax.cli.output import say
 from bpjax.cli.progress import ProgressLine
 
 
@@ -19,9 +20,9 @@ class Options:
     The run is the one that `bpjax sweep` counts under the same seed and settings.
     """
 
-    task: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="TASK")]]
-    """One of `bpjax tasks`."""
     settings: tyro.conf.OmitArgPrefixes[Settings]
+    task: Task = None
+    """One of `bpjax tasks`."""
     seed: Annotated[str | None, arg("N", "0")] = None
     """Which run: 0 to 2**32 - 1."""
     record_every: Annotated[str | None, arg("N", "1")] = None
@@ -75,13 +76,13 @@ def main(words: Sequence[str]) -> int:
     outcome = save(run, folder, plan)
     stopping.say(f"stopped; the run is in {folder}, but not all figures")
     if options.json:
-        print(json.dumps(outcome, indent=2))
+        say(json.dumps(outcome, indent=2))
     else:
-        print(run.describe())
+        say(run.describe())
         what = "history and weights" if options.no_figures else "history, weights and figures"
         if plan.fallback:
-            print(f"implementation: {plan.fallback}")
-        print(f"{what}: {folder}", flush=True)
+            say(f"implementation: {plan.fallback}")
+        say(f"{what}: {folder}")
     if not options.no_figures:
         from bpjax.plots.draw import draw_run
 

@@ -8,6 +8,10 @@ from typing import Annotated
 import tyro
 
 from bpjax.cli.options import parse
+from bpjax.cli.output import say
+
+MOST_RANGES = 20
+"""Missing ranges that are named; a sweep that was killed can leave hundreds, of one run most."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,26 +42,25 @@ def main(words: Sequence[str]) -> int:
 def _verify_sweep(options: Options) -> int:
     from bpjax.sweeps.chunks import runs_text
     from bpjax.sweeps.store import verify
-    from bpjax.text import printable
 
     report = verify(options.folder)
     for fault in report.faults:
-        print(f"damaged: {printable(str(fault.path))}: {fault.reason}")
+        say(f"damaged: {fault.path}: {fault.reason}")
     for damage in report.damaged:
-        print(
-            f"damaged: {printable(str(damage.path))} (some of runs {damage.start} to "
+        say(
+            f"damaged: {damage.path} (some of runs {damage.start} to "
             f"{damage.stop - 1}, {damage.seeds}): {damage.reason}"
         )
     if report.missing:
-        print(f"missing: {runs_text(report.missing, MOST_RANGES)}")
-    print(
+        say(f"missing: {runs_text(report.missing, MOST_RANGES)}")
+    say(
         f"{report.num_chunks:,} chunks intact, {report.num_runs:,} runs in them, "
         f"{len(report.damaged)} chunks damaged, {len(report.missing)} ranges missing."
     )
     if report.faults or report.damaged:
-        print("Mend it with: bpjax verify DIR --repair")
+        say("Mend it with: bpjax verify DIR --repair")
     if report.missing:
-        print("The command that made the sweep, given again, computes what is not there.")
+        say("The command that made the sweep, given again, computes what is not there.")
     return 0 if report.ok else 1
 
 
@@ -87,17 +90,16 @@ def _verify_run(options: Options) -> int:
     from bpjax.repair import command_of_run
     from bpjax.run_folder import mend_record, verify_run
     from bpjax.sweeps.devices import use_all_cpu_cores
-    from bpjax.text import printable
 
     use_all_cpu_cores()
     if options.repair:
         mend_record(options.folder)
     identity, faults = verify_run(options.folder)
     for fault in faults:
-        print(f"damaged: {printable(str(fault.path))}: {fault.reason}")
-    print(f"3 files of a run, {len(faults)} damaged.")
+        say(f"damaged: {fault.path}: {fault.reason}")
+    say(f"3 files of a run, {len(faults)} damaged.")
     if {fault.path.name for fault in faults} == {"run.json"}:
-        print("Mend it with: bpjax verify DIR --repair")
+        say("Mend it with: bpjax verify DIR --repair")
     elif faults:
-        print(f"Mend it with: {command_of_run(options.folder, identity)}")
+        say(f"Mend it with: {command_of_run(options.folder, identity)}")
     return 1 if faults else 0

@@ -1,7 +1,9 @@
 """One run as a page that lets a beginner watch the two passes: `explain`."""
 
 import shlex
+from base64 import b64encode
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -23,7 +25,8 @@ def page(run: Run, command: Sequence[str]) -> str:
       command: the words of the command line that makes this page.
 
     Raises:
-      SettingError: for a run without all its snapshots, or a loss that the page cannot work out.
+      SettingError: for a run without all its snapshots, or a loss or unit that the page cannot work
+        out.
 
     Example:
       >>> import bpjax
@@ -38,6 +41,8 @@ def page(run: Run, command: Sequence[str]) -> str:
     def own(name: str) -> str:
         return files.loader.get_source(files, name)[0]  # type: ignore[union-attr]
 
+    # With the ends of lines as a browser counts them, and those beside the tags.
+    script = "\n" + "\n".join(map(own, _SCRIPTS)).replace("\r\n", "\n") + "\n"
     words: dict[str, Any] = {
         "title": run.task.title,
         "seed": run.seed,
@@ -47,7 +52,8 @@ def page(run: Run, command: Sequence[str]) -> str:
         "version": __version__,
         "lesson": lesson_of(run),
         "style": Markup(own("page.css")),
-        "script": Markup("\n".join(map(own, _SCRIPTS))),
+        "script": Markup(script),
+        "script_hash": f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",
     }
     return files.get_template("page.html").render(words)
 

@@ -28,7 +28,7 @@ class Frames(NamedTuple):
     """Moments of a run at which the page can stand.
 
     Attributes:
-      epoch: weight changes made, shape (num_frames,).
+      epoch: epochs made, shape (num_frames,).
       weights: the weights then, shape (num_frames, num_parameters).
       previous: the last weight change before that moment, by equation (9); zero at the start.
       change: what was added to the weights next; zero at the end.
@@ -84,6 +84,10 @@ def _places(run: Run) -> Params:
     return unflatten_params(run.task.network, np.arange(run.snapshots.weights.shape[1]))  # type: ignore[arg-type]
 
 
+UNITS_OF_THE_PAGE = ("logistic", "tanh", "linear")
+"""Those that its script can work out."""
+
+
 def lesson_of(run: Run) -> dict[str, Any]:
     """Return all that the page needs, fit for JSON.
 
@@ -91,8 +95,12 @@ def lesson_of(run: Run) -> dict[str, Any]:
       run: from `bpjax.train`, with `snapshot_every=1`.
 
     Raises:
-      SettingError: for a loss that the page cannot work out.
+      SettingError: for a loss or a unit that the page cannot work out.
     """
+    for layer in run.task.network.computed_layers:
+        if layer.activation not in UNITS_OF_THE_PAGE:
+            rule = f"must be one of {', '.join(UNITS_OF_THE_PAGE)}, for a page"
+            raise SettingError("activation", rule, layer.activation)
     task, recipe, frames = run.task, run.task.recipe, frames_of(run)
     places = _places(run)
     criterion = task.criterion

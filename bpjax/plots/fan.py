@@ -35,7 +35,7 @@ def loss_fan(
     The loss is drawn on a log scale unless some is zero or negative.
 
     Args:
-      epoch: weight updates made, shape `(num_points,)`.
+      epoch: epochs made, shape `(num_points,)`.
       quantiles: from `bpjax.analysis.losses.loss_quantiles`; each band lies between one of the
         lower shares and its counterpart from above. What is infinite leaves a gap.
       title: the caller's words.

@@ -20,7 +20,7 @@ def gradient_size(
     """Draw the root-mean-square gradient of every layer against the epoch, on a log scale.
 
     Args:
-      epoch: weight updates made, shape `(num_points,)`.
+      epoch: epochs made, shape `(num_points,)`.
       gradient_size_by_layer: layer name to root-mean-square gradient, same shape, from the layer
         next to the input (dark) to the output (light). Zeros, which a log scale cannot show, and
         values that are not finite leave a gap.

@@ -18,7 +18,7 @@ def loss_curve(
     """Draw the loss against the epoch, on a log scale unless some loss is zero or negative.
 
     Args:
-      epoch: weight updates made, shape `(num_points,)`.
+      epoch: epochs made, shape `(num_points,)`.
       loss: the loss there, same shape; values that are not finite leave a gap.
       title: the caller's words.
       converged_at: the epoch at which the criterion first held, marked by a line.

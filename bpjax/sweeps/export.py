@@ -37,6 +37,25 @@ def export_table(table: RunTable, file: str | PathLike[str], format: str = "csv"
     files.publish(Path(file), table_bytes(table, format))
 
 
+def format_of(file: str | None, asked: str | None) -> str:
+    """Return the format of a file: the one asked for, or what its name ends in, or else csv.
+
+    Raises:
+      SettingError: for a format that there is not, or one that the name of the file contradicts.
+
+    Example:
+      >>> format_of("runs.parquet", None), format_of("-", "parquet"), format_of(None, None)
+      ('parquet', 'parquet', 'csv')
+    """
+    if asked is not None and asked not in _FORMATS:
+        raise SettingError("format", f"must be one of {', '.join(_FORMATS)}", asked)
+    ending = Path(file or "").suffix[1:].lower()
+    named = ending if ending in _FORMATS else None
+    if asked and named and named != asked:
+        raise SettingError("format", f"must be {named} where the file is named {ending}", asked)
+    return asked or named or "csv"
+
+
 def table_bytes(table: RunTable, format: str = "csv") -> bytes:
     """Return what `export_table` writes; arguments and errors likewise."""
     if format not in _FORMATS:

@@ -249,8 +249,11 @@ def remove_temporaries(folder: Path) -> None:
 
 def make_folders(folder: Path) -> None:
     """Create `folder` and the missing ones above it, so that they outlast a power cut."""
-    if not os.path.isdir(folder):
-        make_folders(folder.parent)
+    missing = []
+    while not os.path.isdir(folder):
+        missing.append(folder)
+        folder = folder.parent
+    for folder in reversed(missing):
         make(folder)
         sync_folder(folder.parent)
 

@@ -27,6 +27,7 @@ from jax import lax
 from jax.experimental import pallas as pl
 
 from bpjax.epoch import Program, RunState, Settings, as_answered
+from bpjax.learning import name_of
 from bpjax.sweeps import lanes, unrolled
 from bpjax.sweeps.lanes import Arithmetic, total
 
@@ -53,7 +54,7 @@ def why_not(program: Program, num_cases: int) -> str | None:
     refused = unrolled.why_not(program, num_cases)
     if refused is not None:
         return refused
-    if program.optimizer not in OPTIMIZERS:
+    if name_of(program.optimizer) not in OPTIMIZERS:
         return f"the optimizer must be one of {', '.join(OPTIMIZERS)}"
     if not hasattr(program.loss, "unit_values"):
         return "the loss must have a method `unit_values`"
@@ -73,7 +74,7 @@ def numbers_of_a_run(program: Program) -> int:
       [46, 212]
     """
     network = program.network
-    copies = 2 if program.optimizer in ("paper", "sgd", "rmsprop") else 3
+    copies = 3 if name_of(program.optimizer) == "rprop" else 2
     units = sum(layer.size for layer in network.computed_layers)
     words = 2 if program.dtype == "float64" else 1
     return words * ((copies + 1) * network.num_parameters + 2 * units) + OTHER_NUMBERS

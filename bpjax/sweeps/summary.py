@@ -10,7 +10,7 @@ import numpy as np
 from bpjax.analysis.convergence import summarize_outcomes
 from bpjax.analysis.held_out import summarize_answers
 from bpjax.analysis.outcomes import outcomes_of
-from bpjax.learning import WITHOUT_MOMENTUM
+from bpjax.learning import ignores_momentum
 from bpjax.sweeps.folder import SweepFolder
 from bpjax.sweeps.shape import fault_of, nothing, number, whole
 from bpjax.sweeps.store import RunTable
@@ -122,7 +122,9 @@ def told_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
       >>> told_settings({"learning_rate": 0.1, "momentum": 0.9, "optimizer": "adam", "off": 0.0})
       {'learning_rate': 0.1, 'optimizer': 'adam'}
     """
-    unused = {"momentum"} if settings.get("optimizer") in WITHOUT_MOMENTUM else set()
+    optimizers = settings.get("optimizer", "paper")
+    several = optimizers if isinstance(optimizers, list) else [optimizers]
+    unused = {"momentum"} if all(map(ignores_momentum, several)) else set()
     return {
         name: value
         for name, value in settings.items()

@@ -53,7 +53,7 @@ __all__ = [
 ]
 
 
-def make_task(name: str, **options: Any) -> Task:
+def make_task(name: str, /, **options: Any) -> Task:
     """Return the task called `name` with some of its options set.
 
     Args:

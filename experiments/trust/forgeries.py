@@ -259,10 +259,11 @@ def heavy(home: Path, sweep: Path) -> list[tuple[str, Path]]:
 def peak_of(place: Path) -> tuple[int, int]:
     """Run `bpjax verify` on a folder under a limit; return its exit code and peak, in megabytes."""
     program = (
-        "import resource, sys; from bpjax.cli import main\n"
+        "import re, resource, sys; from bpjax.cli import main\n"
         f"resource.setrlimit(resource.RLIMIT_DATA, ({MEMORY}, {MEMORY}))\n"
         "code = main(['verify', sys.argv[1]])\n"
-        "print(code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+        "told = re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())\n"
+        "print(code, int(told[1]) // 1024)"
     )
     try:
         done = subprocess.run(

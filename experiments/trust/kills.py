@@ -114,7 +114,8 @@ def _killed_over_and_over(
     began = time.monotonic()
     assert bpjax("sweep", *words, "--out", here / "whole").code == 0
     length = time.monotonic() - began
-    expected, killed, rounds = _table(here / "whole"), [], 0
+    expected, rounds = _table(here / "whole"), 0
+    killed: list[Killed] = []
     while len(killed) < num_kills:
         path = here / f"killed-{rounds}"
         for _ in range(dice.randint(1, 8)):

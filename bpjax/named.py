@@ -1,0 +1,77 @@
+"""Words that name one of a table's functions and may set its options: `NAME(key=value, ...)`."""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bpjax.errors import SettingError
+from bpjax.numbers import as_float
+
+Option = bool | float
+
+
+def read_named(
+    setting: str, text: str, table: Mapping[str, Callable[..., Any]]
+) -> tuple[str, dict[str, Option]]:
+    """Return which function a text names, and the options that are not at their defaults.
+
+    Args:
+      setting: what the text is given as, for the sentence.
+      text: `NAME` or `NAME(key=value, ...)`; a value is a number, true or false.
+      table: functions by name; what may be set are their keyword-only arguments, whose defaults say
+        whether one is a number or true or false. Which numbers are good, the functions know.
+
+    Raises:
+      SettingError: for another name or option, an option set twice, or a value of another kind.
+
+    Example:
+      >>> def polygon(size, *, corners=3.0, filled=False): ...
+      >>> read_named("shape", "polygon(filled=true, corners=3)", {"polygon": polygon})
+      ('polygon', {'filled': True})
+    """
+    found = re.fullmatch(r"\s*([^\s(]+)\s*(?:\((.*)\)\s*)?", text, re.DOTALL)
+    name, inside = found.groups() if found else (text, None)
+    if name not in table:
+        raise SettingError(setting, f"must be one of {', '.join(table)}", text)
+    known = defaults_of(table[name])
+    given: dict[str, Option] = {}
+    for part in inside.split(",") if inside and inside.strip() else ():
+        key, _, word = (piece.strip() for piece in part.partition("="))
+        if key not in known:
+            only = f"only options of {name} ({', '.join(known)})" if known else "no options"
+            raise SettingError(setting, f"must have {only} in brackets, as key=value", text)
+        if key in given:
+            raise SettingError(setting, f"must have {key} only once", text)
+        value = _value(word)
+        if value is None or isinstance(value, bool) != isinstance(known[key], bool):
+            kind = "true or false" if isinstance(known[key], bool) else "a finite number"
+            raise SettingError(setting, f"must have {kind} as {key}", text)
+        given[key] = value
+    return name, {key: given[key] for key in known if given.get(key, known[key]) != known[key]}
+
+
+def spell_named(name: str, options: Mapping[str, Option]) -> str:
+    """Return the text that `read_named` reads, the same for all that mean the same.
+
+    Example:
+      >>> spell_named("polygon", {"corners": 5.0, "filled": True}), spell_named("polygon", {})
+      ('polygon(corners=5.0, filled=true)', 'polygon')
+    """
+    words = [f"{key}={str(value).lower()}" for key, value in options.items()]
+    return f"{name}({', '.join(words)})" if words else name
+
+
+def defaults_of(function: Callable[..., Any]) -> dict[str, Option]:
+    """Return the options of a function, its keyword-only arguments, with their defaults."""
+    parameters = inspect.signature(function).parameters.values()
+    return {each.name: each.default for each in parameters if each.kind is each.KEYWORD_ONLY}
+
+
+def _value(word: str) -> Option | None:
+    if word.lower() in ("true", "false"):
+        return word.lower() == "true"
+    try:
+        return as_float(float(word))
+    except ValueError:
+        return None
