@@ -34,7 +34,7 @@ Row = dict[str, Any]
 
 def measure(full: bool) -> dict[str, Any]:
     """Count how often each interval holds the truth, and each test cries wolf."""
-    times, sizes = (4000, SIZES) if full else (300, (5, 20, 200))
+    times, sizes = (4000, SIZES) if full else (200, (5, 20, 200))
     rng = np.random.default_rng(15)
     rows = [
         *rates(SIZES),
