@@ -95,9 +95,7 @@ class Killed(BaseException):
     """Ends the program."""
 
 
-def test_wherever_a_repetition_is_killed_the_folder_holds_a_run(
-    plan, runs, tmp_path, monkeypatch
-):
+def test_wherever_a_repetition_is_killed_the_folder_holds_a_run(plan, runs, tmp_path, monkeypatch):
     """The same run, recorded less often: its files differ, and each is whole at every moment."""
     steps = 0
     for kill_at in range(10**6):
@@ -156,7 +154,9 @@ def test_another_format_is_refused_in_one_sentence(folder, plan, capsys):
     ):
         (folder / "run.json").write_bytes(content)
         for attempt in (run_folder.load, lambda path: run_folder.claim(path, plan)):
-            with pytest.raises(ResultsError, match=r"has format [13], and this bpjax reads 2: read"):
+            with pytest.raises(
+                ResultsError, match=r"has format [13], and this bpjax reads 2: read"
+            ):
                 attempt(folder)
         assert main(["verify", str(folder)]) == 2
         assert capsys.readouterr().err.count("\n") == 1
