@@ -1,7 +1,12 @@
 """Text that cannot disturb a terminal or a page."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Any
+
+TYPE_CHECKING = False  # `typing` takes longer than all that the command line loads at first
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def printable(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Memory is asked for before it is taken (trust P11): what is needed, what there is, what is said."""
+"""Memory is asked for before it is taken (trust P11): what is needed, and what there is."""
 
 import os
 import subprocess
@@ -12,6 +12,7 @@ import pytest
 import bpjax
 from bpjax.errors import SettingError
 from bpjax.sweeps import memory
+from bpjax.sweeps.chunks import as_ranges
 from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import lane_mesh
 from bpjax.sweeps.plan import make_plan
@@ -39,7 +40,7 @@ UNBOUNDED = [name for name in TASKS if name in ("xor", "symmetry", "parity", "en
 def test_a_huge_net_is_refused_by_the_name_of_its_option_before_anything_is_made(name, little):
     began = time.monotonic()
     for plan in (make_plan, plan_run):
-        with pytest.raises(SettingError, match="`hidden` is too large: .* free, got 1000000000"):
+        with pytest.raises(SettingError, match=r"`hidden` is too large: .* free, got 1000000000"):
             plan(make_task(name, hidden=HUGE), 5)
     assert time.monotonic() - began < 2
 
@@ -59,7 +60,7 @@ def test_the_first_estimate_is_below_the_compilers(hidden, settings):
     plan = make_plan(encoder(hidden=hidden), 10, max_epochs=100, **settings)
     with jax.enable_x64(plan.precision == "float64"):
         crew = Crew(plan, *plan.groups(), lane_mesh(1))
-        crew.begin(0, 10)
+        crew.begin(as_ranges([(0, 10)]))
         exactly = memory.bytes_needed(crew.compiled, crew.next_call())
     estimate = memory.at_least(plan, plan.tasks[0])
     assert exactly / 6 < estimate < exactly

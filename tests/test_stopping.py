@@ -29,7 +29,7 @@ def nothing_is_left():
 
 
 def start(words, folder, before=""):
-    """Start `bpjax`, where SIGINT is not ignored as in a shell's background; `before` runs first."""
+    """Start `bpjax`, SIGINT not ignored as in a shell's background, after the lines of `before`."""
     program = (
         f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n{before}\n"
         "from bpjax.cli import entry_point; entry_point()"
@@ -95,7 +95,7 @@ stopping.GRACE = {}
 sys.modules["bpjax.cli.sweep"] = command = types.ModuleType("sweep")
 command.main = main
 """
-"""A command of ours in the place of `bpjax sweep`: it loads nothing, and does what is to be seen."""
+"""A command in the place of `bpjax sweep` that loads nothing, and does what is to be seen."""
 POLITE = """
     with stopping.politely("found no safe point"):
         print("here", flush=True)
@@ -207,7 +207,7 @@ def test_a_long_call_of_the_devices_is_not_waited_for(tmp_path):
     process.send_signal(signal.SIGINT)
     code, errors, seconds = end_of(process)
     assert (code, seconds < 2.5) == (130, True), errors
-    assert errors.splitlines()[-1].startswith("stopped; "), "not at once, but from a safe point"
+    assert errors.splitlines()[-1].startswith("stopped before the first run had ended. "), errors
 
 
 def test_python_keeps_its_own_handlers():

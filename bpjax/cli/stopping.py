@@ -118,7 +118,7 @@ def leave(code: int) -> None:
 
 
 def _watch(ear: int) -> None:
-    """Wait for a signal; end the process unless the main thread does, or once a second one comes."""
+    """Wait for a signal; end the process unless the main thread does, or when a second comes."""
     while not (number := _heard(ear, None)):
         pass
     _state.came = number

@@ -9,6 +9,9 @@ import tyro
 
 from bpjax.cli.options import parse
 
+MOST_RANGES = 20
+"""Missing ranges that are named; a sweep that was killed can leave hundreds, of one run most."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:
@@ -36,6 +39,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def _verify_sweep(options: Options) -> int:
+    from bpjax.sweeps.chunks import runs_text
     from bpjax.sweeps.store import verify
     from bpjax.text import printable
 
@@ -44,11 +48,11 @@ def _verify_sweep(options: Options) -> int:
         print(f"damaged: {printable(str(fault.path))}: {fault.reason}")
     for damage in report.damaged:
         print(
-            f"damaged: {printable(str(damage.path))} (runs {damage.start} to {damage.stop - 1}, "
-            f"{damage.seeds}): {damage.reason}"
+            f"damaged: {printable(str(damage.path))} (some of runs {damage.start} to "
+            f"{damage.stop - 1}, {damage.seeds}): {damage.reason}"
         )
-    for start, stop in report.missing:
-        print(f"missing: runs {start} to {stop - 1}")
+    if report.missing:
+        print(f"missing: {runs_text(report.missing, MOST_RANGES)}")
     print(
         f"{report.num_chunks:,} chunks intact, {report.num_runs:,} runs in them, "
         f"{len(report.damaged)} chunks damaged, {len(report.missing)} ranges missing."

@@ -44,7 +44,7 @@ FIRST_CALL = 16
 FIRST_WORK = 10**8
 """And what it may cost: lanes of a device times cases times weights, about a tenth of a second."""
 LONG_CALL, LOOK = 0.1, 0.002
-"""Seconds of a call that is not just waited for, and between two looks whether it is over."""
+"""Seconds of a call that is not just waited for, and most between two looks whether it is over."""
 
 
 def go_on() -> None:
@@ -284,9 +284,11 @@ class Crew:
     def _await(self, report: Any, num_epochs: int) -> None:
         """Wait for the devices; where they take long, looking now and then whether to stop."""
         if self.seconds_per_epoch is None or num_epochs * self.seconds_per_epoch > LONG_CALL:
+            pause = LOOK / 64  # how long a call takes is measured too
             while not report.num_ended.is_ready():
                 self.check()
-                time.sleep(LOOK)
+                time.sleep(pause)
+                pause = min(2 * pause, LOOK)
 
     def _pace(self, made: int, on_device: float) -> None:
         """Choose how long the next call is, and how often lanes are looked after.

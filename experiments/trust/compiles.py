@@ -43,13 +43,17 @@ def _compiled(most: int) -> tuple[int, int]:
     task = bpjax.tasks.xor(hidden=5).with_settings(max_epochs=400)
     compiled: list[str] = []
 
-    def note(event: str, seconds: float, **about: Any) -> None:
+    def note(event: str, duration_secs: float, **about: str | int) -> None:
         if event == "/jax/core/compile/backend_compile_duration":
-            compiled.append(about["fun_name"])
+            compiled.append(str(about["fun_name"]))
 
     jax.monitoring.register_event_duration_secs_listener(note)
     stops = 0
-    grid = {"learning_rate": [0.5, 1.0, 2.0], "init_range": [0.5, 1.0], "tolerance": [0.4, 0.5]}
+    grid: dict[str, Any] = {
+        "learning_rate": [0.5, 1.0, 2.0],
+        "init_range": [0.5, 1.0],
+        "tolerance": [0.4, 0.5],
+    }
 
     def stop(progress: Any) -> None:
         if progress.runs_made:

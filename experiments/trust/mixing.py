@@ -7,6 +7,7 @@ with another computation. Each must be refused by name, and leave every byte whe
 
 import copy
 import dataclasses
+import functools
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -102,11 +103,11 @@ def _bytes_of(folder: Path) -> dict[str, bytes]:
 def _settings(folder: Path, full: bool) -> Iterator[tuple[str, str]]:
     _sweep(folder)
     for name, value in SETTINGS.items():
-        again: Callable[[], Any] = lambda n=name, v=value: _sweep(folder, **{n: v})  # noqa: E731
+        again = functools.partial(_sweep, folder, **{name: value})
         yield name, _refused(folder, again, "`")
     for option in OPTIONS:
         task = bpjax.tasks.xor(**option)  # type: ignore[arg-type]
-        yield str(option), _refused(folder, lambda t=task: _sweep(folder, t), "`task")
+        yield str(option), _refused(folder, functools.partial(_sweep, folder, task), "`task")
     yield (
         "seeds",
         _refused(
@@ -132,7 +133,10 @@ def _fields(folder: Path, full: bool) -> Iterator[tuple[str, str]]:
     paths = list(_leaves(identity))
     for path in paths if full else paths[::8]:
         name = ".".join(map(str, path))
-        yield name, _refused(folder, lambda p=path: _open(folder, _changed(identity, p)), name)
+        yield (
+            name,
+            _refused(folder, functools.partial(_open, folder, _changed(identity, path)), name),
+        )
 
 
 def _changed(identity: Mapping[str, Any], path: tuple[Any, ...]) -> dict[str, Any]:

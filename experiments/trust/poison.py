@@ -53,7 +53,8 @@ def _lanes(layout: str, name: str, field: str, poison: float, sick: np.ndarray) 
     """Return whether the healthy lanes are those of a clean block, and how many runs broke."""
     task = bpjax.tasks.TASKS[name]()
     rows = settings_of(task, "float32")
-    settings = Settings(*(np.repeat(column[..., None], LANES, axis=-1) for column in rows))
+    columns: Any = (np.repeat(column[..., None], LANES, axis=-1) for column in rows)
+    settings = Settings(*columns)
     clean = _train(layout, name, settings)
     getattr(settings, field)[..., sick] = poison
     runs = _train(layout, name, settings)
@@ -89,7 +90,11 @@ def _program(layout: str, name: str) -> tuple[Any, Any]:
 def _sweeps(implementation: str, seeds: int) -> bool:
     """Return whether a grid has the runs that it has without its poisonous points."""
     task = bpjax.tasks.xor()
-    common = {"implementation": implementation, "keep_weights": True, "max_epochs": EPOCHS}
+    common: dict[str, Any] = {
+        "implementation": implementation,
+        "keep_weights": True,
+        "max_epochs": EPOCHS,
+    }
     healthy = [0.3, 0.5, 1.0, 2.0]
     rates = [1e38, 0.3, HUGE, 2e38, 0.5, 1.0, 1.5e38, 2.0]
     clean = bpjax.sweep(task, seeds, learning_rate=healthy, **common)

@@ -6,6 +6,7 @@ table of an undisturbed sweep. What needs a privilege that is missing here is na
 """
 
 import contextlib
+import functools
 import os
 import resource
 import shutil
@@ -92,16 +93,16 @@ def _clearly(ended: Ended, *codes: int, says: str = "") -> Faults:
 def attacks(full: bool) -> Iterator[tuple[str, Attack]]:
     """Yield every attack by name."""
     for pages in range(1, 24, 2) if full else (3,):
-        yield f"a disk of {4 * pages} KiB", lambda here, p=pages: _full_disk(here, 4 * p)
+        yield f"a disk of {4 * pages} KiB", functools.partial(_full_disk, kibibytes=4 * pages)
     for size in (0, 100, 600, 5000, 20_000) if full else (600,):
         yield (
             f"files of at most {size} bytes",
-            lambda here, s=size: _limited(here, resource.RLIMIT_FSIZE, s),
+            functools.partial(_limited, kind=resource.RLIMIT_FSIZE, most=size),
         )
     for number in (8, 12, 16, 24, 32, 48) if full else (16,):
         yield (
             f"{number} descriptors",
-            lambda here, n=number: _limited(here, resource.RLIMIT_NOFILE, n, resumable=True),
+            functools.partial(_limited, kind=resource.RLIMIT_NOFILE, most=number),
         )
     yield "a read-only folder", _read_only
     yield "a folder that vanishes", _vanishes
@@ -110,13 +111,13 @@ def attacks(full: bool) -> Iterator[tuple[str, Attack]]:
     yield "no temporary folder", _no_temporary
     yield "a damaged cache of programs", _damaged_cache
     for number in (0, 1, 2):
-        yield f"descriptor {number} closed", lambda here, n=number: _closed(here, (n,))
-    yield "all descriptors closed", lambda here: _closed(here, (0, 1, 2))
+        yield f"descriptor {number} closed", functools.partial(_closed, numbers=(number,))
+    yield "all descriptors closed", functools.partial(_closed, numbers=(0, 1, 2))
     for number in (1, 2):
-        yield f"descriptor {number} on a full device", lambda here, n=number: _on_full(here, n)
+        yield f"descriptor {number} on a full device", functools.partial(_on_full, number=number)
 
 
-def _limited(here: Path, kind: int, most: int, resumable: bool = False) -> Faults:
+def _limited(here: Path, kind: int, most: int) -> Faults:
     def limit() -> None:
         resource.setrlimit(kind, (most, resource.getrlimit(kind)[1]))
 
@@ -125,7 +126,7 @@ def _limited(here: Path, kind: int, most: int, resumable: bool = False) -> Fault
 
 
 @contextlib.contextmanager
-def _mounted(at: Path, *words: str) -> Iterator[None]:
+def _mounted(at: Path, *words: str | Path) -> Iterator[None]:
     at.mkdir(exist_ok=True)
     done = subprocess.run(["mount", *words, at], capture_output=True)
     if done.returncode:
@@ -214,7 +215,7 @@ def _on_full(here: Path, number: int) -> Faults:
     if not Path("/dev/full").exists():
         raise Missing("/dev/full")
     with open("/dev/full", "w") as full:
-        how = {"stdout" if number == 1 else "stderr": full}
+        how: dict[str, Any] = {"stdout" if number == 1 else "stderr": full}
         return _clearly(bpjax(*SWEEP, here / "sweep", **how), 0, 1)
 
 

@@ -71,7 +71,7 @@ def measure(full: bool) -> dict[str, Any]:
     }
 
 
-def _row(what: str, runs: int, found: float, noise: float = 0.0, **more: Any) -> Row:
+def _row(what: str, runs: int, found: Any, noise: float = 0.0, **more: Any) -> Row:
     """Return a coverage beside what is allowed: 95 +- 1 %, more for few runs, and the noise."""
     most = 0.96 if runs >= FEW else 0.985
     allowed = {"low": 0.94 - noise, "high": most + noise}
@@ -191,7 +191,7 @@ def shares(rng: np.random.Generator, times: int, sizes: tuple[int, ...]) -> Iter
 
 def means(rng: np.random.Generator, times: int, sizes: tuple[int, ...]) -> Iterator[Row]:
     """Cover means over runs, of numbers that are symmetric about theirs, or not."""
-    draws = (rng.normal, rng.uniform, lambda size: rng.gamma(4, 0.25, size))
+    draws: tuple[Any, ...] = (rng.normal, rng.uniform, lambda size: rng.gamma(4, 0.25, size))
     for runs in sizes:
         found = []
         for draw, truth in zip(draws, (0.0, 0.5, 1.0), strict=True):
