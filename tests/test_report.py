@@ -31,7 +31,7 @@ from bpjax.report.command import repeat
 from bpjax.report.words import pvalue, rate
 from bpjax.run_folder import claim, load, save
 from bpjax.sweeps import files
-from bpjax.sweeps.chunks import pack, seal_of, unpack
+from bpjax.sweeps.chunks import HELD, as_ranges, pack, seal_of, to_lengths, unpack
 from bpjax.sweeps.folder import SweepFolder
 from bpjax.sweeps.identity import as_stored, fingerprint
 from bpjax.sweeps.plan import make_plan
@@ -487,7 +487,8 @@ def forged(source, target, identity=None, made_by=None, columns=None, stop=None)
     with SweepFolder.open_for_writing(target, there, maker) as folder:
         if stop is None:
             last = there["runs"]["stop"]
-            data = pack(folder._header(0, last), table)
+            held = {HELD: to_lengths(as_ranges([(0, last)]))}
+            data = pack(folder._header(0, last), held | table)
             files.publish(folder.path / "chunks" / f"runs-{0:012d}-{last:012d}.npz", data)
         elif stop:
             part = {name: column[:stop] for name, column in table.items()}
@@ -654,8 +655,7 @@ def both(change):
 
 
 def chunk_of(folder):
-    (chunk,) = (folder / "chunks").glob("*.npz")
-    return chunk
+    return min((folder / "chunks").glob("*.npz"))
 
 
 def flip(file, place):
@@ -708,7 +708,7 @@ DAMAGE = {
     "an unknown column": (in_identity(columns=["a"]), "`columns` holds 'a'"),
     "runs that do not fit": (
         in_identity(runs={"start": 0, "stop": 10**30}),
-        "`identity.runs.stop`",
+        "holds a number that is too large",
     ),
     "other runs": (in_identity(runs={"start": 0, "stop": 201}), "are not those of its seeds"),
     "a shard that is none": (in_identity(shard={"index": 3, "count": 2}), "none of its shards"),
@@ -730,7 +730,10 @@ DAMAGE = {
         "damaged chunk '",
     ),
     "a chunk of another sweep": (in_identity(precision="float64"), "it belongs to another sweep"),
-    "no chunk": (lambda f: chunk_of(f).unlink(), "no run is finished yet"),
+    "no chunk": (
+        lambda f: [chunk.unlink() for chunk in (f / "chunks").iterdir()],
+        "no run is finished yet",
+    ),
     "no chunks": (lambda f: shutil.rmtree(f / "chunks"), "no run is finished yet"),
     "chunks that are a file": (
         lambda f: (shutil.rmtree(f / "chunks"), (f / "chunks").write_text("")),
@@ -815,13 +818,14 @@ def test_a_header_that_says_nothing(made, tmp_path, capsys):
     refused([folder], "it cannot be decoded", capsys)
 
 
-def test_a_lost_chunk_is_no_partial_sweep(made, tmp_path, capsys):
+def test_a_gap_is_told(made, tmp_path):
     whole = bpjax.sweeps.store.read_runs(made / "two").columns
     there = identity_of(made / "two")
     with SweepFolder.open_for_writing(tmp_path / "gap", there, environment()) as folder:
         for start, stop in ((0, 50), (100, 200)):
             folder.publish_chunk([(start, stop)], {k: v[start:stop] for k, v in whole.items()})
-    refused([tmp_path / "gap"], "runs 50 to 99 are missing from", capsys)
+    page = Page(report([tmp_path / "gap"]))
+    assert "Not finished: 50 of 200 runs are missing (runs 50 to 99)." in page.text
 
 
 def in_record(change):
@@ -866,9 +870,11 @@ def without(*names):
 
 
 def half(name):
-    return lambda f: (f / name).write_bytes(
-        (f / name).read_bytes()[: (f / name).stat().st_size // 2]
-    )
+    def cut(folder):
+        data = (folder / name).read_bytes()
+        (folder / name).write_bytes(data[: len(data) // 2])
+
+    return cut
 
 
 RUN_DAMAGE = {
@@ -968,10 +974,8 @@ def test_without_a_summary_only_the_times_are_missing(made, tmp_path, content, i
         (folder / "summary.json").write_text(content)
     whole = Page(report([made / "two"]))
     damaged = content is not None and not is_sealed
-    says = (
-        pytest.warns(UserWarning, match="summary.json' is not used") if damaged else nullcontext()
-    )
-    with says:
+    unused = r"summary\.json' is not used"
+    with pytest.warns(UserWarning, match=unused) if damaged else nullcontext():
         page = Page(report([folder]))
     assert page.tables["How the runs ended"] == whole.tables["How the runs ended"]
     assert whole.tables["Where and when"][0][0][3:] == [

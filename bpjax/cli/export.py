@@ -44,7 +44,7 @@ def main(words: Sequence[str]) -> int:
     from bpjax.sweeps.store import read_runs
 
     file = options.out or f"{options.folders[0]}/runs.{options.format}"
-    if file != "-":
+    if file != "-" and Path(file).parent.is_dir():
         probe_file(Path(file))
     table = read_runs(*options.folders, allow_partial=options.partial)
     if options.out == "-":
