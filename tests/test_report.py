@@ -325,7 +325,7 @@ def test_a_large_sweep_makes_a_small_page(made, tmp_path):
     for k in range(7):
         count = dice.multinomial(10**6, np.full(12_000, 1 / 12_000))
         columns = {
-            "status": np.where(np.arange(12_000) < 11_000, 1, 2).astype(np.uint8),
+            "status": np.where(np.arange(12_000) < 11_000, 1, 2).astype(np.int8),
             "epochs": np.arange(1, 12_001).astype(np.int32),
             "count": count,
         }
@@ -333,6 +333,7 @@ def test_a_large_sweep_makes_a_small_page(made, tmp_path):
         def million(identity, k=k):
             identity["seeds"] = {"first": k, "count": 10**6}
             identity["runs"]["stop"] = 10**6
+            identity["task"]["recipe"]["max_epochs"] = 12_000
 
         folder = forged(made / "counts", tmp_path / str(k), million, stop=0)
         with SweepFolder.open_for_writing(folder, identity_of(folder), environment()) as opened:
