@@ -45,7 +45,7 @@ def main(words: Sequence[str]) -> int:
 
     format = format_of(options.out, options.format)
     file = options.out or f"{options.folders[0]}/runs.{format}"
-    if file != "-":
+    if file != "-" and Path(file).parent.is_dir():
         probe_file(Path(file))
     table = read_runs(*options.folders, allow_partial=options.partial)
     if options.out == "-":
