@@ -70,7 +70,8 @@ class Criterion:
 
     def __str__(self) -> str:
         word = "tolerance" if self.kind == "tolerance" else "loss below"
-        return f"{word} {self.threshold:g}"
+        short = f"{self.threshold:g}"
+        return f"{word} {short if float(short) == self.threshold else repr(self.threshold)}"
 
 
 def cases_right(

@@ -23,6 +23,7 @@ from bpjax.loss import Loss
 from bpjax.network import Initializer, Network, Params, run_key
 from bpjax.plane import Plane
 from bpjax.status import Status
+from bpjax.surroundings import pinned
 from bpjax.task import Task
 
 
@@ -82,7 +83,8 @@ class Program:
 
     Hashable, so that tasks which differ only in numbers share one compiled program. The fields
     have the meaning they have in `Task` and `Recipe`; `decays` says whether any run of the
-    program decays its weights, `dtype` is "float32" or "float64".
+    program decays its weights, `dtype` is "float32" or "float64". What a user brings may be equal
+    to what computes something else: `brought` tells it from that by its traced program.
     """
 
     network: Network
@@ -99,6 +101,7 @@ class Program:
     held_out: int | tuple[int, ...]
     initializer: Initializer | Plane
     dtype: str
+    brought: tuple[str, ...] = ()
 
     @property
     def memory_is_last_change(self) -> bool:
@@ -187,6 +190,7 @@ def trained_cases(
     return jnp.ones(num_cases, bool).at[order[:held_out]].set(False)
 
 
+@pinned()
 def trained_by(task: Task, seeds: Any) -> np.ndarray:
     """Return which cases each run of a task is trained on, shape (num_runs, num_cases).
 

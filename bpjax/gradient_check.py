@@ -32,6 +32,7 @@ from bpjax.network import (
     flatten_params,
     unflatten_params,
 )
+from bpjax.surroundings import pinned
 from bpjax.task import Task
 from bpjax.units import UNITS
 from bpjax.witness import all_activations, gradient, loss_value
@@ -117,7 +118,7 @@ def check_gradients(
       >>> [check.name for check in checks if check.ok]
       ['input -> hidden', 'hidden -> output', 'bias hidden', 'bias output', 'inputs']
     """
-    with jax.enable_x64(True):
+    with pinned("float64"):
         problem = _in_float64(Problem(network, params, inputs, targets, loss))
         return _check(problem, tolerance)
 
@@ -171,7 +172,7 @@ def check_task(
 
 def initial_problem(task: Task, seed: int, init_range: float) -> Problem:
     """Return a task at the initial weights of the run named by `seed`, in float64."""
-    with jax.enable_x64(True):
+    with pinned("float64"):
         params = task.recipe.initializer.params_of(
             task.network, np.uint32(seed), init_range, jnp.float64
         )
@@ -180,7 +181,7 @@ def initial_problem(task: Task, seed: int, init_range: float) -> Problem:
 
 def with_zero_error(problem: Problem) -> Problem:
     """Return the problem with what the network answers as its targets."""
-    with jax.enable_x64(True):
+    with pinned("float64"):
         network, params, inputs, targets, loss = _in_float64(problem)
         # From the compiled program that will check it: another may round the last bit differently.
         activations = _jax_side(network, loss, params, inputs, targets).activations

@@ -9,12 +9,12 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from bpjax.errors import SettingError
 from bpjax.learning import LARGEST_EPOCH
 from bpjax.numbers import whole_number
+from bpjax.surroundings import pinned
 from bpjax.sweeps.chunks import as_ranges
 from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import lane_mesh
@@ -87,7 +87,7 @@ def histories_of(plan: Plan, epochs: Sequence[int] | None = None) -> LossHistori
     (group,) = plan.groups()
     cap = group.task.recipe.max_epochs
     chosen = _spaced(cap) if epochs is None else _checked(epochs)
-    with jax.enable_x64(plan.precision == "float64"):
+    with pinned(plan.precision):
         columns, loss = _train(plan, group, chosen)
     if epochs is None:
         last = int(np.searchsorted(chosen, columns["epochs"].max()))

@@ -21,6 +21,7 @@ from jaxtyping import Array, Float
 
 from bpjax.errors import SettingError
 from bpjax.numbers import whole_number
+from bpjax.surroundings import pinned
 from bpjax.units import UNITS
 
 NUM_SEEDS_THERE_ARE = 2**32
@@ -491,6 +492,7 @@ class Initializer:
         return init_params(network, run_key(seed), init_range, self, dtype)
 
 
+@pinned()
 def run_key(seed: Any) -> Array:
     """Return the random key of the run named by `seed`.
 
@@ -506,6 +508,7 @@ def run_key(seed: Any) -> Array:
     return jax.random.fold_in(jax.random.key(1986, impl="threefry2x32"), jnp.uint32(seed))
 
 
+@pinned()
 def init_params(
     network: Network,
     key: Array,
@@ -527,6 +530,10 @@ def init_params(
 
     Returns:
       Parameters with zeros at masked entries.
+
+    Note:
+      The draws are those of JAX's defaults, whatever JAX is set to; inside `jax.jit` of your own
+      they are those that JAX is set to when that is compiled.
     """
     shape = (num_entries(network),)
     if initializer.distribution == "uniform":

@@ -285,8 +285,10 @@ def _record_of(file: Path) -> tuple[Mapping[str, Any] | None, str]:
         if (old := _old_record(data)) is not None:
             raise format_fault(file, old, "run") from None
         return None, str(fault)
-    if record.get("format") != FORMAT:
+    if isinstance(record.get("format"), int) and record["format"] != FORMAT:
         raise format_fault(file, record, "run")
+    if record.get("format") != FORMAT:
+        return None, "it describes no run"
     if set(record) == {"format", "identity", "outcome"} and record["outcome"] is None:
         reason = fault_of_identity(record["identity"])
     else:

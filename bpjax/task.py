@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from bpjax.brought import Setting
 from bpjax.criteria import Criterion
 from bpjax.display import Display
 from bpjax.errors import SettingError
@@ -185,12 +186,25 @@ class Task:
         new_recipe = dataclasses.replace(self.recipe, **recipe)
         return dataclasses.replace(self, recipe=new_recipe, criterion=criterion)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self, precision: str = "float32", lasting: bool = True) -> dict[str, Any]:
         """Return all that defines this task, in words and numbers fit for JSON.
 
         Two tasks with the same description train the same runs: the description is part of the
-        identity of a sweep.
+        identity of a sweep. What a user brings is told by what it computes, see `bpjax.brought`.
+
+        Args:
+          precision: "float32" or "float64", in which it computes.
+          lasting: whether the description is kept; then it must tell everything.
+
+        Raises:
+          SettingError: for a lasting description of what cannot be told.
         """
+        setting = self.setting(precision, lasting)
+        recipe = {
+            field.name: _plain(getattr(self.recipe, field.name))
+            for field in dataclasses.fields(self.recipe)
+        }
+        units = setting.units()
         return {
             "name": self.name,
             "options": dict(self.options),
@@ -198,13 +212,20 @@ class Task:
             "inputs": np.asarray(self.inputs).tolist(),
             "targets": np.asarray(self.targets).tolist(),
             "held_out": self.held_out,
-            "loss": repr(self.loss),
+            "loss": setting.loss(self.loss),
             "criterion": str(self.criterion),
             "recipe": {
-                field.name: _plain(getattr(self.recipe, field.name))
-                for field in dataclasses.fields(self.recipe)
+                **recipe,
+                "initializer": setting.initializer(self.recipe.initializer),
+                "optimizer": setting.optimizer(self.recipe.optimizer),
             },
+            **({"units": units} if units else {}),
         }
+
+    def setting(self, precision: str = "float32", lasting: bool = True) -> Setting:
+        """Return where this task uses what a user brings; arguments as for `describe`."""
+        by_case = self.recipe.updates == "case"
+        return Setting(self.network, self.num_cases, by_case, precision, lasting)
 
 
 def _table(field: str, given: Any) -> np.ndarray:

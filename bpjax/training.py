@@ -21,6 +21,7 @@ from bpjax.errors import SettingError
 from bpjax.network import Network, Params, flatten_params, num_entries
 from bpjax.numbers import whole_number
 from bpjax.status import Status
+from bpjax.surroundings import pinned
 from bpjax.sweeps.chunks import as_ranges
 from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import lane_mesh
@@ -183,7 +184,7 @@ def train_plan(
     """Train what `plan_run` laid out; the other arguments as for `train`."""
     check_recording(record_every, snapshot_every)
     check_history(plan, record_every, snapshot_every)
-    with jax.enable_x64(plan.precision == "float64"):
+    with pinned(plan.precision):
         return _train(plan, record_every, snapshot_every, on_progress)
 
 

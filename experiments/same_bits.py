@@ -70,6 +70,7 @@ def compute(num_runs: int, num_devices: Sequence[int] = NUM_DEVICES) -> dict[str
                 "implementation": implementation,
                 "combinations": len(hashes),
                 "distinct_hashes": sorted(set(hashes)),
+                "hashes": hashes,
             }
         )
     return {

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.stats
 from numpy.typing import ArrayLike
 
 from bpjax.analysis.convergence import success_rate
@@ -17,7 +18,7 @@ from bpjax.task import Task
 HERE = Path(__file__).parent
 
 
-def results_folder(name: str, num_runs: int, published_runs: int) -> Path:
+def results_folder(name: str, num_runs: int | str, published_runs: int | str) -> Path:
     """Return where the results go: only the published number of runs may replace the published.
 
     Example:
@@ -74,23 +75,20 @@ def share_of(holds: ArrayLike) -> dict[str, Any]:
     return success_rate(int(found.sum()), len(found))._asdict()
 
 
-def mean_over_runs(values: ArrayLike, most: float = np.inf) -> dict[str, float]:
-    """Return a mean over runs and its 95 % interval: runs are the unit, not what is in them.
+def mean_over_runs(values: ArrayLike) -> dict[str, float]:
+    """Return a mean over runs and its 95 % interval, Student's; for shares, use `mean_share`.
 
     Args:
-      values: one per run, none below 0; a value that is not there, NaN, is left out.
-      most: the largest mean that there can be.
+      values: one per run, at least two that are there; one that is not, NaN, is left out.
 
     Example:
-      >>> mean_over_runs([0.25, 0.5, 0.75])["estimate"]
-      0.5
+      >>> {name: round(end, 2) for name, end in mean_over_runs([1.0, 2.0, 3.0]).items()}
+      {'estimate': 2.0, 'low': -0.48, 'high': 4.48}
     """
     found = np.asarray(values)
-    found = found[np.isfinite(found)]
-    middle = float(found.mean())
-    several = len(found) > 1
-    half = 1.96 * float(found.std(ddof=1)) / len(found) ** 0.5 if several else float("inf")
-    return {"estimate": middle, "low": max(0.0, middle - half), "high": min(most, middle + half)}
+    ends = scipy.stats.ttest_1samp(found[np.isfinite(found)], 0.0).confidence_interval(0.95)
+    middle = float(found[np.isfinite(found)].mean())
+    return {"estimate": middle, "low": float(ends.low), "high": float(ends.high)}
 
 
 def quantiles(values: np.ndarray, which: Sequence[int] = (5, 25, 50, 75, 95)) -> dict[str, float]:

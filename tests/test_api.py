@@ -13,9 +13,10 @@ PACKAGE = Path(bpjax.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (  # lowest first: a module imports from its own layer or a lower one
-    {"errors", "named", "numbers", "precision", "resilient", "text", "status", "units", "version"},
+    {"errors", "named", "numbers", "precision", "resilient", "status", "surroundings", "text"}
+    | {"traced", "units", "version"},
     {"network"},
-    {"display", "plane"},
+    {"brought", "display", "plane"},
     {"criteria", "loss"},
     {"backprop", "learning", "recurrent"},
     {"task"},
@@ -28,6 +29,7 @@ LAYERS = (  # lowest first: a module imports from its own layer or a lower one
     {"run_folder"},
     {"plots"},
     {"bench", "explain", "report"},
+    {"repair"},
     {"cli"},
 )
 

@@ -212,11 +212,12 @@ def test_a_verdict_says_where_the_printed_number_lies(row, words):
     assert verdict(row).startswith(words)
 
 
-def test_answers_of_one_run_are_not_counted_as_independent():
-    shares = np.array([0.0, 1.0] * 50)
-    interval = mean_over_runs(shares)
-    assert interval["estimate"] == 0.5
-    assert interval["high"] - 0.5 == pytest.approx(1.96 * 0.5025 / 10, rel=1e-3)
+def test_a_mean_over_runs_has_the_interval_of_student():
+    """The table's point of 4 degrees of freedom is 2.776."""
+    interval = mean_over_runs([1.0, 2.0, np.nan, 3.0, 4.0, 5.0])
+    assert interval["estimate"] == 3.0
+    assert interval["high"] - 3.0 == pytest.approx(2.776 * np.sqrt(2.5 / 5), rel=1e-3)
+    assert 3.0 - interval["low"] == pytest.approx(interval["high"] - 3.0)
 
 
 def test_an_unknown_experiment_is_refused():

@@ -205,3 +205,19 @@ def test_a_mean_share_knows_that_answers_of_one_run_go_together():
     assert together.estimate == apart.estimate == 0.5
     assert together.high - together.low == pytest.approx(2 * 1.96 * 0.05, rel=0.05)
     assert apart.high - apart.low == pytest.approx((together.high - together.low) / 2, rel=0.05)
+
+
+def test_a_mean_share_of_few_runs_by_hand():
+    """Variance 0.0417 of 4 runs: as uncertain as 18 answers; Student's point is 3.182."""
+    found = mean_share([0.5, 0.75, 1.0, 0.75])
+    n, t, p = 4 * 0.75 * 0.25 / (0.125 / 3), 3.1824463, 0.75
+    half = t * np.sqrt(p * (1 - p) / n + t**2 / (4 * n**2))
+    for end, sign in ((found.low, -1), (found.high, 1)):
+        assert end == pytest.approx((p + t**2 / (2 * n) + sign * half) / (1 + t**2 / n))
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.7, 0.75])
+def test_runs_that_all_agree_prove_no_more_than_one_answer_each(share):
+    """Of some shares the variance of equal numbers is not exactly 0 in floating point."""
+    found = mean_share([share] * 10)
+    assert found.high - found.low > 0.4

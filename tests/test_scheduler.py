@@ -19,7 +19,7 @@ from bpjax.status import Status
 from bpjax.sweeps import memory, run, scheduler
 from bpjax.sweeps.chunks import as_ranges, every_run, num_runs_of
 from bpjax.sweeps.counts import added_up
-from bpjax.sweeps.crew import Crew
+from bpjax.sweeps.crew import Crew, go_on
 from bpjax.sweeps.devices import lane_mesh, loops_are_one_function
 from bpjax.sweeps.plan import make_plan
 from bpjax.sweeps.run import run_plan
@@ -141,7 +141,7 @@ def test_holes_are_trained_together_in_few_batches(monkeypatch, hundred):
         monkeypatch.setattr("bpjax.sweeps.crew.most_ranges", lambda _, length=length: length)
         begun.clear()
         parts.clear()
-        run._train(plan, holes, lane_mesh(), run._Meter(100, None), parts.append)
+        run._train(plan, holes, lane_mesh(), run._Meter(100, None, go_on), parts.append)
         assert np.concatenate(begun).tolist() == holes.tolist()
         assert [len(runs) for runs in begun] == ([41] if length == 1024 else [16, 16, 9])
         (content,) = parts

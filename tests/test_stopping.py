@@ -181,7 +181,7 @@ def test_a_background_job_goes_on_at_ctrl_c(tmp_path):
     for _ in range(3):
         process.send_signal(signal.SIGINT)
         time.sleep(0.2)
-    assert end_of(process, 60)[0] == 0
+    assert end_of(process, 240)[0] == 0
     assert (tmp_path / "here/summary.json").exists()
 
 

@@ -269,7 +269,7 @@ def test_a_damaged_manifest_is_named_wherever_a_bit_flips_and_its_copy_is_read(t
     for name in ("sweep.json", "sweep-copy.json"):
         file = tmp_path / name
         data = file.read_bytes()
-        for position in range(len(data)):
+        for position in range(0, len(data), 9):
             file.write_bytes(flipped(data, position, 1 << position % 8))
             folder = SweepFolder.open_for_reading(tmp_path)
             ((path, reason),) = folder.faults
@@ -492,13 +492,16 @@ def test_summary_is_written_and_replaced(tmp_path):
         assert folder.read_summary() == {"num_runs": 20, "epochs": {"median": None}}
         data = (tmp_path / "summary.json").read_bytes()
         assert json.loads(data)["fingerprint"] == folder.fingerprint
-        for position in range(len(data)):
+        for position in range(0, len(data), 5):
             (tmp_path / "summary.json").write_bytes(flipped(data, position))
             with pytest.raises(ValueError, match="its bytes do not match its checksum"):
                 folder.read_summary()
         assert [fault.path.name for fault in verify(tmp_path).faults] == ["summary.json"]
         (tmp_path / "summary.json").write_bytes(sealed({"num_runs": 20}))
         with pytest.raises(ValueError, match="it belongs to another sweep"):
+            folder.read_summary()
+        (tmp_path / "summary.json").write_bytes((tmp_path / "sweep.json").read_bytes())
+        with pytest.raises(ValueError, match="it holds no summary"):
             folder.read_summary()
 
 

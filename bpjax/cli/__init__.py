@@ -12,6 +12,7 @@ import warnings
 
 from bpjax.cli import stopping
 from bpjax.cli.output import code_after_words, complain, open_closed_streams, say
+from bpjax.cli.start import check_flags, why_no_start
 from bpjax.cli.stopping import INTERRUPTED, Stopped
 from bpjax.errors import ResultsError, SettingError, value_shown
 from bpjax.version import __version__
@@ -82,6 +83,7 @@ def _run(words: list[str]) -> int:
             check_limits()
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning  # type: ignore[assignment]
+            check_flags(command)
             return importlib.import_module(f"bpjax.cli.{command}").main(rest)
     except SettingError as error:
         return bad(f"{_option(error.setting)} {error.rule}, got {value_shown(error.value)}.")
@@ -100,6 +102,10 @@ def _run(words: list[str]) -> int:
         return bad("there is not enough memory on the device for this.")
     except SystemExit as stop:  # tyro has printed its own help or complaint
         return stop.code if isinstance(stop.code, int) else BAD_INPUT
+    except Exception as fault:
+        if sentence := why_no_start(fault):
+            return bad(sentence)
+        raise
 
 
 def check_limits() -> None:

@@ -10,6 +10,9 @@ import tyro
 from bpjax.cli.options import parse
 from bpjax.cli.output import say
 
+MOST_RANGES = 20
+"""Missing ranges that are named; a sweep that was killed can leave hundreds, of one run most."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:
@@ -37,6 +40,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def _verify_sweep(options: Options) -> int:
+    from bpjax.sweeps.chunks import runs_text
     from bpjax.sweeps.store import verify
 
     report = verify(options.folder)
@@ -44,11 +48,11 @@ def _verify_sweep(options: Options) -> int:
         say(f"damaged: {fault.path}: {fault.reason}")
     for damage in report.damaged:
         say(
-            f"damaged: {damage.path} (runs {damage.start} to {damage.stop - 1}, "
-            f"{damage.seeds}): {damage.reason}"
+            f"damaged: {damage.path} (some of runs {damage.start} to "
+            f"{damage.stop - 1}, {damage.seeds}): {damage.reason}"
         )
-    for start, stop in report.missing:
-        say(f"missing: runs {start} to {stop - 1}")
+    if report.missing:
+        say(f"missing: {runs_text(report.missing, MOST_RANGES)}")
     say(
         f"{report.num_chunks:,} chunks intact, {report.num_runs:,} runs in them, "
         f"{len(report.damaged)} chunks damaged, {len(report.missing)} ranges missing."

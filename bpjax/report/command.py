@@ -23,6 +23,10 @@ _BY_SET = ("updates", "decay_biases", "copies")
 _OF_THE_MACHINE = (
     "xla_flags",
     "matmul_precision",
+    "jax_settings",
+    "cpu",
+    "platform_version",
+    "variables",
     "bpjax",
     "jax",
     "jaxlib",

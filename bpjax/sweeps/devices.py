@@ -12,6 +12,8 @@ from jax import lax
 from jax._src import xla_bridge  # there is no public way to ask
 from jax.sharding import Mesh
 
+from bpjax.surroundings import flags_asked_for, pinned
+
 SMALL_LOOP_OPTION = "xla_cpu_small_while_loop_byte_threshold"
 """XLA compiles a loop as one function if its state is smaller than this; else op by op, slowly."""
 
@@ -32,7 +34,7 @@ def use_all_cpu_cores() -> None:
     """
     if xla_bridge.backends_are_initialized():
         return
-    flags = os.environ.get("XLA_FLAGS", "")
+    flags = flags_asked_for()
     asked_for = jax.config.jax_num_cpu_devices != -1  # type: ignore[attr-defined]
     if not asked_for and "xla_force_host_platform_device_count" not in flags:
         jax.config.update("jax_num_cpu_devices", num_cores())
@@ -53,6 +55,7 @@ def keep_compiled_programs() -> None:
 
 
 @functools.cache
+@pinned()
 def loops_are_one_function() -> bool | None:
     """Return whether XLA compiles loops as large as ours as one function; None but on CPUs.
 

@@ -317,6 +317,8 @@ class SweepFolder:
             return None
         if summary.pop("fingerprint", None) != self.fingerprint:
             raise ValueError("it belongs to another sweep")
+        if "num_runs" not in summary:
+            raise ValueError("it holds no summary")
         return summary
 
     def _check_writer(self) -> None:

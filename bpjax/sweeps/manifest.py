@@ -60,15 +60,17 @@ def read_manifest(
         `LostManifest` if both are damaged.
     """
     found: list[tuple[Path, Manifest]] = []
-    faults = []
+    faults, of_others = [], []
     for path in (folder / name for name in NAMES):
-        manifest, reason = _read(path)
-        if manifest is None:
-            faults.append(FileFault(path, reason))
-        else:
-            found.append((path, manifest))
+        try:
+            found.append((path, _read(path)))
+        except _OtherFormat as fault:
+            of_others.append(fault)
+            faults.append(FileFault(path, "it has another format"))
+        except ValueError as fault:
+            faults.append(FileFault(path, str(fault)))
     if not found:
-        raise LostManifest(_neither(faults))
+        raise of_others[0] if of_others else LostManifest(_neither(faults))
     if len(found) == 2 and found[0][1] != found[1][1]:
         found = _reconciled(found, is_carried)
         faults = [
@@ -103,26 +105,27 @@ def format_fault(path: Path, content: Mapping[str, Any], whole: str) -> ResultsE
     )
 
 
-def _read(path: Path) -> tuple[Manifest | None, str]:
-    """Return what a file says, or None and why it cannot be used."""
+class _OtherFormat(ResultsError):
+    """A file is intact, and another bpjax wrote it."""
+
+
+def _read(path: Path) -> Manifest:
+    """Return what a file says; a ValueError says why it cannot be used."""
     try:
         data = files.read_stored(path, MOST_BYTES)
     except FileNotFoundError:
-        return None, _ABSENT
-    except ValueError as fault:
-        return None, str(fault)
+        raise ValueError(_ABSENT) from None
     try:
         content = unsealed(data)
-    except ValueError as fault:
+    except ValueError:
         if (old := _old_content(data)) is not None:
-            raise format_fault(path, old, "sweep") from None
-        return None, str(fault)
-    if content.get("format") != FORMAT:
-        raise format_fault(path, content, "sweep")
-    reason = _fault_of(content)
-    if reason:
-        return None, reason
-    return Manifest(*(content[field] for field in Manifest._fields)), ""
+            raise _OtherFormat(str(format_fault(path, old, "sweep"))) from None
+        raise
+    if isinstance(content.get("format"), int) and content["format"] != FORMAT:
+        raise _OtherFormat(str(format_fault(path, content, "sweep")))
+    if reason := _fault_of(content):
+        raise ValueError(reason)
+    return Manifest(*(content[field] for field in Manifest._fields))
 
 
 def _fault_of(content: Mapping[str, Any]) -> str:

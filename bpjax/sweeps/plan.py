@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import itertools
 import math
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -13,12 +12,13 @@ import jaxlib
 import numpy as np
 import optax
 
+from bpjax.brought import UNTOLD, Setting
 from bpjax.epoch import Program, Settings, program_of, settings_of
 from bpjax.errors import SettingError
 from bpjax.learning import as_spelled, ignores_momentum
 from bpjax.network import NUM_SEEDS_THERE_ARE, parameter_names
 from bpjax.numbers import whole_number
-from bpjax.precision import precision_asked
+from bpjax.surroundings import recorded
 from bpjax.sweeps import fused, unrolled
 from bpjax.sweeps.devices import device_kind
 from bpjax.sweeps.memory import check_sizes
@@ -123,10 +123,17 @@ class Plan:
         """Return the runs of this shard by compiled program, in order."""
         decays = any(cell.task.recipe.decays for cell in self.cells)
 
+        told: dict[Any, tuple[str, ...]] = {}  # once for all points of a grid that share a thing
+
         def shared(numbered_cell: tuple[int, Cell]) -> tuple[Program, bytes, bytes, int]:
-            task = numbered_cell[1].task
+            task, recipe = numbered_cell[1].task, numbered_cell[1].task.recipe
+            setting = task.setting(self.precision, lasting=False)
+            things = task.loss, recipe.initializer, recipe.optimizer
+            if (key := (setting, *map(id, things))) not in told:
+                told[key] = setting.brought(*things)
             program = program_of(task, self.precision, decays)
-            return program, task.inputs.tobytes(), task.targets.tobytes(), task.recipe.max_epochs
+            program = dataclasses.replace(program, brought=told[key])
+            return program, task.inputs.tobytes(), task.targets.tobytes(), recipe.max_epochs
 
         groups = []
         for (program, *_), same in itertools.groupby(enumerate(self.cells), shared):
@@ -159,48 +166,43 @@ class Plan:
         names = self.cells[0].columns
         return {name: np.array([cell.columns[name] for cell in self.cells]) for name in names}
 
-    def check_named(self) -> None:
-        """Raise SettingError if the results cannot be told from another sweep's by words.
-
-        A function has no name that lasts: its address is another in the next process.
-        """
+    def check_columns(self) -> None:
+        """Raise SettingError if the settings of the grid cannot be columns of a file."""
         for name, values in self._by_cell.items():
             texts = values.tolist() if values.dtype.kind == "U" else []
             if values.dtype.kind not in "biufU" or not all(map(str.isprintable, texts)):
                 rule = "must be numbers or printable text if results go to a folder"
                 raise SettingError(name, rule, values[:3].tolist())
-        for cell in self.cells:
-            recipe = cell.task.recipe
-            if not isinstance(recipe.optimizer, str):
-                rule = "must be one of bpjax's by name if results go to a folder"
-                raise SettingError("optimizer", rule, "a transformation without a name")
-            if " at 0x" in repr(cell.task.loss):
-                rule = "must be a dataclass, whose text says all, if results go to a folder"
-                raise SettingError("loss", rule, type(cell.task.loss).__name__)
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self, lasting: bool = True) -> dict[str, Any]:
         """Return everything that defines the sweep's results, fit for JSON.
 
         Two sweeps with the same identity give the same bits. The number of devices, the chunks
         and the time are not part of it.
+
+        Args:
+          lasting: whether results are kept under it; without, it need not tell what a user brings
+            that cannot be told.
+
+        Raises:
+          SettingError: if a user's loss, initialiser, rule or unit has no program that could be
+            told again, where it must.
         """
-        described = [task.describe() for task in self.tasks]
+        described = [task.describe(self.precision, lasting) for task in self.tasks]
+        settings = [task.setting(self.precision, lasting) for task in self.tasks]
         runs = self.runs
-        asked = {"num_held_out": self.num_held_out, "matmul_precision": precision_asked()}
         return {
             "task": described[0] if len(described) == 1 else described,
-            "grid": {
-                name: [_plain(value) for value in values] for name, values in self.grid.items()
-            },
+            "grid": {name: _told(name, values, settings) for name, values in self.grid.items()},
             "columns": list(self.cells[0].columns),
             "seeds": {"first": self.first_seed, "count": self.num_seeds},
             "precision": self.precision,
             "implementation": self.implementation,
             "block_size": self.block_size,
             "rows": "counts" if self.summary_only else "runs",
-            **{name: value for name, value in asked.items() if value},
+            **({"num_held_out": self.num_held_out} if self.num_held_out else {}),
             "weight_names": parameter_names(self.tasks[0].network) if self.keep_weights else None,
-            "xla_flags": os.environ.get("XLA_FLAGS", ""),
+            **recorded(),
             "bpjax": __version__,
             "jax": jax.__version__,
             "jaxlib": jaxlib.__version__,
@@ -272,7 +274,7 @@ def make_plan(
     _check_variants(variants)
     _check_points(len(variants) * math.prod(len(values) for values in grid.values()))
     tasks = tuple(variant.with_settings(**single) for variant in variants)
-    cells = _cells(tasks, grid)
+    cells = _cells(tasks, grid, precision)
     _check_used(settings, cells)
     for cell in cells:
         _check_precision(cell.task, precision)
@@ -302,16 +304,21 @@ def make_plan(
     return plan
 
 
-def _cells(tasks: tuple[Task, ...], grid: Mapping[str, tuple[Any, ...]]) -> tuple[Cell, ...]:
+def _cells(
+    tasks: tuple[Task, ...], grid: Mapping[str, tuple[Any, ...]], precision: str
+) -> tuple[Cell, ...]:
     varied = [
         name for name in tasks[0].options if len({task.options.get(name) for task in tasks}) > 1
     ]
+    settings = [task.setting(precision, lasting=False) for task in tasks]
+    words = [_told(name, values, settings) for name, values in grid.items()]
     cells = []
     for task in tasks:
         options = {name: task.options.get(name) for name in varied}
-        for values in itertools.product(*grid.values()):
+        points = zip(itertools.product(*grid.values()), itertools.product(*words), strict=True)
+        for values, told in points:
             point = dict(zip(grid, values, strict=True))
-            columns = {name: _plain(value) for name, value in point.items()}
+            columns = dict(zip(grid, told, strict=True))
             cells.append(Cell(task.with_settings(**point), options | columns))
     return tuple(cells)
 
@@ -475,5 +482,15 @@ def _check_shard(shard: tuple[int, int] | None, num_runs: int) -> None:
         raise SettingError("shard", f"must not split {num_runs} runs into more parts", text)
 
 
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, int | float | str) else str(value)
+def _told(name: str, values: Sequence[Any], settings: Sequence[Setting]) -> list[Any]:
+    """Return the values of a grid as they are stored: numbers, or words that tell them apart."""
+    told = []
+    for k, value in enumerate(values):
+        if isinstance(value, int | float | str):
+            told.append(value)
+        elif name in ("initializer", "optimizer"):
+            words = {getattr(setting, name)(value): None for setting in settings}
+            told.append(", ".join(f"{UNTOLD} ({k})" if word == UNTOLD else word for word in words))
+        else:
+            told.append(str(value))
+    return told

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Int, UInt
 
 from bpjax.epoch import Settings
@@ -89,9 +90,7 @@ def runs_at(
     roster: Roster, tickets: Int[Array, " lanes"]
 ) -> tuple[UInt[Array, " lanes"], Settings]:
     """Return seeds and settings (lanes last) of the runs with these tickets."""
-    # Unrolled, the search is part of one loop over the lanes; a loop of its own would cost more.
-    behind = jnp.searchsorted(roster.ticket, tickets, side="right", method="scan_unrolled")
-    first, cell, place = (row[behind - 1] for row in (roster.ticket, roster.cell, roster.place))
+    first, cell, place = _ranges_at(roster, tickets)
     numbers = (tickets - first).astype(jnp.uint32)
     per_cell = jnp.maximum(roster.last, roster.last + 1)  # 2**32 becomes 0, and one less will do
     further, rest = numbers // per_cell, numbers % per_cell
@@ -101,3 +100,21 @@ def runs_at(
     cell = cell + (further + wraps.astype(jnp.uint32)).astype(jnp.int32)
     settings = jax.tree.map(lambda row: jnp.take(row, cell, axis=-1), roster.settings)
     return roster.first_seed + place, settings
+
+
+def _ranges_at(roster: Roster, tickets: Int[Array, " lanes"]) -> tuple[Array, Array, Array]:
+    """Return `ticket`, `cell` and `place` of the ranges that hold these tickets."""
+    rows = roster.ticket, roster.cell, roster.place
+
+    def search(tickets: Array) -> Array:
+        return jnp.searchsorted(roster.ticket, tickets, side="right", method="scan_unrolled") - 1
+
+    def each() -> tuple[Array, ...]:
+        where = search(tickets)
+        return tuple(row[where] for row in rows)
+
+    def same() -> tuple[Array, ...]:
+        return tuple(jnp.broadcast_to(row[where], tickets.shape) for row in rows)
+
+    where = search(jnp.min(tickets))
+    return lax.cond(jnp.max(tickets) < roster.ticket[where + 1], same, each)

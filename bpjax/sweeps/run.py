@@ -1,7 +1,6 @@
 """The loop on the host: trains a plan, stores what has ended, resumes, reports progress."""
 
 import dataclasses
-import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,8 +13,9 @@ import numpy as np
 from jax.sharding import Mesh
 
 from bpjax.numbers import whole_number
-from bpjax.precision import FULL, precision_asked
+from bpjax.precision import FULL
 from bpjax.status import Status
+from bpjax.surroundings import pinned, recorded
 from bpjax.sweeps.chunks import Content, Ranges, ranges_at_places, within, without
 from bpjax.sweeps.crew import Crew, go_on
 from bpjax.sweeps.devices import device_kind, lane_mesh, loops_are_one_function
@@ -155,24 +155,25 @@ def run_plan(
         whole_number("num_devices", num_devices, 1, jax.local_device_count())
     check_rows(plan)
     mesh, meter = lane_mesh(num_devices), _Meter(len(plan.runs), on_progress, check)
-    with jax.enable_x64(plan.precision == "float64"):
+    with pinned(plan.precision):
         if out is None:
             return _run_in_memory(plan, mesh, meter)
-        plan.check_named()
+        plan.check_columns()
         return _run_in_folder(plan, out, mesh, meter, only_damaged)
 
 
 def _run_in_memory(plan: Plan, mesh: Mesh, meter: "_Meter") -> SweepResult:
     parts: list[Content] = []
     _train(plan, as_ranges([(plan.runs.start, plan.runs.stop)]), mesh, meter, parts.append)
-    return SweepResult(table_of(plan.identity(), parts), meter.timing(), plan.fallback)
+    table = table_of(plan.identity(lasting=False), parts)
+    return SweepResult(table, meter.timing(), plan.fallback)
 
 
 def _run_in_folder(
     plan: Plan, out: str | PathLike[str], mesh: Mesh, meter: "_Meter", only_damaged: bool
 ) -> SweepResult:
-    recorded = environment(mesh.size, plan.fallback)
-    with SweepFolder.open_for_writing(out, plan.identity(), recorded) as folder:
+    made_by = environment(mesh.size, plan.fallback)
+    with SweepFolder.open_for_writing(out, plan.identity(), made_by) as folder:
         intact, damaged = folder.survey()
         for fault in damaged:
             warnings.warn(
@@ -212,8 +213,7 @@ def environment(num_devices: int | None = None, fallback: str | None = None) -> 
         "versions": {"bpjax": __version__} | {package: version(package) for package in packages},
         "device_kind": device_kind(),
         "num_devices": num_devices or jax.local_device_count(),
-        "xla_flags": os.environ.get("XLA_FLAGS", ""),
-        "matmul_precision": precision_asked() or FULL,
+        **{"matmul_precision": FULL, **recorded()},
         "loops_are_one_function": loops_are_one_function(),
         **({"fallback": fallback} if fallback else {}),
     }

@@ -305,7 +305,7 @@ def _fill(
     filled = empty & (position < queue.length[0])
 
     def put(pool: Pool) -> Pool:
-        new = begin(queue.next[0] + jnp.where(filled, position, 0))
+        new = begin(queue.next[0] + jnp.where(filled, position, taken[0]))
         return jax.tree.map(
             lambda a, b: jnp.where(filled.reshape((1,) * (a.ndim - 1) + (-1,)), a, b), new, pool
         )

@@ -126,6 +126,7 @@ _TASK = {
     "held_out": (whole, [whole]),
     "criterion": text,
     "recipe": table(_SETTING),
+    "units?": table(text),
 }
 
 
@@ -140,6 +141,10 @@ IDENTITY: Shape = {
     "seeds": {"first": _seed, "count": positive},
     "precision": lambda value: value in ("float32", "float64"),
     "matmul_precision?": text,
+    "jax_settings?": table(text),
+    "cpu?": text,
+    "platform_version?": text,
+    "variables?": table(text),
     "implementation": text,
     "block_size": positive,
     "rows": lambda value: value in ("runs", "counts"),

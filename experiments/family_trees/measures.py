@@ -10,7 +10,7 @@ import numpy as np
 from bpjax import tasks
 from bpjax.analysis.activations import activations_of
 from bpjax.analysis.convergence import summarize_runs
-from bpjax.analysis.held_out import held_out_answers
+from bpjax.analysis.held_out import held_out_answers, mean_share
 from bpjax.epoch import trained_by
 from bpjax.status import Status
 from bpjax.sweeps.plan import make_plan
@@ -19,7 +19,7 @@ from bpjax.sweeps.store import fingerprint
 from bpjax.task import Task
 from bpjax.tasks.family_trees import PAIRS, PEOPLE
 from experiments.family_trees.recipes import CAP, HELD_OUT
-from experiments.study import mean_over_runs, share_of
+from experiments.study import share_of
 
 
 @functools.cache
@@ -71,7 +71,7 @@ def answers(task: Task, trained: np.ndarray, weights: np.ndarray) -> dict[str, A
     wrong = (~right).sum(axis=1)
     return {
         "runs": len(right),
-        "right": mean_over_runs(right.mean(axis=1)),
+        "right": mean_share(right.mean(axis=1))._asdict(),
         "all_right": share_of(wrong == 0),
         "at_most_one_wrong": share_of(wrong <= 1),
     }

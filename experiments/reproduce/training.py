@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import bpjax
+from bpjax.analysis.held_out import mean_share
 from bpjax.errors import SettingError
 from bpjax.status import Status
 from bpjax.sweeps.run import environment
 from bpjax.task import Published, Task
 from experiments.reproduce.rows import Experiment, experiments
 from experiments.reproduce.verdicts import verdict
-from experiments.study import mean_over_runs, recipe_in_words, share_of
+from experiments.study import recipe_in_words, share_of
 
 
 def compute(
@@ -111,7 +112,7 @@ def _held_out(task: Task, result: Any) -> dict[str, Any] | None:
     return {
         "runs": len(right),
         "cases": task.num_held_out,
-        "right": mean_over_runs(right / task.num_held_out, most=1.0),
+        "right": mean_share(right / task.num_held_out)._asdict(),
         "all_right": share_of(right == task.num_held_out),
         "at_most_one_wrong": share_of(right >= task.num_held_out - 1),
     }

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from bpjax import printed, tasks
 from bpjax.analysis.activations import activations_of
+from bpjax.analysis.held_out import mean_share
 from bpjax.analysis.solutions import (
     MIRROR_SOLUTIONS,
     EncoderCodes,
@@ -24,7 +25,7 @@ from bpjax.sweeps.run import environment
 from bpjax.task import Task
 from experiments.solutions.chapter import CASES, COUNTED, FIG_8, TABLE_3, TABLE_5, TABLE_7
 from experiments.solutions.runs import Trained, train
-from experiments.study import mean_over_runs, quantiles, share_of
+from experiments.study import quantiles, share_of
 
 MAX_EPOCHS = 20_000
 TOLERANCE = 0.1
@@ -269,8 +270,8 @@ def _share(holds: ArrayLike) -> dict[str, Any] | None:
     return share_of(found) if found.size else None
 
 
-def _mean(shares: np.ndarray) -> dict[str, float] | None:
-    return mean_over_runs(shares, most=1.0) if len(shares) > 1 else None
+def _mean(shares: np.ndarray) -> dict[str, Any] | None:
+    return mean_share(shares)._asdict() if len(shares) else None
 
 
 def _quantiles(values: np.ndarray) -> dict[str, float] | None:

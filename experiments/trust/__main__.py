@@ -1,0 +1,5 @@
+"""`python -m experiments.trust`."""
+
+from experiments.trust import main
+
+raise SystemExit(main())

@@ -1,0 +1,276 @@
+"""P19: whatever JAX, XLA and the machine are set to, a run keeps its bits or says that it does not.
+
+Every setting of JAX, and every flag, variable and property of the machine that could matter, is
+tried in a process that sweeps exclusive-or and an encoder net. Held against the default's: either
+the tables are equal bit for bit, or their fingerprints differ, so that a resume refuses to mix. The
+other way round, each is tried on the initial weights that JAX draws when nothing is held, to show
+which ones would have moved them.
+
+    python -m experiments.trust.surroundings
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+
+FLAGS = (
+    "--xla_cpu_max_isa=SSE4_2",
+    "--xla_cpu_enable_fast_math=true",
+    "--xla_cpu_max_isa=AVX",
+    "--xla_cpu_max_isa=AVX2",
+    "--xla_cpu_prefer_vector_width=128",
+    "--xla_cpu_prefer_vector_width=512",
+    "--xla_cpu_ftz=false",
+    "--xla_cpu_enable_platform_dependent_math=false",
+    "--xla_cpu_enable_fast_min_max=false",
+    "--xla_cpu_multi_thread_eigen=false",
+    "--xla_cpu_use_xnnpack=false",
+    "--xla_cpu_opt_preset=CPU_OPT_PRESET_FAST_COMPILE",
+    "--xla_cpu_parallel_codegen_split_count=1",
+    "--xla_backend_optimization_level=0",
+    "--xla_llvm_disable_expensive_passes=true",
+    "--xla_disable_hlo_passes=fusion,cpu-parallel-task-assigner",
+    "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=1048576",
+    "--xla_force_host_platform_device_count=3",
+)
+VARIABLES = (
+    {"JAX_THREEFRY_PARTITIONABLE": "0"},
+    {"JAX_RANDOM_SEED_OFFSET": "1"},
+    {"JAX_DEFAULT_PRNG_IMPL": "rbg"},
+    {"JAX_ENABLE_X64": "1"},
+    {"JAX_DISABLE_JIT": "1"},
+    {"JAX_DEBUG_NANS": "1"},
+    {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"},
+    {"JAX_NUMPY_DTYPE_PROMOTION": "strict", "JAX_NUMPY_RANK_PROMOTION": "raise"},
+    {"JAX_DEFAULT_MATMUL_PRECISION": "bfloat16"},
+    {"NPROC": "1", "OMP_NUM_THREADS": "1"},
+    {"NPROC": "7", "OMP_NUM_THREADS": "7"},
+    {"PYTHONHASHSEED": "5"},
+    {"LC_ALL": "C"},
+)
+WHERE_IT_RUNS = (
+    "jax_backend_target",
+    "jax_cpu_collectives_implementation",
+    "jax_cuda_visible_devices",
+    "jax_default_device",
+    "jax_dump_ir_to",
+    "jax_mock_gpu_topology",
+    "jax_num_cpu_devices",
+    "jax_oneapi_visible_devices",
+    "jax_platform_name",
+    "jax_platforms",
+    "jax_rocm_visible_devices",
+    "jax_xla_backend",
+)
+"""Settings of JAX that say on which devices or from where; those count by their kind."""
+CHOICES: Mapping[str, Any] = {
+    "jax_default_matmul_precision": "bfloat16",
+    "jax_default_prng_impl": "rbg",
+    "jax_error_checking_behavior_divide": "raise",
+    "jax_error_checking_behavior_nan": "raise",
+    "jax_error_checking_behavior_oob": "raise",
+    "jax_explicit_x64_dtypes": "error",
+    "jax_legacy_prng_key": "error",
+    "jax_memory_fitting_level": "O0",
+    "jax_numpy_dtype_promotion": "strict",
+    "jax_numpy_rank_promotion": "raise",
+    "jax_optimization_level": "O0",
+    "jax_traceback_filtering": "off",
+    "jax_transfer_guard": "disallow",
+    "jax_transfer_guard_device_to_device": "disallow",
+    "jax_transfer_guard_device_to_host": "disallow",
+    "jax_transfer_guard_host_to_device": "disallow",
+    "jax_use_hlo_logistic_lowering": True,
+    "jax_array_garbage_collection_guard": "log",
+    "jax_send_traceback_to_runtime": "full",
+}
+"""What settings of JAX are tried at that are neither a truth value nor a number."""
+QUICK = (
+    "jax_threefry_partitionable",
+    "jax_random_seed_offset",
+    "jax_default_prng_impl",
+    "jax_disable_jit",
+    "jax_debug_nans",
+    "jax_disable_most_optimizations",
+)
+
+
+# ---- in a process of its own ---------------------------------------------------------------------
+
+
+def swept() -> dict[str, str]:
+    """Sweep as JAX is set, and return digests of the tables, their identities and bare draws."""
+    import jax
+    import numpy as np
+
+    import bpjax
+    from bpjax.network import flatten_params
+    from bpjax.sweeps.identity import fingerprint
+
+    tables, fingerprints = [], []
+    for task, settings in (
+        (bpjax.tasks.xor(), {"seeds": 64}),
+        (bpjax.tasks.encoder(), {"seeds": 8, "max_epochs": 40, "loss_below": 1e-9}),
+    ):
+        found = bpjax.sweep(task, keep_weights=True, **settings)
+        tables += [found[name].tobytes() for name in ("status", "epochs", "loss", "weights")]
+        fingerprints.append(fingerprint(found.table.identity))
+    network = bpjax.tasks.xor().network
+    try:  # without what holds JAX's settings
+        key = bpjax.run_key.__wrapped__(7)  # type: ignore[attr-defined]
+        params = bpjax.init_params.__wrapped__(network, key, 0.3)  # type: ignore[attr-defined]
+        bare = np.asarray(flatten_params(network, params)).tobytes()
+    except Exception as fault:
+        bare = f"{type(fault).__name__}".encode()
+    jax.clear_caches()
+    return {"table": _digest(*tables), "fingerprint": fingerprints[0], "bare": _digest(bare)}
+
+
+def _digest(*parts: bytes) -> str:
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:16]
+
+
+def tried_here(names: Sequence[str]) -> dict[str, Any]:
+    """Try settings of JAX one after another in this process; each is put back."""
+    import jax
+
+    found: dict[str, Any] = {}
+    settings = jax.config.values  # type: ignore[attr-defined]
+    for name in names:
+        other = _another(name, settings[name])
+        if other is None:
+            found[name] = {"not_tried": "says where it runs, or takes a name of something"}
+            continue
+        try:
+            jax.config.update(name, other)
+            found[name] = {"value": str(other), **swept()}
+        except Exception as fault:
+            found[name] = {"value": str(other), "refused": f"{type(fault).__name__}: {fault}"[:200]}
+        finally:
+            jax.config.update(name, settings[name])
+            jax.clear_caches()
+    return found
+
+
+def _another(name: str, value: Any) -> Any:
+    """Return another value than a setting has; None if there is none to try."""
+    if name in WHERE_IT_RUNS:
+        return None
+    if name in CHOICES:
+        return CHOICES[name]
+    if isinstance(value, bool):
+        return not value
+    return value + 1 if isinstance(value, int | float) else None
+
+
+# ---- and what they found -------------------------------------------------------------------------
+
+
+def measure(full: bool) -> dict[str, Any]:
+    """Try settings, flags and variables; a few of them unless `full`.
+
+    Returns:
+      `tried`, `failed` (other bits under the same fingerprint, or a program that did not run),
+      `words`, and `found`: a verdict for each.
+    """
+    default = _in_a_process([])["default"]
+    names = _settings_there_are() if full else list(QUICK)
+    found = {name: {**entry, "kind": "setting"} for name, entry in _in_a_process(names).items()}
+    del found["default"]
+    flags = FLAGS if full else FLAGS[:2]
+    surroundings = [{"XLA_FLAGS": flag} for flag in flags]
+    surroundings += list(VARIABLES) if full else []
+    for variables in surroundings:
+        name = " ".join(f"{key}={value}" for key, value in variables.items())
+        found[name] = {**_in_a_process([], variables)["default"], "kind": "environment"}
+    if full:
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "flags").write_text(FLAGS[0])
+            at = {"XLA_FLAGS": f"{folder}/flags"}
+            found["XLA_FLAGS=FILE"] = {**_in_a_process([], at)["default"], "kind": "environment"}
+        found["one core"] = {**_in_a_process([], one_core=True)["default"], "kind": "machine"}
+    for entry in found.values():
+        entry["verdict"] = verdict(default, entry)
+    tried = [entry for entry in found.values() if "not_tried" not in entry]
+    failed = [name for name, entry in found.items() if entry["verdict"].startswith("FAILED")]
+    moved = [entry for entry in tried if entry.get("table", default["table"]) != default["table"]]
+    bare = [entry for entry in tried if entry.get("bare", default["bare"]) != default["bare"]]
+    words = (
+        f"{len(tried)} settings, flags and variables tried: {len(moved)} moved bits and were all "
+        f"told by the fingerprint; {len(bare)} would have moved the draws that JAX makes by itself."
+    )
+    if failed:
+        words = f"Of {len(tried)} settings {len(failed)} failed: {', '.join(failed)}."
+    return {"tried": len(tried), "failed": len(failed), "words": words, "found": found}
+
+
+def verdict(default: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
+    """Return what became of a sweep, beside that of the default surroundings.
+
+    Example:
+      >>> here = {"table": "1", "fingerprint": "a"}
+      >>> verdict(here, here), verdict(here, here | {"table": "2"})
+      ('same bits', 'FAILED: other bits under one fingerprint')
+    """
+    if "not_tried" in entry:
+        return f"not tried: {entry['not_tried']}"
+    if "refused" in entry:
+        return f"FAILED: {entry['refused']}"
+    same_bits = entry["table"] == default["table"]
+    same_identity = entry["fingerprint"] == default["fingerprint"]
+    if same_bits:
+        return "same bits" if same_identity else "recorded, same bits"
+    return "FAILED: other bits under one fingerprint" if same_identity else "recorded, other bits"
+
+
+def _settings_there_are() -> list[str]:
+    import jax
+
+    return sorted(jax.config.values)  # type: ignore[attr-defined]
+
+
+def _in_a_process(
+    names: Sequence[str], variables: Mapping[str, str] | None = None, one_core: bool = False
+) -> dict[str, Any]:
+    """Return what a fresh process finds by default and at other settings of JAX."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("JAX_", "XLA_"))}
+    environment = kept | {"PYTHONPATH": str(ROOT)} | dict(variables or {})
+    command = [sys.executable, "-m", "experiments.trust.surroundings", "--here", *names]
+
+    def pin() -> None:
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+    done = subprocess.run(
+        command,
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=pin if one_core and hasattr(os, "sched_setaffinity") else None,
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode or not lines:
+        said = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]
+        return {"default": {"refused": said[:200]}}
+    return json.loads(lines[-1])
+
+
+def main(words: Sequence[str]) -> None:
+    """Print what was found as JSON; with `--here NAME ...`, in this process."""
+    if words and words[0] == "--here":
+        print(json.dumps({"default": swept(), **tried_here(words[1:])}))
+        return
+    print(json.dumps(measure(full="--quick" not in words), indent=1))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

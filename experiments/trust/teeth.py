@@ -1,0 +1,165 @@
+"""P16: break the source in one place, in many ways, and see a quick test of the suite fail.
+
+Each mutant is a copy of the package in which a few characters are others; the tests named beside
+it must notice. A mutant whose text is not there exactly once counts as one that lived.
+"""
+
+import shutil
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from experiments.trust import suite
+
+AT_ONCE = 2
+
+
+class Mutant(NamedTuple):
+    """Text of a module, what stands there instead, and the tests that must notice."""
+
+    module: str
+    old: str
+    new: str
+
+
+UNROLLED = "tests/test_layouts.py", "-k", "unrolled or users_own"
+MATRIX = "tests/test_layouts.py", "-k", "matrix or look_up or too_large"
+BATCHED = "tests/test_layouts.py", "-k", "mapped"
+FUSED = "tests/test_fused.py", "-k", "computes or ended or refilled or neighbours"
+EPOCH = ("tests/test_epoch.py",)
+CRITERION = ("tests/test_criteria.py", "tests/test_epoch.py")
+LANES = ("tests/test_scheduler.py",)
+CONVERGENCE = ("tests/test_convergence.py",)
+LOG_RANK = ("tests/test_log_rank.py",)
+HELD_OUT = "tests/test_held_out.py", "-k", "share or agree or answers"
+
+MUTANTS: dict[tuple[str, ...], list[Mutant]] = {
+    UNROLLED: [
+        Mutant("sweeps/unrolled", "activations[c.source][i]))  # (1)", "1.0))"),
+        Mutant("sweeps/unrolled", ".append(function(x))  # (2)", ".append(x)"),
+        Mutant("sweeps/unrolled", "[layer.name][j] * slope  # (5)", "[layer.name][j]"),
+        Mutant("sweeps/unrolled", "_times(d_x, activations[c.source][i]))", "d_x)"),
+        Mutant("sweeps/unrolled", "d_x * weight", "d_x"),
+        Mutant("sweeps/unrolled", "row[k] = _plus(row[k], term)", "row[k] = term"),
+        Mutant("sweeps/unrolled", "right & near", "near"),
+        Mutant("sweeps/unrolled", "values, right = [*values, value]", "values, right = [value]"),
+    ],
+    MATRIX: [
+        Mutant("sweeps/matrix", "function(total(terms))  # (2)", "total(terms)"),
+        Mutant("sweeps/matrix", "* slope  # (5)", "+ slope"),
+        Mutant("sweeps/matrix", "carried if there is None else there + carried", "carried"),
+        Mutant("sweeps/matrix", "return loss + value, right & near", "return value, right & near"),
+        Mutant("sweeps/matrix", "weight[:, j][:, None] * row[None]", "row[None]"),
+        Mutant("sweeps/matrix", "y * dx[None] for y, dx", "dx[None] for y, dx"),
+        Mutant("sweeps/matrix", "passes.add_gradient(sums, before)) if learns", "sums) if learns"),
+    ],
+    BATCHED: [
+        Mutant("sweeps/batched", "lax.fori_loop(0, num_epochs", "lax.fori_loop(1, num_epochs"),
+    ],
+    FUSED: [
+        Mutant("sweeps/fused", "loss.derivative(y, target)", "loss.derivative(target, y)"),
+        Mutant("sweeps/fused", "< threshold", "<= 2 * threshold"),
+        Mutant("sweeps/fused", "lax.fori_loop(0, num_epochs", "lax.fori_loop(1, num_epochs"),
+    ],
+    EPOCH: [
+        Mutant("epoch", "state.epoch >= max_epochs", "state.epoch > max_epochs"),
+        Mutant("epoch", "state.epoch + running.astype", "state.epoch + 1 + 0 * running.astype"),
+        Mutant("epoch", "jnp.where(running, dw, jnp.zeros_like(dw))", "dw"),
+        Mutant("epoch", "jnp.where(running, evaluation.loss, state.loss)", "evaluation.loss"),
+        Mutant("epoch", "ended, int(Status.NONFINITE))", "ended, int(Status.MAX_EPOCHS))"),
+    ],
+    CRITERION: [
+        Mutant("criteria", "jnp.abs(outputs - targets) < tolerance", "outputs < targets"),
+        Mutant("criteria", "targets) < tolerance, axis=1", "targets) <= tolerance, axis=1"),
+        Mutant("criteria", "return loss < threshold", "return loss <= threshold"),
+        Mutant("criteria", "jnp.all(cases_right", "jnp.any(cases_right"),
+    ],
+    LANES: [
+        Mutant("sweeps/scheduler", "taken[0] + jnp.cumsum(empty", "jnp.cumsum(empty"),
+        Mutant("sweeps/scheduler", "position < queue.length[0]", "position <= queue.length[0]"),
+        Mutant("sweeps/scheduler", "report.num_ended[0] + jnp.cumsum", "jnp.cumsum"),
+        Mutant(
+            "sweeps/scheduler", "ticket=jnp.where(ended, EMPTY", "ticket=jnp.where(~ended, EMPTY"
+        ),
+        Mutant("sweeps/scheduler", "(runs.status - 1) * bins", "runs.status * 0 * bins"),
+        Mutant("sweeps/scheduler", "& ~waiting & jnp.any", "& jnp.any"),
+        Mutant("sweeps/roster", "rest - left - 1", "rest - left"),
+    ],
+    CONVERGENCE: [
+        Mutant("analysis/convergence", 'method="wilson"', 'method="exact"'),
+        Mutant("analysis/convergence", "(1 + level) / 2", "level"),
+        Mutant("analysis/convergence", "first_epoch(curve.low)", "first_epoch(curve.high)"),
+        Mutant("analysis/convergence", "solved[solved <= cap]", "solved[solved < cap]"),
+        Mutant("analysis/convergence", "- num_solved - num_gone", "- num_solved"),
+        Mutant("analysis/kaplan_meier", "censored[-1] +=", "censored[0] +="),
+        Mutant("analysis/kaplan_meier", "np.cumsum(leaving) + leaving", "np.cumsum(leaving)"),
+        Mutant("analysis/kaplan_meier", "z * np.sqrt(greenwood)", "z * greenwood"),
+        Mutant("analysis/outcomes", "np.add.at(times, place", "np.put(times, place"),
+    ],
+    LOG_RANK: [
+        Mutant("analysis/log_rank", "(all_at_risk - all_converged) / np", "all_at_risk / np"),
+        Mutant("analysis/log_rank", "all_at_risk - 1, 1", "all_at_risk, 1"),
+        Mutant(
+            "analysis/log_rank",
+            "- np.cumsum(converged[k]) + conv",
+            "- np.cumsum(converged[k]) + 0 * conv",
+        ),
+        Mutant("analysis/log_rank", "np.arange(len(values), 0, -1)", "len(values)"),
+    ],
+    HELD_OUT: [
+        Mutant("analysis/held_out", "shares.var(ddof=1)", "shares.var()"),
+        Mutant("analysis/held_out", "scipy.stats.t.ppf(tail, len(shares) - 1)", "point"),
+        Mutant("analysis/held_out", "np.ptp(shares) > 0", "shares.var() > 0"),
+        Mutant("analysis/held_out", "right == num_cases", "right >= num_cases - 1"),
+    ],
+}
+QUICK = (CRITERION, LOG_RANK)
+
+
+def measure(full: bool) -> dict[str, Any]:
+    """See the tests pass on an unchanged copy, then fail on every mutant."""
+    groups = list(MUTANTS) if full else list(QUICK)
+    tries = [(words, mutant) for words in groups for mutant in MUTANTS[words]]
+    with ThreadPoolExecutor(AT_ONCE) as workers:
+        healthy = list(workers.map(lambda words: fate(words, None), groups))
+        fates = list(workers.map(lambda one: fate(*one), tries))
+    sick = [f"unchanged: {fate}" for fate in healthy if fate]
+    lived = [
+        f"{m.module}: {m.old!r}" for (_, m), fate in zip(tries, fates, strict=True) if not fate
+    ]
+    return {
+        "tried": len(tries) + len(groups),
+        "failed": len(lived) + len(sick),
+        "words": f"{len(tries)} mutants of the layouts, the epoch count, the criterion, the lanes "
+        f"and the statistics, one place each: {len(tries) - len(lived)} die by a quick test of the "
+        f"suite, {len(lived)} live.",
+        "off": sick + lived,
+        "killed by": {f"{m.module}: {m.old}": f for (_, m), f in zip(tries, fates, strict=True)},
+    }
+
+
+def fate(words: tuple[str, ...], mutant: Mutant | None) -> str:
+    """Return the first test that noticed; nothing if the mutant lives."""
+    with tempfile.TemporaryDirectory() as place:
+        copy = Path(place)
+        for part in ("bpjax", "tests", "experiments"):
+            shutil.copytree(
+                suite.ROOT / part,
+                copy / part,
+                ignore=shutil.ignore_patterns("__pycache__", "results"),
+            )
+        shutil.copy(suite.ROOT / "pyproject.toml", copy)
+        if mutant is not None:
+            path = copy / "bpjax" / f"{mutant.module}.py"
+            source = path.read_text()
+            if source.count(mutant.old) != 1:
+                print(
+                    f"  {mutant.module}: {mutant.old!r} is there {source.count(mutant.old)} times"
+                )
+                return ""
+            path.write_text(source.replace(mutant.old, mutant.new))
+        verdict = suite.judged(*words, *(["-x"] if mutant else []), at=copy)
+    fate = verdict.failed[0] if verdict.failed else ""
+    print(f"  {mutant.module if mutant else 'unchanged'}: {fate or 'no test fails'}", flush=True)
+    return fate

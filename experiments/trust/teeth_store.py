@@ -1,0 +1,88 @@
+"""P16 for the store: take one precaution out, in many ways, and see a test of the suite fail."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from experiments.trust.teeth import AT_ONCE, Mutant, fate
+
+FAULTS = "tests/test_faults.py", "-k", "whatever or recipe or found_named or read_only or full_disk"
+STORE = ("tests/test_store.py",)
+WRITER = "tests/test_writer.py", "-k", "kept_out or slept or no_file or no_file_locks"
+RUNS = ("tests/test_run_folder.py",)
+
+MUTANTS: dict[tuple[str, ...], list[Mutant]] = {
+    FAULTS: [
+        Mutant("sweeps/files", "temporary = _temporary_in(path.parent)\n    with pub",
+               "temporary = path\n    with pub"),
+        Mutant("sweeps/files", "            replace(temporary, path)\n", ""),
+        Mutant("sweeps/files", "if read(temporary) != data:", "if False:"),
+        Mutant("sweeps/files", "                write(file, data)\n                sync(file)\n",
+               "                write(file, data)\n"),
+        Mutant("sweeps/files", "            replace(temporary, path)\n        except",
+               "            replace(temporary, path)\n            sync_folder(path)\n        except"),
+        Mutant("sweeps/files", "            raise\n        sync_folder(path.parent)",
+               "            raise"),
+        Mutant("sweeps/files", "        make(folder)\n        sync_folder(folder.parent)",
+               "        make(folder)"),
+        Mutant("sweeps/files", "            with suppress(OSError):\n                remove(temporary)\n",
+               ""),
+        Mutant("sweeps/folder", "files.remove_temporaries(path / \"chunks\")", "pass"),
+        Mutant("sweeps/folder", "files.probe(path / \"chunks\")", "pass"),
+        Mutant("sweeps/folder", "folder.mend_manifest()  # first, as", "pass  #"),
+        Mutant("sweeps/chunks", "if data[-_SEAL_LENGTH:] != seal_of(", "if False and ("),
+        Mutant("sweeps/folder", "if header == self._header(chunk.start, chunk.stop):", "if True:"),
+    ],
+    STORE: [
+        Mutant("sweeps/manifest", 'NAMES = ("sweep.json", "sweep-copy.json")',
+               'NAMES = ("sweep.json", "sweep.json")'),
+        Mutant("sweeps/sealed", "if data != body + seal_of(body) + _END:", "if False:"),
+        Mutant("sweeps/manifest", "if len(carried) == 1:", "if carried:"),
+        Mutant("sweeps/manifest", "carried = [(path, manifest) for path, manifest in found if",
+               "carried = [(path, manifest) for path, manifest in found[:1] if 1 or"),
+        Mutant("sweeps/folder", "if not new._checked()._has_a_chunk():", "if False:"),
+        Mutant("sweeps/folder", 'if summary.pop("fingerprint", None) != self.fingerprint:',
+               'if summary.pop("fingerprint", None) is None and 0:'),
+        Mutant("sweeps/folder", "        kept, repeated = without_repetition(intact)",
+               "        kept, repeated = intact, []"),
+        Mutant("sweeps/columns", "if set(columns) != expected.names:", "if False:"),
+        Mutant("sweeps/columns", "if column.dtype == rule.dtype and np.all(", "if np.all("),
+        Mutant("sweeps/columns", "if columns[name].dtype != expected.floats:", "if False:"),
+        Mutant("sweeps/columns", "not np.array_equal(column, values[cell])", "False"),
+    ],
+    WRITER: [
+        Mutant("sweeps/writer", "lock is not None and _is_kept_from_others(folder)",
+               "lock is not None"),
+        Mutant("sweeps/writer", "if seen not in (None, old):", "if False:"),
+        Mutant("sweeps/writer", "self._beats += 1", "self._beats += 0"),
+        Mutant("sweeps/writer", 'not in ("?", told.get("began"))', '== ""  and 0'),
+        Mutant("sweeps/writer", "if time.monotonic() - since < PATIENCE:", "if True:"),
+        Mutant("sweeps/writer", "            self._move_away(old)", "            return None"),
+        Mutant("sweeps/writer", "return (there.st_dev, there.st_ino) == (", "return True or ("),
+    ],
+    RUNS: [
+        Mutant("run_folder", "if _digest(data) not in record", "if False and record"),
+        Mutant("run_folder", "{name: [*old[\"files\"][name], *digests[name]] for name in digests}",
+               "digests"),
+        Mutant("run_folder", "        probe(path)\n", ""),
+    ],
+}  # fmt: skip
+
+
+def measure(full: bool) -> dict[str, Any]:
+    """See the tests pass on an unchanged copy, then fail on every mutant."""
+    groups = list(MUTANTS) if full else [STORE]
+    tries = [(words, mutant) for words in groups for mutant in MUTANTS[words]]
+    with ThreadPoolExecutor(AT_ONCE) as workers:
+        healthy = list(workers.map(lambda words: fate(words, None), groups))
+        fates = list(workers.map(lambda one: fate(*one), tries))
+    sick = [f"unchanged: {name}" for name in healthy if name]
+    lived = [
+        f"{m.module}: {m.old!r}" for (_, m), name in zip(tries, fates, strict=True) if not name
+    ]
+    return {
+        "tried": len(tries) + len(groups),
+        "failed": len(lived) + len(sick),
+        "words": f"{len(tries)} precautions of the store taken out, one at a time: "
+        f"{len(tries) - len(lived)} are missed by a test of the suite, {len(lived)} are not.",
+        "off": sick + lived,
+    }
