@@ -6,6 +6,8 @@ import json
 import re
 import shlex
 import shutil
+from contextlib import nullcontext
+from hashlib import sha256
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -29,11 +31,12 @@ from bpjax.report.command import repeat
 from bpjax.report.words import pvalue, rate
 from bpjax.run_folder import claim, load, save
 from bpjax.sweeps import files
-from bpjax.sweeps.chunks import pack, seal_of
+from bpjax.sweeps.chunks import HELD, as_ranges, pack, seal_of, to_lengths, unpack
 from bpjax.sweeps.folder import SweepFolder
 from bpjax.sweeps.identity import as_stored, fingerprint
 from bpjax.sweeps.plan import make_plan
 from bpjax.sweeps.run import environment, run_plan
+from bpjax.sweeps.sealed import sealed
 from bpjax.tasks import TASKS, xor
 from bpjax.text import printable
 from bpjax.training import plan_run, train_plan
@@ -484,7 +487,8 @@ def forged(source, target, identity=None, made_by=None, columns=None, stop=None)
     with SweepFolder.open_for_writing(target, there, maker) as folder:
         if stop is None:
             last = there["runs"]["stop"]
-            data = pack(folder._header(0, last), table)
+            held = {HELD: to_lengths(as_ranges([(0, last)]))}
+            data = pack(folder._header(0, last), held | table)
             files.publish(folder.path / "chunks" / f"runs-{0:012d}-{last:012d}.npz", data)
         elif stop:
             part = {name: column[:stop] for name, column in table.items()}
@@ -515,7 +519,7 @@ def hostile_sweep(source, target, text):
         task["name"] = task["criterion"] = text
         task["options"] = {f"{text} option": text, **task["options"]}
         task["recipe"] |= {"optimizer": text, text: text}
-        for key in ("precision", "implementation", "xla_flags", "device_kind", "jax", "bpjax"):
+        for key in ("implementation", "xla_flags", "device_kind", "jax", "bpjax"):
             there[key] = text
         there["grid"] = {text: [text, f"{text}2"]}
         there["columns"] = [text]
@@ -601,6 +605,16 @@ def test_long_options_are_told_apart(tmp_path):
     ]
 
 
+def seal_run(folder, record=None):
+    """Seal the folder of a run as its files are, as a stranger could."""
+    record = record or json.loads((folder / "run.json").read_text())
+    for name in record["files"]:
+        if (folder / name).exists():
+            record["files"][name] = [sha256((folder / name).read_bytes()).hexdigest()]
+    record.pop("seal", None)
+    (folder / "run.json").write_bytes(sealed(record))
+
+
 def test_hostile_strings_of_a_run_are_text(made, tmp_path):
     text = "<script>alert(1)</script>\"'"
     plainly = Page(report([made / "run"]))
@@ -609,9 +623,9 @@ def test_hostile_strings_of_a_run_are_text(made, tmp_path):
     record = json.loads(file.read_text())
     record["outcome"] |= {"network": text, "criterion": text}
     record["environment"]["versions"] = {text: text}
-    file.write_text(json.dumps(record))
     history = file.with_name("history.csv")
     history.write_text(history.read_text().replace(" hidden", " <b>hidden"))
+    seal_run(file.parent, record)
     page = Page(report([file.parent]))
     assert page.skeleton == plainly.skeleton
     assert text in page.text
@@ -623,14 +637,25 @@ def test_hostile_strings_of_a_run_are_text(made, tmp_path):
 def rewrite(path, change):
     """Change the identity in a sweep.json and let its fingerprint fit."""
     manifest = json.loads(path.read_text())
+    manifest.pop("seal")
     change(manifest)
     manifest["fingerprint"] = fingerprint(manifest["identity"])
-    path.write_text(json.dumps(manifest))
+    for copy in (path, path.with_name("sweep-copy.json")):
+        copy.write_bytes(sealed(manifest))
+
+
+def both(change):
+    """Change sweep.json, and its copy likewise."""
+
+    def change_both(folder):
+        for name in ("sweep.json", "sweep-copy.json"):
+            change(folder / name)
+
+    return change_both
 
 
 def chunk_of(folder):
-    (chunk,) = (folder / "chunks").glob("*.npz")
-    return chunk
+    return min((folder / "chunks").glob("*.npz"))
 
 
 def flip(file, place):
@@ -648,15 +673,15 @@ def in_task(**changes):
 
 
 DAMAGE = {
-    "no sweep.json": (lambda f: (f / "sweep.json").unlink(), "it has no sweep.json"),
+    "no sweep.json": (both(Path.unlink), "it has no sweep.json"),
     "truncated": (
-        lambda f: (f / "sweep.json").write_bytes((f / "sweep.json").read_bytes()[:99]),
+        both(lambda file: file.write_bytes(file.read_bytes()[:99])),
         "sweep.json' is damaged",
     ),
-    "flipped": (lambda f: flip(f / "sweep.json", 200), "sweep.json' is damaged"),
-    "a list": (lambda f: (f / "sweep.json").write_text("[]"), "sweep.json' is damaged"),
-    "no text": (lambda f: (f / "sweep.json").write_bytes(b"\xff\xfe"), "sweep.json' is damaged"),
-    "deep": (lambda f: (f / "sweep.json").write_text("[" * 10**5), "sweep.json' is damaged"),
+    "flipped": (both(lambda file: flip(file, 200)), "sweep.json' is damaged"),
+    "a list": (both(lambda file: file.write_text("[]")), "sweep.json' is damaged"),
+    "no text": (both(lambda file: file.write_bytes(b"\xff\xfe")), "sweep.json' is damaged"),
+    "deep": (both(lambda file: file.write_text("[" * 10**5)), "sweep.json' is damaged"),
     "an identity of pairs": (
         lambda f: rewrite(f / "sweep.json", lambda m: m.update(identity=[["task", 1]])),
         "describes no sweep: `identity` is not as bpjax writes it",
@@ -683,7 +708,7 @@ DAMAGE = {
     "an unknown column": (in_identity(columns=["a"]), "`columns` holds 'a'"),
     "runs that do not fit": (
         in_identity(runs={"start": 0, "stop": 10**30}),
-        "`identity.runs.stop`",
+        "holds a number that is too large",
     ),
     "other runs": (in_identity(runs={"start": 0, "stop": 201}), "are not those of its seeds"),
     "a shard that is none": (in_identity(shard={"index": 3, "count": 2}), "none of its shards"),
@@ -696,8 +721,8 @@ DAMAGE = {
         "`environment.versions` is not as bpjax",
     ),
     "another format": (
-        lambda f: rewrite(f / "sweep.json", lambda m: m.update(format=2)),
-        "has format 2; this bpjax reads 1",
+        lambda f: rewrite(f / "sweep.json", lambda m: m.update(format=3)),
+        "has format 3, and this bpjax reads 2",
     ),
     "a flipped chunk": (lambda f: flip(chunk_of(f), 500), "damaged chunk '"),
     "half a chunk": (
@@ -705,7 +730,10 @@ DAMAGE = {
         "damaged chunk '",
     ),
     "a chunk of another sweep": (in_identity(precision="float64"), "it belongs to another sweep"),
-    "no chunk": (lambda f: chunk_of(f).unlink(), "no run is finished yet"),
+    "no chunk": (
+        lambda f: [chunk.unlink() for chunk in (f / "chunks").iterdir()],
+        "no run is finished yet",
+    ),
     "no chunks": (lambda f: shutil.rmtree(f / "chunks"), "no run is finished yet"),
     "chunks that are a file": (
         lambda f: (shutil.rmtree(f / "chunks"), (f / "chunks").write_text("")),
@@ -763,13 +791,13 @@ def foreign_setting(table):
 
 
 COLUMNS = {
-    take_status: ("two", "has chunks without one of the columns 'status', 'epochs'"),
-    unknown_status: ("two", "`status` must hold final outcomes only"),
-    epochs_in_words: ("two", "`epochs` must hold whole numbers"),
-    negative_epochs: ("two", "`epochs` must not be negative"),
+    take_status: ("two", "its columns are not those of its sweep, see 'status'"),
+    unknown_status: ("two", "column 'status' must hold whole numbers from 1 to 3"),
+    epochs_in_words: ("two", "column 'epochs' must hold whole numbers"),
+    negative_epochs: ("two", "column 'epochs' must hold whole numbers"),
     counts_in_words: ("counts", "column 'count' must hold whole numbers"),
     other_seeds: ("two", "column 'seed' must hold seeds 0 to 199"),
-    foreign_setting: ("grid", "has chunks with settings that are not its grid's"),
+    foreign_setting: ("grid", "column 'momentum' must hold the settings of its runs"),
 }
 
 
@@ -790,69 +818,108 @@ def test_a_header_that_says_nothing(made, tmp_path, capsys):
     refused([folder], "it cannot be decoded", capsys)
 
 
-def test_a_lost_chunk_is_no_partial_sweep(made, tmp_path, capsys):
+def test_a_gap_is_told(made, tmp_path):
     whole = bpjax.sweeps.store.read_runs(made / "two").columns
     there = identity_of(made / "two")
     with SweepFolder.open_for_writing(tmp_path / "gap", there, environment()) as folder:
         for start, stop in ((0, 50), (100, 200)):
             folder.publish_chunk([(start, stop)], {k: v[start:stop] for k, v in whole.items()})
-    refused([tmp_path / "gap"], "runs 50 to 99 are missing from", capsys)
+    page = Page(report([tmp_path / "gap"]))
+    assert "Not finished: 50 of 200 runs are missing (runs 50 to 99)." in page.text
+
+
+def in_record(change):
+    """Change what run.json says, sealed; nothing is left of its copy."""
+
+    def change_record(folder):
+        record = json.loads((folder / "run.json").read_text())
+        change(record)
+        seal_run(folder, record)
+        (folder / "weights.npz").unlink()
+
+    return change_record
+
+
+def in_history(change):
+    """Change the table, and the digest of it."""
+
+    def change_history(folder):
+        data = (folder / "history.csv").read_bytes()
+        assert change(data) != data
+        (folder / "history.csv").write_bytes(change(data))
+        seal_run(folder)
+
+    return change_history
+
+
+def not_ended(folder):
+    record = json.loads((folder / "run.json").read_text())
+    content = {"format": record["format"], "identity": record["identity"], "outcome": None}
+    (folder / "run.json").write_bytes(sealed(content))
+
+
+def other_weights(folder):
+    data = (folder / "weights.npz").read_bytes()
+    header, arrays = unpack(data)
+    (folder / "weights.npz").write_bytes(pack(header, {**arrays, "names": arrays["names"][1:]}))
+    seal_run(folder)
+
+
+def without(*names):
+    return lambda folder: [(folder / name).unlink() for name in names]
+
+
+def half(name):
+    def cut(folder):
+        data = (folder / name).read_bytes()
+        (folder / name).write_bytes(data[: len(data) // 2])
+
+    return cut
 
 
 RUN_DAMAGE = {
-    "no run.json": ("run.json", None, "it has no sweep.json"),
-    "half a run.json": ("run.json", lambda data: data[:50], "run.json' is damaged"),
-    "a list": ("run.json", lambda data: b"[]", "run.json' is damaged: `run` is not"),
+    "no run.json": (without("run.json", "weights.npz"), "it has no sweep.json"),
+    "half a run.json": (
+        lambda f: (half("run.json")(f), half("weights.npz")(f)),
+        "run.json' is damaged: its bytes do not match its checksum, and so is its copy",
+    ),
     "a seed in words": (
-        "run.json",
-        lambda data: data.replace(b'"seed": 7', b'"seed": "7"'),
+        in_record(lambda record: record["outcome"].update(seed="7")),
         "`run.outcome.seed` is not as bpjax",
     ),
     "an unknown outcome": (
-        "run.json",
-        lambda data: data.replace(b"MAX_EPOCHS", b"WELL"),
+        in_record(lambda record: record["outcome"].update(status="WELL")),
         "`run.outcome.status` is not as bpjax",
     ),
+    "an identity of nothing": (in_record(lambda record: record.update(identity={})), "is missing"),
+    "no digests": (in_record(lambda record: record.update(files={})), "`files.history.csv` is mi"),
     "other epochs": (
-        "run.json",
-        lambda data: data.replace(b'"epochs": 600', b'"epochs": 599'),
-        "do not end as its run.json says",
+        in_history(lambda data: data[: data[:-1].rindex(b"\n") + 1]),
+        "history.csv' is damaged: it does not end as run.json says",
     ),
-    "not ended": (
-        "run.json",
-        lambda data: json.dumps({**json.loads(data), "outcome": None}).encode(),
-        "holds a run that has not ended",
-    ),
-    "no history": ("history.csv", None, "cannot read"),
-    "half a history": ("history.csv", lambda data: data[: len(data) // 2], "history.csv' is"),
+    "not ended": (not_ended, "holds a run that has not ended"),
+    "no history": (without("history.csv"), "history.csv' is damaged: it is not there"),
+    "half a history": (half("history.csv"), "do not match its checksum in run.json"),
     "a history without losses": (
-        "history.csv",
-        lambda data: data.replace(b"loss", b"gain"),
+        in_history(lambda data: data.replace(b"loss", b"gain")),
         "history.csv' is damaged: it is no history of a run",
     ),
-    "nan epochs": ("history.csv", lambda data: data.replace(b"\n5,", b"\nnan,"), "no history"),
-    "epochs that go back": ("history.csv", lambda data: data.replace(b"\n5,", b"\n0,"), "no hist"),
-    "an empty history": ("history.csv", lambda data: b"", "no history of a run"),
-    "no weights": ("weights.npz", None, "cannot read"),
-    "half the weights": ("weights.npz", lambda data: data[:300], "it holds no weights of a run"),
-    "flipped weights": (
-        "weights.npz",
-        lambda data: data.replace(b"weights.npy", b"heights.npy"),
-        "it holds no weights of a run",
-    ),
+    "nan epochs": (in_history(lambda d: d.replace(b"\n5,", b"\nnan,")), "no history of a run"),
+    "epochs that go back": (in_history(lambda d: d.replace(b"\n5,", b"\n0,")), "no history of a"),
+    "an empty history": (in_history(lambda data: b""), "no history of a run"),
+    "colours in a history": (in_history(lambda d: d.replace(b" h", b" \x1b[3m")), "does not print"),
+    "no weights": (without("weights.npz"), "weights.npz' is damaged: it is not there"),
+    "half the weights": (half("weights.npz"), "weights.npz' is damaged: its bytes do not match"),
+    "other weights": (other_weights, "it holds no weights of a run"),
 }
 
 
 @pytest.mark.parametrize("damage", RUN_DAMAGE)
 def test_damage_of_a_run_is_one_sentence(made, tmp_path, capsys, damage):
-    name, change, words = RUN_DAMAGE[damage]
+    change, words = RUN_DAMAGE[damage]
     folder = tmp_path / "run"
     shutil.copytree(made / "run", folder)
-    data = (folder / name).read_bytes()
-    (folder / name).unlink()
-    if change:
-        assert change(data) != data
-        (folder / name).write_bytes(change(data))
+    change(folder)
     refused([folder], words, capsys)
 
 
@@ -871,7 +938,7 @@ def test_places_that_are_no_results_folder(made, tmp_path, capsys):
 
 
 def test_a_folder_that_may_not_be_read(made, capsys, monkeypatch):
-    def refuse(path):
+    def refuse(path, *rest):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(files, "read", refuse)
@@ -879,29 +946,37 @@ def test_a_folder_that_may_not_be_read(made, capsys, monkeypatch):
         refused([made / name], "Permission denied", capsys)
 
 
+TIMES = '{"compile": 1, "run": 1e300, "runs": 1}, "seed_epochs_per_second": 1e300'
+
+
 @pytest.mark.parametrize(
-    "content",
+    ("content", "is_sealed"),
     [
-        None,
-        "",
-        "[]",
-        "{",
-        "[" * 10**5,
-        '{"seconds": {"compile": "<b>", "run": 1, "runs": 1}, "seed_epochs_per_second": 1}',
-        '{"seconds": {"compile": 1, "run": 1e300, "runs": 1}, "seed_epochs_per_second": 1e300, '
-        '"occupancy": null}',
-        '{"seconds": {"compile": 1, "run": NaN, "runs": 1}, "seed_epochs_per_second": 1, '
-        '"occupancy": 1}',
+        (None, False),
+        ("", False),
+        ("[]", False),
+        ("{", False),
+        ("[" * 10**5, False),
+        ('{"seconds": {"compile": "<b>", "run": 1, "runs": 1}, "seed_epochs_per_second": 1}', True),
+        (f'{{"seconds": {TIMES}, "occupancy": null}}', True),
+        ('{"seconds": null, "num_runs": 1, "occupancy": NaN}', False),
     ],
     ids=range(8),
 )
-def test_without_a_summary_only_the_times_are_missing(made, tmp_path, content):
+def test_without_a_summary_only_the_times_are_missing(made, tmp_path, content, is_sealed):
     folder = tmp_path / "sweep"
     shutil.copytree(made / "two", folder)
     (folder / "summary.json").unlink()
-    if content is not None:
+    if is_sealed:
+        own = {"fingerprint": SweepFolder.open_for_reading(folder).fingerprint, "num_runs": 200}
+        (folder / "summary.json").write_bytes(sealed({**json.loads(content), **own}))
+    elif content is not None:
         (folder / "summary.json").write_text(content)
-    whole, page = (Page(report([place])) for place in (made / "two", folder))
+    whole = Page(report([made / "two"]))
+    damaged = content is not None and not is_sealed
+    unused = r"summary\.json' is not used"
+    with pytest.warns(UserWarning, match=unused) if damaged else nullcontext():
+        page = Page(report([folder]))
     assert page.tables["How the runs ended"] == whole.tables["How the runs ended"]
     assert whole.tables["Where and when"][0][0][3:] == [
         "compiled in",

@@ -95,29 +95,26 @@ class Killed(BaseException):
     """Ends the program."""
 
 
-def test_wherever_a_repetition_is_killed_the_folder_holds_a_run(
-    plan, runs, tmp_path, monkeypatch
-):
+def until_killed(real, left):
+    def step(*arguments):
+        left[0] -= 1
+        if left[0] < 0:
+            raise Killed
+        return real(*arguments)
+
+    return step
+
+
+def test_wherever_a_repetition_is_killed_the_folder_holds_a_run(plan, runs, tmp_path, monkeypatch):
     """The same run, recorded less often: its files differ, and each is whole at every moment."""
     steps = 0
     for kill_at in range(10**6):
         path = run_folder.claim(tmp_path / str(kill_at), plan)
         run_folder.save(runs[0], path, plan)
         with monkeypatch.context() as patch:
-            count = 0
-
-            def counted(real):
-                def step(*arguments):
-                    nonlocal count
-                    count += 1
-                    if count > kill_at:
-                        raise Killed
-                    return real(*arguments)
-
-                return step
-
+            left = [kill_at]
             for name in ("create", "write", "replace", "remove", "sync_folder"):
-                patch.setattr(files, name, counted(getattr(files, name)))
+                patch.setattr(files, name, until_killed(getattr(files, name), left))
             try:
                 run_folder.save(runs[1], path, plan)
                 steps = kill_at
@@ -139,9 +136,10 @@ def test_the_first_time_a_kill_leaves_a_run_that_has_not_ended(plan, runs, tmp_p
     def killed(*_):
         raise Killed
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr(files, "replace", killed)
-        run_folder.save(runs[0], path, plan)
+        with pytest.raises(Killed):
+            run_folder.save(runs[0], path, plan)
     with pytest.raises(ResultsError, match="has not ended; train it again to its end"):
         run_folder.load(path)
     run_folder.save(runs[0], run_folder.claim(path, plan), plan)
@@ -156,7 +154,9 @@ def test_another_format_is_refused_in_one_sentence(folder, plan, capsys):
     ):
         (folder / "run.json").write_bytes(content)
         for attempt in (run_folder.load, lambda path: run_folder.claim(path, plan)):
-            with pytest.raises(ResultsError, match=r"has format [13], and this bpjax reads 2: read"):
+            with pytest.raises(
+                ResultsError, match=r"has format [13], and this bpjax reads 2: read"
+            ):
                 attempt(folder)
         assert main(["verify", str(folder)]) == 2
         assert capsys.readouterr().err.count("\n") == 1

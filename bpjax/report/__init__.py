@@ -81,7 +81,8 @@ def write_report(
         raise ResultsError("a report needs at least one results folder.")
     file = Path(folders[0]) / "report.html" if out is None else Path(out)
     _refuse_other_files(file)
-    probe(file.parent)
+    if file.parent.is_dir():
+        probe(file.parent)
     publish(file, report(folders).encode())
     return file
 

@@ -59,7 +59,7 @@ def changed(value: Any, path: tuple[Any, ...], new: Any) -> Any:
 
 
 def stamp(file: Path, content: Any) -> None:
-    """Write sealed JSON, as a stranger would who knows how; text that is none is kept as escapes."""
+    """Write sealed JSON, as a stranger would who knows how."""
     try:
         file.write_bytes(sealed(content))
     except (TypeError, ValueError):
