@@ -78,7 +78,7 @@ def test_a_line_is_refused(line, capsys):
 FILES = {
     "learning_rate = 1\nlearning-rate = 2": "--config must not hold learning_rate in two spellings",
     "hidden = 2\nset = {hidden = 3}": "--config must not hold hidden as an option and under set,",
-    'task = "parity"': "TASK must be the same as in the file of --config, which has 'parity', got 'xor",
+    'task = "parity"': "TASK must be the same as in the file of --config, which has 'parity',",
     "task = 3": "TASK must be text, in quotes, and not empty, got 3.",
     "out = 3": "--out must be text, in quotes, and not empty, got 3.",
     'out = ["a"]': "--out must be text, in quotes, and not empty, got ['a'].",

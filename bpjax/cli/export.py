@@ -1,6 +1,7 @@
 """`bpjax export`: the per-run table for other programs."""
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -45,7 +46,7 @@ def main(words: Sequence[str]) -> int:
 
     format = format_of(options.out, options.format)
     file = options.out or f"{options.folders[0]}/runs.{format}"
-    if file != "-" and Path(file).parent.is_dir():
+    if file != "-" and os.path.isdir(os.path.dirname(file) or "."):
         probe_file(Path(file))
     table = read_runs(*options.folders, allow_partial=options.partial)
     if options.out == "-":

@@ -205,10 +205,7 @@ def with_config(options: Options) -> Options:
         raise SettingError("TASK", rule, task)
     given = {option: getattr(options, option) for option in own}
     own = {option: given[option] or own[option] for option in own}
-    new: Any = dataclasses.replace(options, settings=settings, **own)  # type: ignore[type-var]
-    if new.task is None:
-        raise SettingError("TASK", "must be named, here or as `task` in the file of --config", None)
-    return new
+    return dataclasses.replace(options, settings=settings, **own)  # type: ignore[type-var]
 
 
 _SETTINGS = {field.name for field in dataclasses.fields(Settings)}
@@ -415,7 +412,7 @@ def shard(text: str) -> tuple[int, int]:
 # ---- options to arguments of the library --------------------------------------------------------
 
 
-def task_variants(name: str, settings: Settings) -> tuple[list[Any], dict[str, Any]]:
+def task_variants(name: str | None, settings: Settings) -> tuple[list[Any], dict[str, Any]]:
     """Return the task's variants, and the settings of the recipe or criterion to apply to them.
 
     Structural options (`--hidden`, most of `--set`) make variants of the task; the rest becomes
@@ -425,6 +422,8 @@ def task_variants(name: str, settings: Settings) -> tuple[list[Any], dict[str, A
 
     from bpjax.tasks import make_task, option_defaults
 
+    if name is None:
+        raise SettingError("TASK", "must be named, here or as `task` in the file of --config", None)
     option_defaults(name)  # an unknown task is the first thing to say
     options, others = _from_set(settings.set)
     if settings.hidden is not None:
@@ -454,7 +453,7 @@ def task_variants(name: str, settings: Settings) -> tuple[list[Any], dict[str, A
     return variants, others
 
 
-def single_task(name: str, settings: Settings) -> tuple[Any, dict[str, Any]]:
+def single_task(name: str | None, settings: Settings) -> tuple[Any, dict[str, Any]]:
     """Return the task of one run, and the settings to apply to it, as `task_variants` does.
 
     Raises:

@@ -4,8 +4,9 @@ Property-based: options are those that the commands' own dataclasses have, so th
 tried as soon as it is there. Each try is a command line, with or without a TOML file, of values
 good, bad and hostile: numbers of all sizes, ranges, options of tasks, control characters, 149 kB
 of anything. What would train, measure or take a folder is stopped there, since then the words were
-good. Of all others: exit code 2, nothing on standard output, nothing written, and one printable line
-that names an option, a setting, TASK, COMMAND or DIR and repeats at most 200 characters of a word.
+good. Of all others: exit code 2, nothing on standard output, nothing written, and one printable
+line that names an option, a setting, TASK, COMMAND or DIR and repeats at most 200 characters of a
+word.
 """
 
 import contextlib
@@ -214,7 +215,8 @@ def nothing_is_trained() -> Iterator[None]:
         for place in WHERE_WORK_BEGINS:
             importlib.import_module(place.rpartition(".")[0])
             stack.enter_context(mock.patch(place, stop))
-        stack.enter_context(mock.patch("bpjax.sweeps.files.make_folders", lambda *_: None))
+        for place in ("make_folders", "probe_file"):
+            stack.enter_context(mock.patch(f"bpjax.sweeps.files.{place}", return_value=None))
         yield
 
 

@@ -229,7 +229,7 @@ def on_a_net(trial: Trial, task: bpjax.Task, seed: int, implementation: str) -> 
 
 
 def _loss_and_gradient(task: bpjax.Task, weights: np.ndarray) -> tuple[float, np.ndarray]:
-    params = jax.tree.map(np.asarray, unflatten_params(task.network, weights))
+    params = jax.tree.map(np.asarray, unflatten_params(task.network, weights))  # type: ignore[arg-type]
     loss, grads = loss_and_gradient(task.network, params, task.inputs, task.targets, task.loss)
     parts = [grads.weight[key] for key in task.network.weights]
     parts += [grads.bias[key] for key in task.network.biases]
