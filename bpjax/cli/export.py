@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import tyro
@@ -36,8 +37,6 @@ def main(words: Sequence[str]) -> int:
     options = parse(Options, "export", words)
     if not options.folders:
         raise SettingError("DIR", "must name at least one results folder", "none")
-
-    from pathlib import Path
 
     from bpjax.sweeps.chunks import num_runs_of
     from bpjax.sweeps.export import export_table, format_of, table_bytes
