@@ -378,7 +378,9 @@ def test_the_same_command_resumes_in_the_default_folder(capsys):
 
 def test_ranges_and_lists_make_a_grid(monkeypatch):
     plans = []
-    monkeypatch.setattr("bpjax.sweeps.run.run_plan", lambda plan, *_, **__: plans.append(plan) or 1 / 0)
+    monkeypatch.setattr(
+        "bpjax.sweeps.run.run_plan", lambda plan, *_, **__: plans.append(plan) or 1 / 0
+    )
     words = ["--learning-rate", "0.05", "0.1:10:log3", "--momentum", "0:0.9:lin4"]
     words += ["--hidden", "2", "3", "--set", "direct=true,false", "--optimizer", "paper", "sgd"]
     with pytest.raises(ZeroDivisionError):
@@ -430,7 +432,9 @@ FLAGS = [
 )
 def test_a_file_equals_flags_and_the_command_line_wins(over, monkeypatch):
     plans = []
-    monkeypatch.setattr("bpjax.sweeps.run.run_plan", lambda plan, *_, **__: plans.append(plan) or 1 / 0)
+    monkeypatch.setattr(
+        "bpjax.sweeps.run.run_plan", lambda plan, *_, **__: plans.append(plan) or 1 / 0
+    )
     Path("settings.toml").write_text(TOML)
     for words in (["--config", "settings.toml"], FLAGS):
         with pytest.raises(ZeroDivisionError):
