@@ -127,7 +127,8 @@ def faults_of(folder: Path, is_run: bool) -> set[str]:
         named = [fault.path for fault in run_folder.verify_run(folder)[1]]
     else:
         report = verify(folder)
-        named = [fault.path for fault in (*report.faults, *report.damaged)]
+        named = [fault.path for fault in report.faults]
+        named += [damage.path for damage in report.damaged]
         if report.missing:
             named.append(folder / "chunks")
     return {str(path.relative_to(folder)) for path in named}
@@ -191,7 +192,9 @@ def _wrong(
 
 def measure(full: bool) -> dict[str, Any]:
     """Damage files, thousands of times, and count what was not noticed."""
-    tried, failures, kinds = 0, [], {}
+    tried = 0
+    failures: list[str] = []
+    kinds: dict[str, int] = {}
     dice = random.Random(1986)
     number = FULL if full else QUICK
     with tempfile.TemporaryDirectory() as home, warnings.catch_warnings():

@@ -31,7 +31,7 @@ from bpjax.sweeps.store import SweepFolder
 
 SWEEP = ["sweep", "xor", "--seeds", "40", "--max-epochs", "60", "--no-figures", "--out"]
 RUN = ["train", "xor", "--seed", "7", "--max-epochs", "60", "--no-figures", "--out"]
-NASTY = (
+NASTY: tuple[Any, ...] = (
     None, True, -1, 0, 1, 2**31, 2**62, 2**63, 10**19, -0.5, 1e308, "", "x", "\x1b[31mred\x07",
     "\u202e", "\ud800", "<script>", "a" * 5000, [], {}, [[]], [None], {"a": {}}, [1, "x"],
 )  # fmt: skip
@@ -56,6 +56,11 @@ def changed(value: Any, path: tuple[Any, ...], new: Any) -> Any:
         holder = holder[key]
     holder[path[-1]] = new
     return whole
+
+
+def bound(function: Callable[..., Any], *arguments: Any) -> Callable[[Path], Any]:
+    """Return a function of a path alone."""
+    return lambda path: function(path, *arguments)
 
 
 def stamp(file: Path, content: Any) -> None:
@@ -97,7 +102,7 @@ def npy(descr: str, shape: Any, data: bytes = b"", order: bool = False) -> bytes
 
 def archives(header: bytes, columns: dict[str, np.ndarray]) -> Iterator[tuple[str, bytes]]:
     """Yield sealed chunk files that are no chunks."""
-    honest = []
+    honest: list[tuple[str, bytes]] = []
     for name, array in columns.items():
         file = io.BytesIO()
         np.save(file, array)
@@ -154,22 +159,16 @@ def forged_chunks(folder: Path) -> Iterator[tuple[str, Callable[[Path], Any]]]:
     for what, data in archives(json.dumps(header).encode(), columns):
         yield what, write(data)
 
-    def instead(make: Callable[[Path], Any]) -> Callable[[Path], Any]:
-        def change(place: Path) -> None:
-            (place / name).unlink()
-            make(place / name)
-
-        return change
-
-    yield "a pipe", instead(os.mkfifo)
-    yield "a folder", instead(Path.mkdir)
+    makers: dict[str, Callable[[Path], Any]] = {"a pipe": os.mkfifo, "a folder": Path.mkdir}
     for target in ("/dev/zero", "/dev/tty", "/proc/self/mem", "nowhere", str(chunk.path.name)):
-        yield f"a link to {target}", instead(lambda path, to=target: path.symlink_to(to))
-    yield "sparse", instead(lambda path: (path.touch(), os.truncate(path, 2**42)))
+        makers[f"a link to {target}"] = bound(Path.symlink_to, target)
+    for what, make in makers.items():
+        yield what, bound(lambda place, m: instead(place / name, m), make)
+    yield "sparse", lambda place: os.truncate(place / name, 2**42)
     wide = chunk_name(0, 10**14)
     yield "a wide name", lambda place: (place / name).rename(place / "chunks" / wide)
     for when in (-1, 2**33, 2**36, 2**40):
-        yield f"time {when}", lambda place, t=when: os.utime(place / name, (t, t))
+        yield f"time {when}", bound(lambda place, t: os.utime(place / name, (t, t)), when)
 
 
 def forged_json(folder: Path, name: str) -> Iterator[tuple[str, Callable[[Path], Any]]]:
@@ -181,28 +180,33 @@ def forged_json(folder: Path, name: str) -> Iterator[tuple[str, Callable[[Path],
         for new in NASTY:
             yield (
                 f"{'.'.join(map(str, path))} {new!r:.20}",
-                lambda place, p=path, n=new: write(place, changed(honest, p, n)),
+                bound(lambda place, p, n: write(place, changed(honest, p, n)), path, new),
             )
     texts = (b"", b"null", b"[" * 10**5, b'{"a":1,"a":2,', b'{"a":NaN,', b'{"a":1e999,',
              b'{"a":' + b"9" * 10**5 + b",", b"{" + b'"a":[' * 500, b"[" + b"{}," * 3_000_000,
              b'{"a":"\x1b",', b"\xff\xfe")  # fmt: skip
+    names = ("sweep.json", "sweep-copy.json") if name == "sweep.json" else (name,)
     for text in texts:
         body = text + b'"seal":"'
         data = body + seal_of(body) + b'"\n}\n'
         yield (
             f"text {text[:12]!r}",
-            lambda place, d=data: [
-                (place / n).write_bytes(d)
-                for n in ({name, "sweep-copy.json"} if name == "sweep.json" else {name})
-            ],
+            bound(lambda place, d: [(place / n).write_bytes(d) for n in names], data),
         )
-    yield "a pipe", lambda place: ((place / name).unlink(), os.mkfifo(place / name))
-    yield "a folder", lambda place: ((place / name).unlink(), (place / name).mkdir())
+    makers: dict[str, Callable[[Path], Any]] = {
+        "a pipe": os.mkfifo,
+        "a folder": Path.mkdir,
+        "a link": lambda path: path.symlink_to("/dev/zero"),
+    }
+    for what, make in makers.items():
+        yield what, bound(lambda place, m: instead(place / name, m), make)
     yield "sparse", lambda place: os.truncate(place / name, 2**42)
-    yield (
-        "a link",
-        lambda place: ((place / name).unlink(), (place / name).symlink_to("/dev/zero")),
-    )
+
+
+def instead(path: Path, make: Callable[[Path], Any]) -> None:
+    """Put something else in the place of a file."""
+    path.unlink()
+    make(path)
 
 
 def try_command(words: list[str]) -> tuple[str, str]:
@@ -246,7 +250,7 @@ def heavy(home: Path, sweep: Path) -> list[tuple[str, Path]]:
     wanted = ("bomb", "sparse", "a link to /dev/zero", "shape (1000000000000000,)", "a wide name",
               "type '<U1000000000'", "a pipe", "text b'[{},{},{},{},'")  # fmt: skip
     both = [*forged_chunks(sweep), *forged_json(sweep, "sweep.json")]
-    found = []
+    found: list[tuple[str, Path]] = []
     for what, change in both:
         if what in wanted:
             place = home / f"heavy {len(found)}"
@@ -278,7 +282,8 @@ def peak_of(place: Path) -> tuple[int, int]:
 def measure(full: bool) -> dict[str, Any]:
     """Try every command on every forgery, or on a sample, and count what went wrong."""
     dice = random.Random(1986)
-    tried, failures = 0, []
+    tried = 0
+    failures: list[str] = []
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
         for words in ([*SWEEP, str(home / "rows")], [*RUN, str(home / "run")]):
