@@ -21,6 +21,8 @@ from experiments.trust import suite
 from experiments.trust.suite import Ended, bpjax
 
 SWEEP = ("sweep", "xor", "--seeds", "2000", "--max-epochs", "300", "--no-figures", "--out")
+LOST_WORDS = 74
+"""The exit code where all is done and stored, and standard output did not take the words."""
 Faults = list[str]
 Attack = Callable[[Path], Faults]
 
@@ -208,7 +210,7 @@ def _closed(here: Path, numbers: tuple[int, ...]) -> Faults:
             with contextlib.suppress(OSError):
                 os.close(number)
 
-    return _clearly(bpjax(*SWEEP, here / "sweep", preexec_fn=close), 0, 1)
+    return _clearly(bpjax(*SWEEP, here / "sweep", preexec_fn=close), 0, LOST_WORDS)
 
 
 def _on_full(here: Path, number: int) -> Faults:
@@ -216,7 +218,7 @@ def _on_full(here: Path, number: int) -> Faults:
         raise Missing("/dev/full")
     with open("/dev/full", "w") as full:
         how: dict[str, Any] = {"stdout" if number == 1 else "stderr": full}
-        return _clearly(bpjax(*SWEEP, here / "sweep", **how), 0, 1)
+        return _clearly(bpjax(*SWEEP, here / "sweep", **how), 0, LOST_WORDS)
 
 
 # ---- a command beside ----------------------------------------------------------------------------
