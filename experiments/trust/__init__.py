@@ -5,7 +5,8 @@
 tries all of them in full, within an hour on two quiet cores, and keeps their records and the page
 in experiments/results/trust. `--quick` takes minutes and keeps results/trust-quick; `--only NAME`
 tries some. A record is saved as soon as it is measured, so an interrupted hour is not lost: the
-page is drawn from the records there are. The exit code is 1 if any promise failed.
+page is drawn from the records there are. As many proofs run at a time as there are cores, those
+first that took longest before. The exit code is 1 if any promise failed.
 
 Each proof is a module of this package with one function `measure(full)`, which returns what
 `results.json` holds of it, fit for JSON: at least how many attacks were `tried`, how many `failed`
@@ -15,13 +16,16 @@ process of its own.
 
 import argparse
 import json
+import math
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+from bpjax.sweeps.devices import num_cores
 from experiments.study import results_folder
 from experiments.trust.page import write_up
 from experiments.trust.promises import PROOFS
@@ -69,15 +73,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="minutes instead of an hour")
     parser.add_argument("--only", nargs="+", choices=PROOFS, default=PROOFS, metavar="NAME")
     parser.add_argument("--out", type=Path, help="folder for the records and the page")
+    parser.add_argument("--jobs", type=int, default=num_cores(), help="so many at a time")
     options = parser.parse_args(argv)
-    folder = options.out or default_folder(not options.quick)
+    full, folder = not options.quick, options.out or default_folder(not options.quick)
+    took = {name: record.get("seconds", 0) for name, record in records_in(folder).items()}
+    names = sorted(options.only, key=lambda name: -took.get(name, math.inf))
     failed = []
-    for place, name in enumerate(options.only, 1):
-        print(f"{place} of {len(options.only)}: {name} ...", flush=True)
-        record = prove(name, not options.quick)
-        save(name, record, folder)
-        print(f"  {record.get('seconds', 0):.0f} s. {record['words']}", flush=True)
-        if record["failed"] or not record["tried"]:
-            failed.append(name)
+    with ThreadPoolExecutor(options.jobs) as pool:
+        proofs = {pool.submit(prove, name, full): name for name in names}
+        for place, proof in enumerate(as_completed(proofs), 1):
+            name, record = proofs[proof], proof.result()
+            save(name, record, folder)
+            said = f"{name}: {record.get('seconds', 0):.0f} s. {record['words']}"
+            print(f"{place} of {len(names)}: {said}", flush=True)
+            if record["failed"] or not record["tried"]:
+                failed.append(name)
     print(f"Saved in {folder}." + (f" FAILED: {', '.join(failed)}." if failed else ""))
     return 1 if failed else 0
