@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bpjax.errors import SettingError
@@ -154,6 +154,7 @@ def test_one_run_that_decays_makes_all_of_a_sweep_do_so_perhaps_by_nothing(decay
 
 
 @given(st.integers(1, 40), st.integers(1, 3), st.data())
+@settings(deadline=None)  # more than a hundred plans
 def test_shards_hold_every_run_exactly_once(seeds, num_hidden, data):
     tasks = [xor(hidden=2 + k) for k in range(num_hidden)]
     count = data.draw(st.integers(1, seeds * num_hidden))

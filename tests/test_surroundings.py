@@ -24,7 +24,12 @@ from bpjax.tasks import xor
 ROOT = Path(bpjax.__file__).parents[1]
 MOVERS = {"jax_threefry_partitionable": False, "jax_random_seed_offset": 1}
 """Settings that move every draw of JAX's that is not held."""
-HINDRANCES = {"jax_disable_jit": True, "jax_debug_nans": True, "jax_debug_infs": True}
+HINDRANCES = {
+    "jax_disable_jit": True,
+    "jax_debug_nans": True,
+    "jax_debug_infs": True,
+    "jax_error_checking_behavior_nan": "raise",
+}
 """Settings that change or stop a program that is not held."""
 FLAGS = "--xla_cpu_enable_fast_math=true --xla_dump_to=/x"
 

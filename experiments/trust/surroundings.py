@@ -182,6 +182,8 @@ def measure(full: bool) -> dict[str, Any]:
       `words`, and `found`: a verdict for each.
     """
     default = _in_a_process([])["default"]
+    if "refused" in default:
+        raise RuntimeError(f"nothing can be swept here: {default['refused']}")
     names = _settings_there_are() if full else list(QUICK)
     found = {name: {**entry, "kind": "setting"} for name, entry in _in_a_process(names).items()}
     del found["default"]
