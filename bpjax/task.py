@@ -231,7 +231,7 @@ class Task:
 def _table(field: str, given: Any) -> np.ndarray:
     with contextlib.suppress(TypeError, ValueError):
         table = np.asarray(given, float)
-        if table.ndim == 2:
+        if table.ndim:
             return table
     raise SettingError(field, "must be a table of numbers, a row for every case", given)
 

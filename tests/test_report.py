@@ -708,8 +708,8 @@ DAMAGE = {
     "other held-out cases": (in_identity(num_held_out=2), "`num_held_out` is not that of"),
     "an unknown column": (in_identity(columns=["a"]), "`columns` holds 'a'"),
     "runs that do not fit": (
-        in_identity(runs={"start": 0, "stop": 10**30}),
-        "holds a number that is too large",
+        in_identity(runs={"start": 0, "stop": 2**62}),
+        "`identity.runs` is not as bpjax writes it",
     ),
     "other runs": (in_identity(runs={"start": 0, "stop": 201}), "are not those of its seeds"),
     "a shard that is none": (in_identity(shard={"index": 3, "count": 2}), "none of its shards"),

@@ -589,7 +589,9 @@ def test_what_cannot_be_stored_at_the_stop_is_said_instead(small_steps, tmp_path
             raise KeyboardInterrupt
 
     monkeypatch.setattr(files, "create", full)
-    with pytest.raises(bpjax.ResultsError, match=r"cannot write '.*': No space left on device\."):
+    with pytest.raises(
+        bpjax.ResultsError, match=r"cannot write to '.*': No space left on device\."
+    ):
         run_plan(plan, tmp_path, stop)
     assert held(tmp_path) == []
 
