@@ -8,7 +8,6 @@ import inspect
 import types
 from unittest import mock
 
-import jax
 import numpy as np
 import pytest
 

@@ -709,7 +709,7 @@ DAMAGE = {
     "an unknown column": (in_identity(columns=["a"]), "`columns` holds 'a'"),
     "runs that do not fit": (
         in_identity(runs={"start": 0, "stop": 2**62}),
-        "`identity.runs` is not as bpjax writes it",
+        "it describes no sweep",
     ),
     "other runs": (in_identity(runs={"start": 0, "stop": 201}), "are not those of its seeds"),
     "a shard that is none": (in_identity(shard={"index": 3, "count": 2}), "none of its shards"),
