@@ -27,6 +27,8 @@ import bpjax
 from bpjax.bench.sizes import CASES, TINY
 from bpjax.cli import COMMANDS, main
 
+pytestmark = pytest.mark.slow  # until continuous integration installs the extra `docs`
+
 DOCS = Path(bpjax.__file__).parents[1] / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 SLOW = {"learn/early-layers.md", "learn/million.md"}
