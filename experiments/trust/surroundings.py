@@ -72,7 +72,7 @@ WHERE_IT_RUNS = (
     "jax_rocm_visible_devices",
     "jax_xla_backend",
 )
-"""Settings of JAX that say on which devices, from where, or before they start; devices count by kind."""
+"""Settings of JAX that say on which devices, from where, or that must be set before they start."""
 CHOICES: Mapping[str, Any] = {
     "jax_default_matmul_precision": "bfloat16",
     "jax_default_prng_impl": "rbg",
