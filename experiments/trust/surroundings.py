@@ -59,6 +59,8 @@ VARIABLES = (
 WHERE_IT_RUNS = (
     "jax_backend_target",
     "jax_cpu_collectives_implementation",
+    "jax_cpu_get_global_topology_timeout_minutes",
+    "jax_cpu_get_local_topology_timeout_minutes",
     "jax_cuda_visible_devices",
     "jax_default_device",
     "jax_dump_ir_to",
@@ -70,7 +72,7 @@ WHERE_IT_RUNS = (
     "jax_rocm_visible_devices",
     "jax_xla_backend",
 )
-"""Settings of JAX that say on which devices or from where; those count by their kind."""
+"""Settings of JAX that say on which devices, from where, or that must be set before they start."""
 CHOICES: Mapping[str, Any] = {
     "jax_default_matmul_precision": "bfloat16",
     "jax_default_prng_impl": "rbg",
