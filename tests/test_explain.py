@@ -200,7 +200,7 @@ def opened(browser_page, run, tmp_path, place="", **window):
     browser_page.open(file, **window)
     if place:
         browser_page.page.evaluate(f"location.hash = {place!r}")
-        browser_page.page.wait_for_function(f"location.hash === {'#' + place!r}")
+        browser_page.page.wait_for_function(f"() => location.hash === {'#' + place!r}")
     return browser_page.page
 
 
@@ -216,8 +216,8 @@ def test_every_number_on_the_page_is_that_of_backprop(name, browser_page, tmp_pa
     names = set()
     for epoch, case in itertools.product(sorted(moments), sorted(cases)):
         shown.evaluate(f"location.hash = 'epoch={epoch}&case={case + 1}&step=1'")
-        shown.wait_for_function("document.getElementById('back').disabled")
-        shown.wait_for_function(f"location.hash.includes('epoch={epoch}&case={case + 1}&')")
+        shown.wait_for_function("() => document.getElementById('back').disabled")
+        shown.wait_for_function(f"() => location.hash.includes('epoch={epoch}&case={case + 1}&')")
         numbers = witness(run, epoch, case)
         for step, pairs in enumerate(shown.evaluate(EVERY_STEP)):
             for key, text in pairs:
@@ -270,8 +270,10 @@ def test_slider_list_buttons_and_keys_move_the_page(browser_page, tmp_path):
 def test_the_run_plays_to_its_end(browser_page, tmp_path):
     shown = opened(browser_page, run_called("direct"), tmp_path, "epoch=40&case=1&step=1")
     shown.click("#play")
-    shown.wait_for_function("document.getElementById('epoch-text').textContent === '60 of 60'")
-    shown.wait_for_function("document.getElementById('play').textContent === 'Play'")
+    shown.wait_for_function(
+        "() => document.getElementById('epoch-text').textContent === '60 of 60'"
+    )
+    shown.wait_for_function("() => document.getElementById('play').textContent === 'Play'")
 
 
 @pytest.mark.browser

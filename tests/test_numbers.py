@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bpjax.errors import SettingError
+from bpjax.errors import SettingError, shown
 from bpjax.numbers import as_float, real_number, whole_number
 
 
@@ -38,4 +38,4 @@ def test_real_numbers_become_python_floats(value):
 def test_what_is_no_finite_number_or_breaks_the_rule_is_named(value):
     with pytest.raises(SettingError) as fault:
         real_number("rate", value, "must be positive", lambda x: x > 0)
-    assert str(fault.value) == f"`rate` must be positive, got {value!r}."
+    assert str(fault.value) == f"`rate` must be positive, got {shown(repr(value))}."
