@@ -600,7 +600,7 @@ def test_a_naive_publisher_does_not_survive_kills(tmp_path, monkeypatch):
     naive = WORKER.replace("import test_faults\n", WRITE_IN_PLACE)
     monkeypatch.setitem(globals(), "WORKER", naive)
     with pytest.raises((AssertionError, ResultsError), match="damaged"):
-        check_kills(tmp_path, num_kills=40, seed=1986)
+        check_kills(tmp_path, num_kills=200, seed=1986)
 
 
 def test_without_a_checksum_damage_is_read(tmp_path, monkeypatch):
