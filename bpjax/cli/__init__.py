@@ -12,7 +12,6 @@ import warnings
 
 from bpjax.cli import stopping
 from bpjax.cli.output import code_after_words, complain, open_closed_streams, say
-from bpjax.cli.start import check_flags, why_no_start
 from bpjax.cli.stopping import INTERRUPTED, Stopped
 from bpjax.errors import ResultsError, SettingError, value_shown
 from bpjax.version import __version__
@@ -83,6 +82,8 @@ def _run(words: list[str]) -> int:
             check_limits()
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning  # type: ignore[assignment]
+            from bpjax.cli.start import check_flags
+
             check_flags(command)
             return importlib.import_module(f"bpjax.cli.{command}").main(rest)
     except SettingError as error:
@@ -103,6 +104,8 @@ def _run(words: list[str]) -> int:
     except SystemExit as stop:  # tyro has printed its own help or complaint
         return stop.code if isinstance(stop.code, int) else BAD_INPUT
     except Exception as fault:
+        from bpjax.cli.start import why_no_start
+
         if sentence := why_no_start(fault):
             return bad(sentence)
         raise
