@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments import trust
-from experiments.trust import mixing, poison, statistics, teeth
+from experiments.trust import mixing, poison, statistics, teeth, teeth_store
 from experiments.trust.page import write_up
 from experiments.trust.promises import PROMISES, PROOFS
 
@@ -94,9 +94,10 @@ def test_quick_proofs(proof):
     assert found["words"].endswith(".")
 
 
-def test_every_mutant_can_be_made():
-    """That it dies is tried by `python -m experiments.trust --only teeth`."""
-    for mutants in teeth.MUTANTS.values():
+@pytest.mark.parametrize("proof", [teeth, teeth_store], ids=lambda proof: proof.__name__)
+def test_every_mutant_can_be_made(proof):
+    """That it dies is tried by `python -m experiments.trust --only teeth teeth_store`."""
+    for mutants in proof.MUTANTS.values():
         for mutant in mutants:
             source = (TRUST.parents[1] / "bpjax" / f"{mutant.module}.py").read_text()
             assert source.count(mutant.old) == 1, mutant

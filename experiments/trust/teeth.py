@@ -1,27 +1,12 @@
-"""P16: break the source in one place, in many ways, and see a quick test of the suite fail.
+"""P16: take the layouts, the epoch count, the criterion, the lanes and the statistics apart.
 
 Each mutant is a copy of the package in which a few characters are others; the tests named beside
 it must notice. A mutant whose text is not there exactly once counts as one that lived.
 """
 
-import shutil
-import tempfile
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from experiments.trust import suite
-
-AT_ONCE = 2
-
-
-class Mutant(NamedTuple):
-    """Text of a module, what stands there instead, and the tests that must notice."""
-
-    module: str
-    old: str
-    new: str
-
+from experiments.trust.mutants import Mutant, Tests, bitten
 
 UNROLLED = "tests/test_layouts.py", "-k", "unrolled or users_own"
 MATRIX = "tests/test_layouts.py", "-k", "matrix or look_up or too_large"
@@ -34,7 +19,7 @@ CONVERGENCE = ("tests/test_convergence.py",)
 LOG_RANK = ("tests/test_log_rank.py",)
 HELD_OUT = "tests/test_held_out.py", "-k", "share or agree or answers"
 
-MUTANTS: dict[tuple[str, ...], list[Mutant]] = {
+MUTANTS: dict[Tests, list[Mutant]] = {
     UNROLLED: [
         Mutant("sweeps/unrolled", "activations[c.source][i]))  # (1)", "1.0))"),
         Mutant("sweeps/unrolled", ".append(function(x))  # (2)", ".append(x)"),
@@ -118,48 +103,6 @@ QUICK = (CRITERION, LOG_RANK)
 
 
 def measure(full: bool) -> dict[str, Any]:
-    """See the tests pass on an unchanged copy, then fail on every mutant."""
-    groups = list(MUTANTS) if full else list(QUICK)
-    tries = [(words, mutant) for words in groups for mutant in MUTANTS[words]]
-    with ThreadPoolExecutor(AT_ONCE) as workers:
-        healthy = list(workers.map(lambda words: fate(words, None), groups))
-        fates = list(workers.map(lambda one: fate(*one), tries))
-    sick = [f"unchanged: {fate}" for fate in healthy if fate]
-    lived = [
-        f"{m.module}: {m.old!r}" for (_, m), fate in zip(tries, fates, strict=True) if not fate
-    ]
-    return {
-        "tried": len(tries) + len(groups),
-        "failed": len(lived) + len(sick),
-        "words": f"{len(tries)} mutants of the layouts, the epoch count, the criterion, the lanes "
-        f"and the statistics, one place each: {len(tries) - len(lived)} die by a quick test of the "
-        f"suite, {len(lived)} live.",
-        "off": sick + lived,
-        "killed by": {f"{m.module}: {m.old}": f for (_, m), f in zip(tries, fates, strict=True)},
-    }
-
-
-def fate(words: tuple[str, ...], mutant: Mutant | None) -> str:
-    """Return the first test that noticed; nothing if the mutant lives."""
-    with tempfile.TemporaryDirectory() as place:
-        copy = Path(place)
-        for part in ("bpjax", "tests", "experiments"):
-            shutil.copytree(
-                suite.ROOT / part,
-                copy / part,
-                ignore=shutil.ignore_patterns("__pycache__", "results"),
-            )
-        shutil.copy(suite.ROOT / "pyproject.toml", copy)
-        if mutant is not None:
-            path = copy / "bpjax" / f"{mutant.module}.py"
-            source = path.read_text()
-            if source.count(mutant.old) != 1:
-                print(
-                    f"  {mutant.module}: {mutant.old!r} is there {source.count(mutant.old)} times"
-                )
-                return ""
-            path.write_text(source.replace(mutant.old, mutant.new))
-        verdict = suite.judged(*words, *(["-x"] if mutant else []), at=copy)
-    fate = verdict.failed[0] if verdict.failed else ""
-    print(f"  {mutant.module if mutant else 'unchanged'}: {fate or 'no test fails'}", flush=True)
-    return fate
+    """See every mutant die."""
+    what = "mutants of the layouts, the epoch count, the criterion, the lanes and the statistics"
+    return bitten(MUTANTS, MUTANTS if full else QUICK, what)

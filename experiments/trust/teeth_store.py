@@ -1,16 +1,15 @@
 """P16 for the store: take one precaution out, in many ways, and see a test of the suite fail."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from experiments.trust.teeth import AT_ONCE, Mutant, fate
+from experiments.trust.mutants import Mutant, Tests, bitten
 
 FAULTS = "tests/test_faults.py", "-k", "whatever or recipe or found_named or read_only or full_disk"
 STORE = ("tests/test_store.py",)
 WRITER = "tests/test_writer.py", "-k", "kept_out or slept or no_file or no_file_locks"
 RUNS = ("tests/test_run_folder.py",)
 
-MUTANTS: dict[tuple[str, ...], list[Mutant]] = {
+MUTANTS: dict[Tests, list[Mutant]] = {
     FAULTS: [
         Mutant("sweeps/files", "temporary = _temporary_in(path.parent)\n    with pub",
                "temporary = path\n    with pub"),
@@ -70,20 +69,5 @@ MUTANTS: dict[tuple[str, ...], list[Mutant]] = {
 
 
 def measure(full: bool) -> dict[str, Any]:
-    """See the tests pass on an unchanged copy, then fail on every mutant."""
-    groups = list(MUTANTS) if full else [STORE]
-    tries = [(words, mutant) for words in groups for mutant in MUTANTS[words]]
-    with ThreadPoolExecutor(AT_ONCE) as workers:
-        healthy = list(workers.map(lambda words: fate(words, None), groups))
-        fates = list(workers.map(lambda one: fate(*one), tries))
-    sick = [f"unchanged: {name}" for name in healthy if name]
-    lived = [
-        f"{m.module}: {m.old!r}" for (_, m), name in zip(tries, fates, strict=True) if not name
-    ]
-    return {
-        "tried": len(tries) + len(groups),
-        "failed": len(lived) + len(sick),
-        "words": f"{len(tries)} precautions of the store taken out, one at a time: "
-        f"{len(tries) - len(lived)} are missed by a test of the suite, {len(lived)} are not.",
-        "off": sick + lived,
-    }
+    """See every precaution missed."""
+    return bitten(MUTANTS, MUTANTS if full else (STORE,), "precautions of the store taken out")

@@ -1,0 +1,78 @@
+"""P16, shared: break the source in one place, and see whether the tests that must notice fail."""
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from experiments.trust import suite
+
+AT_ONCE = 2
+
+
+Tests = tuple[str, ...]
+"""Words for pytest."""
+
+
+class Mutant(NamedTuple):
+    """Text of a module, what stands there instead, and the tests that must notice."""
+
+    module: str
+    old: str
+    new: str
+
+
+def bitten(
+    mutants: Mapping[Tests, Sequence[Mutant]], groups: Iterable[Tests], what: str
+) -> dict[str, Any]:
+    """See the tests of the groups pass on an unchanged copy, then fail on every mutant.
+
+    Returns:
+      A proof's record, without where and when; `what` says what the mutants are.
+    """
+    groups = list(groups)
+    tries = [(tests, mutant) for tests in groups for mutant in mutants[tests]]
+    with ThreadPoolExecutor(AT_ONCE) as workers:
+        healthy = list(workers.map(lambda tests: fate(tests, None), groups))
+        fates = list(workers.map(lambda one: fate(*one), tries))
+    sick = [f"unchanged: {noticed}" for noticed in healthy if noticed]
+    killed_by = {
+        f"{m.module}: {m.old}": noticed for (_, m), noticed in zip(tries, fates, strict=True)
+    }
+    lived = [mutant for mutant, noticed in killed_by.items() if not noticed]
+    return {
+        "tried": len(tries) + len(groups),
+        "failed": len(lived) + len(sick),
+        "words": f"{len(tries)} {what}, one place each: {len(tries) - len(lived)} die by a quick "
+        f"test of the suite, {len(lived)} live.",
+        "off": sick + lived,
+        "killed by": killed_by,
+    }
+
+
+def fate(tests: Tests, mutant: Mutant | None) -> str:
+    """Return the first test that noticed; nothing if the mutant lives."""
+    with tempfile.TemporaryDirectory() as place:
+        copy = Path(place)
+        for part in ("bpjax", "tests", "experiments"):
+            shutil.copytree(
+                suite.ROOT / part,
+                copy / part,
+                ignore=shutil.ignore_patterns("__pycache__", "results"),
+            )
+        shutil.copy(suite.ROOT / "pyproject.toml", copy)
+        if mutant is not None:
+            path = copy / "bpjax" / f"{mutant.module}.py"
+            source = path.read_text()
+            if source.count(mutant.old) != 1:
+                print(
+                    f"  {mutant.module}: {mutant.old!r} is there {source.count(mutant.old)} times"
+                )
+                return ""
+            path.write_text(source.replace(mutant.old, mutant.new))
+        verdict = suite.judged(*tests, *(["-x"] if mutant else []), at=copy)
+    fate = verdict.failed[0] if verdict.failed else ""
+    print(f"  {mutant.module if mutant else 'unchanged'}: {fate or 'no test fails'}", flush=True)
+    return fate
