@@ -1,5 +1,6 @@
 """Strict settings for every test: no silent promotion, several CPU devices, headless plots."""
 
+import gc
 import os
 
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -29,6 +30,17 @@ def strict_promotion():
     """Forbid silent promotion of types and ranks in the tests; doctests run as a user would."""
     with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
         yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def programs_let_go():
+    """Let go of what a file has compiled: programs map memory, and a process may map only so much.
+
+    At 65,530 mapped pieces, some fifty files, Linux refuses another, and XLA ends the process.
+    """
+    yield
+    jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from bpjax.cli.options import arg, parse
-from bpjax.cli.output import say, say_raw
+from bpjax.cli.output import say, say_raw, warn
 from bpjax.errors import SettingError
 
 
@@ -48,6 +48,11 @@ def main(words: Sequence[str]) -> int:
     if file != "-" and os.path.isdir(os.path.dirname(file) or "."):
         probe_file(Path(file))
     table = read_runs(*options.folders, allow_partial=options.partial)
+    if missing := num_runs_of(table.missing):
+        warn(
+            f"Not finished: {missing:,} runs are missing, those that take longest most of all; "
+            "statistics of this table look better than they will be."
+        )
     if options.out == "-":
         say_raw(table_bytes(table, format))
         return 0

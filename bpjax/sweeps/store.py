@@ -69,6 +69,12 @@ class RunTable:
     columns: Mapping[str, np.ndarray]
     held: Ranges = field(default_factory=lambda: as_ranges([]))
 
+    @property
+    def missing(self) -> Ranges:
+        """The runs of the sweep that these are not."""
+        runs = self.identity["runs"]
+        return missing_ranges(self.held, runs["start"], runs["stop"])
+
 
 class Damage(NamedTuple):
     """A damaged file, between which runs and seeds its own lie, and what is wrong with it."""
@@ -131,7 +137,7 @@ def read_runs(*paths: str | PathLike[str], allow_partial: bool = False) -> RunTa
         raise ResultsError(f"{_names(folders)}: no run is finished yet.")
     table = table_of(identity, list(chunks.values()))
     if not allow_partial:
-        _refuse_missing(folders, table.identity, held_by(intact))
+        _refuse_missing(folders, table)
     return table
 
 
@@ -217,13 +223,10 @@ def _unsharded(folder: SweepFolder) -> dict[str, Any]:
     return {key: folder.identity[key] for key in folder.identity if key not in ("runs", "shard")}
 
 
-def _refuse_missing(
-    folders: Sequence[SweepFolder], identity: Mapping[str, Any], held: Ranges
-) -> None:
-    gaps = missing_ranges(held, identity["runs"]["start"], identity["runs"]["stop"])
-    if len(gaps):
+def _refuse_missing(folders: Sequence[SweepFolder], table: RunTable) -> None:
+    if len(table.missing):
         raise ResultsError(
-            f"{runs_text(gaps)} are missing from {_names(folders)}; "
+            f"{runs_text(table.missing)} are missing from {_names(folders)}; "
             "run the same sweep again to resume it."
         )
     # Gaps cannot show that the last shard was left out, so shards to be merged are counted too.

@@ -57,7 +57,7 @@ def measure(full: bool) -> dict[str, Any]:
         "tried": tried,
         "failed": len(failed),
         "words": f"{tried} ways to starve a sweep (a full disk, a read-only or vanished folder, no "
-        "home, a damaged cache, few descriptors, little memory, closed or full outputs, a second "
+        "home, a damaged cache, few descriptors, closed or full outputs, a second "
         f"writer): {tried - len(failed)} ended as they should, and resumed to the same bytes."
         + skipped,
         "off": failed,
