@@ -197,7 +197,7 @@ def test_mapped_over_lanes_a_run_is_what_it_is_alone(name, recipe):
 def test_mapped_over_lanes_it_takes_a_rule_of_the_users_own_and_refills():
     task = task_of(random_network(5), MarginSquaredError(scope="case"), seed=1)
     clip = {"optimizer": optax.chain(optax.clip_by_global_norm(0.1), optax.sgd(0.5))}
-    settings = clip | {"learning_rate": [0.1, 0.2], "tolerance": [0.2, 0.5], "max_epochs": 90}
+    settings = clip | {"init_range": [0.3, 0.6], "tolerance": [0.2, 0.5], "max_epochs": 90}
     found = [trained(task, layout, num_runs=50, **settings) for layout in ("batched", "matrix")]
     assert_same(*found)
     assert len(found[0]["epochs"]) == 200 > 2 * 8 * jax.local_device_count()
