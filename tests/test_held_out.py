@@ -17,6 +17,7 @@ from bpjax.network import parameter_names
 from bpjax.status import Status
 from bpjax.sweeps.export import export_table
 from bpjax.sweeps.plan import make_plan
+from bpjax.sweeps.run import environment, run_plan
 from bpjax.sweeps.store import SweepFolder, read_runs
 
 
@@ -116,24 +117,22 @@ def test_the_column_is_stored_exported_summed_up_and_printed(tmp_path, capsys):
     assert re.search(words, capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("wrong", [None, [3], [-1], [0.5]])
+@pytest.mark.parametrize("wrong", [None, np.int32([3]), np.int32([-1]), np.float32([1])], ids=repr)
 def test_a_chunk_without_the_numbers_is_refused(wrong, tmp_path):
-    identity = make_plan(NET, 1).identity()
-    columns = {"seed": np.zeros(1, np.uint32), "status": np.ones(1, np.int8)}
-    with SweepFolder.open_for_writing(tmp_path, identity, {}) as folder:
-        with pytest.raises(
-            ValueError, match="'held_out_right' must hold whole numbers from 0 to 2"
-        ):
-            folder.publish_chunk(
-                0, 1, columns | ({"held_out_right": np.array(wrong)} if wrong else {})
-            )
-        folder.publish_chunk([(0, 1)], columns | {"held_out_right": np.array([2])})
+    plan = make_plan(NET, 1, max_epochs=1)
+    right = dict(run_plan(plan).table.columns)
+    columns = {name: column for name, column in right.items() if name != "held_out_right"}
+    columns |= {} if wrong is None else {"held_out_right": wrong}
+    with SweepFolder.open_for_writing(tmp_path, plan.identity(), environment()) as folder:
+        with pytest.raises(ValueError, match="'held_out_right'"):
+            folder.publish_chunk([(0, 1)], columns)
+        folder.publish_chunk([(0, 1)], right)
 
 
 def test_a_folder_from_before_the_column_is_not_mixed_with_it(tmp_path):
     identity = make_plan(NET, 5).identity()
     del identity["num_held_out"]
-    with SweepFolder.open_for_writing(tmp_path, identity, {}):
+    with SweepFolder.open_for_writing(tmp_path, identity, environment()):
         pass
     with pytest.raises(ResultsError, match="`num_held_out` was absent, is now 2"):
         bpjax.sweep(NET, 5, out=tmp_path)
