@@ -24,8 +24,8 @@ from bpjax.sweeps.chunks import pack, unpack
 from bpjax.sweeps.files import (
     explained,
     is_own,
-    listing,
     make_folders,
+    names_in,
     probe,
     publish,
     read_stored,
@@ -95,7 +95,7 @@ def claim(path: str | PathLike[str], plan: Plan) -> Path:
     path = Path(path)
     with explained("create", path):
         make_folders(path)
-        names = listing(path)
+    names = names_in(path)
     identity = as_stored(plan.identity())
     if is_run_folder(names):
         _refuse_another(path, identity)
@@ -250,9 +250,7 @@ def _read_record(path: Path) -> tuple[Mapping[str, Any], list[FileFault]]:
     Raises:
       ResultsError: if neither can be read, or the run has not ended.
     """
-    with explained("read", path):
-        names = listing(path)
-    if not is_run_folder(names):
+    if not is_run_folder(names_in(path)):
         raise ResultsError(f"{str(path)!r} is not the folder of a run: it has no run.json.")
     file = path / "run.json"
     record, reason = _record_of(file)
@@ -260,9 +258,11 @@ def _read_record(path: Path) -> tuple[Mapping[str, Any], list[FileFault]]:
         raise ResultsError(
             f"{str(path)!r} holds a run that has not ended; train it again to its end."
         )
-    if record is not None:
-        return record, []
     copy = _copy_of_record(path / "weights.npz")
+    if record is not None:
+        if copy is None or not _is_of_another(record, copy, path / "history.csv"):
+            return record, []
+        reason = "it is that of another run"
     if copy is None:
         raise ResultsError(
             f"{str(file)!r} is damaged: {reason}, and so is its copy in weights.npz; remove the "
@@ -325,6 +325,17 @@ def _copy_of_record(file: Path) -> Mapping[str, Any] | None:
         return None
     files = {"history.csv": [history], "weights.npz": [_digest(data)]}
     return {"format": FORMAT, **record, "files": files}
+
+
+def _is_of_another(record: Mapping[str, Any], copy: Mapping[str, Any], history: Path) -> bool:
+    """Tell whether a whole `run.json` knows neither file, while its copy knows both."""
+    if set(copy["files"]["weights.npz"]) & set(record["files"]["weights.npz"]):
+        return False
+    try:
+        digest = _digest(read_stored(history, _MOST_BYTES))
+    except (FileNotFoundError, ValueError):
+        return False
+    return digest in copy["files"]["history.csv"] and digest not in record["files"]["history.csv"]
 
 
 def _read_files(path: Path, record: Mapping[str, Any]) -> tuple[dict[str, Any], list[FileFault]]:

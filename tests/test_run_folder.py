@@ -1,6 +1,8 @@
 """The folder of a run: sealed, stored so that no kill loses it, mended from its own copy."""
 
+import errno
 import json
+import os
 import random
 
 import numpy as np
@@ -71,7 +73,12 @@ def test_files_of_another_run_are_told(folder, plan, runs, tmp_path):
     run_folder.save(train_plan(other_plan), other, other_plan)
     for name, data in contents(folder).items():
         (folder / name).write_bytes((other / name).read_bytes())
-        assert run_folder.verify_run(folder)[1]
+        ((path, reason),) = run_folder.verify_run(folder)[1]
+        assert path == folder / name
+        if name == "run.json":
+            assert reason == "it is that of another run"
+            run_folder.mend_record(folder)
+            assert (folder / name).read_bytes() == data
         (folder / name).write_bytes(data)
 
 
@@ -160,6 +167,17 @@ def test_another_format_is_refused_in_one_sentence(folder, plan, capsys):
                 attempt(folder)
         assert main(["verify", str(folder)]) == 2
         assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_folder_that_cannot_be_listed_when_the_run_has_ended_is_a_sentence(
+    folder, plan, runs, monkeypatch
+):
+    def listing(path):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(files, "listing", listing)
+    with pytest.raises(ResultsError, match="cannot write to .*: Input/output error"):
+        run_folder.save(runs[0], folder, plan)
 
 
 def test_a_folder_that_cannot_be_written_is_noticed_before_the_training(folder, plan, monkeypatch):

@@ -4,6 +4,7 @@ Two real processes, real kills. The lock is broken inside the processes, by what
 """
 
 import errno
+import io
 import json
 import os
 import signal
@@ -179,6 +180,21 @@ def test_what_is_no_file_locks_nothing_either(tmp_path, quick, kind):
     with writer.only_writer(tmp_path) as one:
         one.check()
     assert os.listdir(tmp_path) == []
+
+
+def test_a_file_that_cannot_be_closed_harms_nobody(tmp_path, monkeypatch):
+    class ClosesBadly(io.BufferedWriter):
+        def close(self):
+            was_closed = self.closed
+            super().close()
+            if not was_closed:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(files, "create", lambda path: ClosesBadly(io.FileIO(path, "x")))
+    for _ in range(2):
+        with writer.only_writer(tmp_path) as one:
+            one.check()
+    assert not list(tmp_path.iterdir())
 
 
 def test_many_that_wait_for_one_dead_writer_never_write_together(tmp_path):

@@ -26,7 +26,7 @@ def check_flags(command: str) -> None:
       command: what is to run; the flags do not matter where it needs no device.
     """
     flags = os.environ.get("XLA_FLAGS", "").strip()
-    if not flags or command not in COMMANDS_WITH_JAX:
+    if not flags or command not in COMMANDS_WITH_JAX or _xla_has_started():
         return
     if not flags.startswith("-") and not Path(flags).is_file():
         raise SettingError("XLA_FLAGS", "must hold flags, or name a file that does", flags)
@@ -37,6 +37,12 @@ def check_flags(command: str) -> None:
         said = re.search(_FAULTS, tried.stderr)
         reason = said[0].strip(" .") if said else "it gives no reason"
         raise SettingError("XLA_FLAGS", f"must hold flags that XLA takes ({reason})", flags)
+
+
+def _xla_has_started() -> bool:
+    """Tell whether XLA has read its flags: it does so once in a process."""
+    bridge = sys.modules.get("jax._src.xla_bridge")
+    return bridge is not None and bridge.backends_are_initialized()
 
 
 def why_no_start(fault: BaseException) -> str | None:

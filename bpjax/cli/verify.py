@@ -27,11 +27,10 @@ class Options:
 def main(words: Sequence[str]) -> int:
     """Print what is wrong with a folder, if anything, and mend it if asked to."""
     options = parse(Options, "verify", words)
-    from bpjax.sweeps.files import explained, listing
+    from bpjax.sweeps.files import names_in
     from bpjax.sweeps.manifest import is_results_folder
 
-    with explained("read", Path(options.folder)):
-        names = listing(Path(options.folder)) if Path(options.folder).is_dir() else []
+    names = names_in(Path(options.folder)) if Path(options.folder).is_dir() else []
     if not is_results_folder(names) and {"run.json", "weights.npz"} & set(names):
         return _verify_run(options)
     if options.repair:

@@ -12,7 +12,7 @@ from bpjax.errors import ResultsError
 from bpjax.run_folder import SavedRun, is_run_folder
 from bpjax.run_folder import load as load_run
 from bpjax.sweeps.chunks import missing_ranges
-from bpjax.sweeps.files import explained, listing
+from bpjax.sweeps.files import explained, names_in
 from bpjax.sweeps.folder import SweepFolder
 from bpjax.sweeps.manifest import NAMES, is_results_folder
 from bpjax.sweeps.shape import num_runs_of_all_shards
@@ -72,8 +72,7 @@ def load(paths: Sequence[str | PathLike[str]]) -> list[Sweep | WatchedRun]:
     names = _names(places)
     parts: dict[str, WatchedRun | list[tuple[str, SweepFolder]]] = {}
     for place, name in zip(places, names, strict=True):
-        with explained("read", place):
-            files = listing(place)
+        files = names_in(place)
         if not is_results_folder(files) and is_run_folder(files):
             parts[f"run {place}"] = _run(place, name)
         else:

@@ -146,6 +146,16 @@ def explained(action: str, path: Path) -> Iterator[None]:
         raise ResultsError(f"cannot {action} {str(path)!r}: {cause}.") from fault
 
 
+def names_in(folder: Path) -> list[str]:
+    """Return the sorted names in a folder.
+
+    Raises:
+      ResultsError: if it cannot be read.
+    """
+    with explained("read", folder):
+        return listing(folder)
+
+
 def publish(path: Path, data: bytes) -> None:
     """Put a file in place so that at every moment it is absent, the old one, or whole.
 
@@ -242,9 +252,14 @@ def is_temporary(name: str) -> bool:
 
 
 def remove_temporaries(folder: Path) -> None:
-    """Delete what killed writers left in `folder`; only its one writer may call this."""
-    for name in filter(is_temporary, listing(folder)):
-        remove(folder / name)
+    """Delete what killed writers left in `folder`; only its one writer may call this.
+
+    Raises:
+      ResultsError: if that cannot be done.
+    """
+    with explained("write to", folder):
+        for name in filter(is_temporary, listing(folder)):
+            remove(folder / name)
 
 
 def make_folders(folder: Path) -> None:

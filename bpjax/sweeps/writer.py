@@ -80,7 +80,8 @@ class Writer:
                 with suppress(OSError):
                     files.remove(self.path)
         finally:
-            self._file.close()
+            with suppress(OSError):  # all that it held is known, and its name is gone
+                self._file.close()
 
     def _take(self) -> Any:
         seen, since = None, time.monotonic()

@@ -10,8 +10,10 @@ command on a healthy disk must leave the bytes that an undisturbed one leaves.
 
 import contextlib
 import errno
+import importlib
 import io
 import os
+import pkgutil
 import re
 import shutil
 import tempfile
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
+import bpjax
 from bpjax.cli import main
 from bpjax.sweeps import crew, files, run
 
@@ -58,6 +61,7 @@ def measure(full: bool) -> dict[str, Any]:
     faults: list[str] = []
     tried = dict.fromkeys(COMMANDS, 0)
     calls = {}
+    _import_all()  # what is imported while a disk is attached would keep it
     with tempfile.TemporaryDirectory() as place, small_chunks():
         for name, command in COMMANDS.items():
             here = Path(place) / name.replace(" ", "-")
@@ -71,7 +75,7 @@ def measure(full: bool) -> dict[str, Any]:
             ]
             for number, way in attacks if full else attacks[:: max(1, len(attacks) // 12)]:
                 tried[name] += 1
-                if fault := _attack(here / "tried", begin, command, number, way, truth):
+                if fault := _attack(here / "tried", begin, command, number, way, truth, steps):
                     faults.append(f"{name}, call {number} ({steps[number]}), {way}: {fault}")
     counted = ", ".join(f"{name} {number}" for name, number in calls.items())
     return {
@@ -84,6 +88,12 @@ def measure(full: bool) -> dict[str, Any]:
         "off": faults[:20],
         "by_command": tried,
     }
+
+
+def _import_all() -> None:
+    for module in pkgutil.walk_packages(bpjax.__path__, "bpjax."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
 
 
 @contextlib.contextmanager
@@ -179,7 +189,15 @@ def _undisturbed(here: Path, command: Command) -> tuple[Path, Any, list[str]]:
         return begin, command.left(), disk.steps
 
 
-def _attack(here: Path, begin: Path, command: Command, number: int, way: str, truth: Any) -> str:
+def _attack(
+    here: Path,
+    begin: Path,
+    command: Command,
+    number: int,
+    way: str,
+    truth: Any,
+    steps: Sequence[str],
+) -> str:
     """Return what is wrong, "" if nothing is."""
     shutil.rmtree(here, ignore_errors=True)
     shutil.copytree(begin, here)
@@ -195,6 +213,8 @@ def _attack(here: Path, begin: Path, command: Command, number: int, way: str, tr
         else:
             if disk.dead or code not in (0, 2) or (code == 2 and words.count("\n") != 1):
                 return f"code {code}: {words[-300:]!r}"
+        if disk.steps[: number + 1] != steps[: number + 1]:
+            return "it took other steps than undisturbed, so that another one failed"
         code, words = _run(command.words)
         if code:
             return f"the same command on a healthy disk ended with {code}: {words[-300:]!r}"
