@@ -176,7 +176,7 @@ def test_a_folder_that_cannot_be_listed_when_the_run_has_ended_is_a_sentence(
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(files, "listing", listing)
-    with pytest.raises(ResultsError, match="cannot write to .*: Input/output error"):
+    with pytest.raises(ResultsError, match=r"cannot write to .*: Input/output error"):
         run_folder.save(runs[0], folder, plan)
 
 
