@@ -5,6 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import bpjax
 from bpjax.epoch import Cases, program_of, settings_of, start, step
@@ -92,3 +93,19 @@ def count_advances(monkeypatch):
 
     monkeypatch.setattr(Crew, "advance", counted)
     return made
+
+
+def daily(those, of):
+    """Return the values `of` a parameter, all but `those` marked slow; `those` must be among them.
+
+    Values with several parts are tuples.
+    """
+    values = list(of)
+    assert all(value in values for value in those), those
+    return [
+        pytest.param(
+            *(value if isinstance(value, tuple) else (value,)),
+            marks=() if value in those else pytest.mark.slow,
+        )
+        for value in values
+    ]

@@ -18,6 +18,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from helpers import daily
 
 import bpjax
 import bpjax.gradient_check
@@ -691,7 +692,10 @@ def undisturbed(tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("number", "code"),
-    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)],
+    daily(
+        [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)],
+        of=[(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)],
+    ),
     ids=["SIGINT", "SIGTERM", "SIGKILL"],
 )
 def test_a_real_sweep_stops_at_a_signal_and_resumes(number, code, undisturbed, tmp_path):
@@ -724,7 +728,10 @@ def test_a_real_sweep_stops_at_a_signal_and_resumes(number, code, undisturbed, t
     assert table_bytes(read_runs(tmp_path / "here")) == undisturbed
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    daily([(signal.SIGTERM, 143)], of=[(signal.SIGINT, 130), (signal.SIGTERM, 143)]),
+)
 def test_a_signal_that_comes_while_jax_compiles_stops_the_sweep(number, code, tmp_path):
     """An exception out of the handler would strike inside JAX, which drops it or crashes."""
     program = (

@@ -124,6 +124,7 @@ def same_bits_record():
         return same_bits.compute(num_runs=40, num_devices=(1, 4))
 
 
+@pytest.mark.slow
 def test_all_ways_to_train_the_same_seeds_give_the_same_bits(same_bits_record):
     for row in same_bits_record["sweeps"]:
         assert row["combinations"] == 2 * 2**5
@@ -139,6 +140,7 @@ def test_the_hash_sees_a_single_bit():
     assert ours != theirs
 
 
+@pytest.mark.slow
 def test_same_bits_saves_its_table(same_bits_record, tmp_path):
     same_bits.save(same_bits_record, tmp_path)
     text = (tmp_path / "README.md").read_text()
@@ -235,6 +237,7 @@ def family_result():
         return family_trees.compute(num_runs=6, cells=[still, learns], best_runs=6)
 
 
+@pytest.mark.slow
 def test_family_trees_measures_what_runs_learn(family_result):
     record = family_result["record"]
     still, learns = record["rows"]
@@ -257,6 +260,7 @@ def test_family_trees_measures_what_runs_learn(family_result):
     assert record["chance"]["person"] == pytest.approx(96 / 104 / 24)
 
 
+@pytest.mark.slow
 def test_family_trees_saves_and_draws(family_result, tmp_path):
     family_trees.save(family_result, tmp_path)
     family_trees.draw(family_result, tmp_path)

@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from helpers import daily
 
 import bpjax
 from bpjax import tasks
@@ -225,6 +226,7 @@ def test_the_recipe_that_learns_keeps_the_printed_decay_and_number_of_epochs():
     assert (recipe.weight_decay, recipe.max_epochs, recipe.updates) == (0.002, 1500, "batch")
 
 
+@pytest.mark.slow
 def test_it_learns():
     runs = bpjax.sweep(tasks.family_trees(), 8)
     assert np.sum(runs["status"] == bpjax.Status.CONVERGED) >= 4
@@ -238,7 +240,9 @@ def test_the_margin_and_its_readings():
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"bias": False, "measured_from": "target", "scope": "case"}], ids=str
+    "options",
+    daily([{}], of=[{}, {"bias": False, "measured_from": "target", "scope": "case"}]),
+    ids=str,
 )
 def test_every_connection(options):
     task = tasks.family_trees(**options)

@@ -5,6 +5,7 @@ same checks on storage that has lost one of its precautions, and want them to fa
 """
 
 import errno
+import itertools
 import os
 import random
 import resource
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import daily
 
 from bpjax.errors import ResultsError
 from bpjax.sweeps import chunks, files
@@ -249,8 +251,13 @@ def check_every_failure(tmp_path, prepare, hows=HOWS, rows="runs"):
     return disk.names
 
 
-@pytest.mark.parametrize("rows", ["runs", "counts"])
-@pytest.mark.parametrize("prepare", [prepare_nothing, prepare_half])
+@pytest.mark.parametrize(
+    ("prepare", "rows"),
+    daily(
+        [(prepare_half, "runs"), (prepare_nothing, "counts")],
+        of=itertools.product([prepare_nothing, prepare_half], ["runs", "counts"]),
+    ),
+)
 def test_whatever_step_fails_nothing_finished_is_lost(tmp_path, prepare, rows):
     names = check_every_failure(tmp_path, prepare, rows=rows)
     used = set(STEPS) - ({"remove"} if prepare is prepare_nothing else set())

@@ -238,6 +238,7 @@ def put_in_place(monkeypatch, name, broken):
 PROBLEMS = every_feature()
 
 
+@pytest.mark.slow
 def test_nothing_broken_nothing_noticed():
     assert not any(notices(problem) for problem in PROBLEMS)
 

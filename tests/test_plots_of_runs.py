@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from helpers import daily
 from matplotlib.axes import Axes
 from matplotlib.colors import same_color
 from matplotlib.text import Text
@@ -412,7 +413,7 @@ def test_a_plane_is_not_called_a_range():
     assert ax.get_title(loc="left").endswith(", weights on a plane")
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", daily(["xor", "family-trees"], of=TASKS))
 def test_the_sweeps_of_every_task_draw_without_overlap(name, tmp_path):
     task = make_task(name)
     for settings in ({}, TWO):

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import advance, assert_trees_close
+from helpers import advance, assert_trees_close, daily
 
 import bpjax
 from bpjax.backprop import backward_pass, forward_pass
@@ -66,7 +66,7 @@ def step_by_step(net, params, shown, start):
     return past
 
 
-@pytest.fixture(params=range(5))
+@pytest.fixture(params=daily([0, 1], of=range(5)))
 def drawn(request):
     """Return net, its layout, parameters, and cases in both forms."""
     net = random_iterative_net(request.param)

@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from helpers import daily
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -1026,7 +1027,7 @@ def test_only_a_report_is_replaced(made, tmp_path, capsys):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", daily(["light"], of=["light", "dark"]))
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_browser_shows_it_without_a_complaint(made, tmp_path, browser_page, width, scheme):
     long = tmp_path / ("a-very-long-name-" * 12)

@@ -6,6 +6,7 @@ Sweeps here have 8 runs in the lanes on each of the four CPU devices of `conftes
 import dataclasses
 import errno
 import functools
+import itertools
 import json
 import math
 import os
@@ -16,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from helpers import daily
 
 import bpjax
 from bpjax.analysis.convergence import summarize_runs
@@ -158,12 +160,10 @@ def test_neither_the_lane_nor_the_padding_matters(first_seed, seeds, forty):
 
 @pytest.mark.parametrize(
     ("name", "precision"),
-    [
-        ("symmetry", "float32"),
-        ("symmetry", "float64"),
-        ("parity", "float32"),
-        ("parity", "float64"),
-    ],
+    daily(
+        [("symmetry", "float32"), ("parity", "float64")],
+        of=itertools.product(["symmetry", "parity"], ["float32", "float64"]),
+    ),
 )
 def test_the_lane_does_not_matter_at_the_block_shape_of_every_day(name, precision):
     task = bpjax.tasks.make_task(name).with_settings(max_epochs=150)
@@ -180,11 +180,17 @@ SMALL_ENOUGH = {"sequence": {"hidden": 4}, "timing": {"hidden": 4}}
 
 @pytest.mark.parametrize(
     ("layout", "name"),
-    [
-        *(("matrix", name) for name in bpjax.tasks.TASKS),
-        *((layout, name) for layout in ("unrolled", "batched") for name in ("xor", "parity")),
-        ("batched", "t-c"),  # a large product would have other bits in the last lanes
-    ],
+    daily(
+        [
+            *((layout, "xor") for layout in scheduler.LAYOUTS if layout != "fused"),
+            ("batched", "t-c"),
+        ],
+        of=[
+            *(("matrix", name) for name in bpjax.tasks.TASKS),
+            *((layout, name) for layout in ("unrolled", "batched") for name in ("xor", "parity")),
+            ("batched", "t-c"),  # a large product would have other bits in the last lanes
+        ],
+    ),
 )
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_a_run_has_the_same_bits_in_every_lane(layout, name, precision):

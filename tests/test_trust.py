@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from helpers import daily
 
 from experiments import trust
 from experiments.trust import mixing, poison, statistics, teeth, teeth_store
@@ -86,7 +87,11 @@ def test_a_proof_that_breaks_down_is_a_record_that_failed(monkeypatch):
     assert trust.prove("poison", full=False)["failed"] == 1
 
 
-@pytest.mark.parametrize("proof", [poison, mixing, statistics], ids=lambda proof: proof.__name__)
+@pytest.mark.parametrize(
+    "proof",
+    daily([poison, mixing], of=[poison, mixing, statistics]),
+    ids=lambda proof: proof.__name__,
+)
 def test_quick_proofs(proof):
     found = proof.measure(full=False)
     assert not found["failed"], found["off"]
