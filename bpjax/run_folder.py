@@ -11,7 +11,7 @@ import csv
 import hashlib
 import io
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,7 +32,7 @@ from bpjax.sweeps.files import (
     remove_temporaries,
 )
 from bpjax.sweeps.identity import as_stored, differences, fingerprint
-from bpjax.sweeps.manifest import FORMAT, FileFault, format_fault
+from bpjax.sweeps.manifest import FORMAT, FileFault, format_fault, is_run_folder
 from bpjax.sweeps.plan import Plan
 from bpjax.sweeps.run import environment
 from bpjax.sweeps.sealed import MOST_BYTES, parsed, publish_sealed, unsealed
@@ -70,11 +70,6 @@ class SavedRun(NamedTuple):
     history: History
     snapshots: Snapshots
     weight_names: tuple[str, ...]
-
-
-def is_run_folder(names: Sequence[str]) -> bool:
-    """Tell whether a folder with these files is that of a run."""
-    return "run.json" in names or "weights.npz" in names
 
 
 def claim(path: str | PathLike[str], plan: Plan) -> Path:

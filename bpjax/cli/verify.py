@@ -28,10 +28,10 @@ def main(words: Sequence[str]) -> int:
     """Print what is wrong with a folder, if anything, and mend it if asked to."""
     options = parse(Options, "verify", words)
     from bpjax.sweeps.files import names_in
-    from bpjax.sweeps.manifest import is_results_folder
+    from bpjax.sweeps.manifest import is_run_folder
 
     names = names_in(Path(options.folder)) if Path(options.folder).is_dir() else []
-    if not is_results_folder(names) and {"run.json", "weights.npz"} & set(names):
+    if is_run_folder(names):
         return _verify_run(options)
     if options.repair:
         _repair_sweep(options.folder)

@@ -9,12 +9,12 @@ import numpy as np
 
 from bpjax.analysis.outcomes import Outcomes, outcomes_of
 from bpjax.errors import ResultsError
-from bpjax.run_folder import SavedRun, is_run_folder
+from bpjax.run_folder import SavedRun
 from bpjax.run_folder import load as load_run
 from bpjax.sweeps.chunks import missing_ranges
 from bpjax.sweeps.files import explained, names_in
 from bpjax.sweeps.folder import SweepFolder
-from bpjax.sweeps.manifest import NAMES, is_results_folder
+from bpjax.sweeps.manifest import NAMES, is_run_folder
 from bpjax.sweeps.shape import num_runs_of_all_shards
 from bpjax.sweeps.store import RunTable, read_runs
 from bpjax.sweeps.summary import Timing, recorded_timing
@@ -73,7 +73,7 @@ def load(paths: Sequence[str | PathLike[str]]) -> list[Sweep | WatchedRun]:
     parts: dict[str, WatchedRun | list[tuple[str, SweepFolder]]] = {}
     for place, name in zip(places, names, strict=True):
         files = names_in(place)
-        if not is_results_folder(files) and is_run_folder(files):
+        if is_run_folder(files):
             parts[f"run {place}"] = _run(place, name)
         else:
             folder = SweepFolder.open_for_reading(place)

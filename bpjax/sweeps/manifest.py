@@ -46,6 +46,11 @@ def is_results_folder(names: Sequence[str]) -> bool:
     return any(name in names for name in NAMES)
 
 
+def is_run_folder(names: Sequence[str]) -> bool:
+    """Tell whether a folder with these files is that of one run of `bpjax train`."""
+    return not is_results_folder(names) and ("run.json" in names or "weights.npz" in names)
+
+
 def read_manifest(
     folder: Path, is_carried: Callable[[Manifest], bool]
 ) -> tuple[Manifest, tuple[FileFault, ...]]:
