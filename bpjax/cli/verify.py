@@ -1,6 +1,7 @@
 """`bpjax verify`: whether a results folder is whole."""
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -30,7 +31,7 @@ def main(words: Sequence[str]) -> int:
     from bpjax.sweeps.files import names_in
     from bpjax.sweeps.manifest import is_run_folder
 
-    names = names_in(Path(options.folder)) if Path(options.folder).is_dir() else []
+    names = names_in(Path(options.folder)) if os.path.isdir(options.folder) else []
     if is_run_folder(names):
         return _verify_run(options)
     if options.repair:
