@@ -24,7 +24,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bpjax.sweeps.chunks import every_run
-from bpjax.sweeps.store import SweepFolder
+from bpjax.sweeps.export import table_bytes
+from bpjax.sweeps.store import SweepFolder, read_runs
 from experiments.trust.suite import bpjax
 
 EVERY = 0.2
@@ -179,6 +180,4 @@ def _held(path: Path, faults: list[str]) -> np.ndarray:
 
 
 def _table(path: Path) -> bytes:
-    out = path.parent / f"{path.name}.csv"
-    assert bpjax("export", path, "--out", out).code == 0
-    return out.read_bytes()
+    return table_bytes(read_runs(path), "csv")

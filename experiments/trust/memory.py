@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 GIGABYTE = 10**9
-LIMITS = (None, 8 * GIGABYTE, 4 * GIGABYTE, 2 * GIGABYTE, GIGABYTE)
+LIMITS = (None, 4 * GIGABYTE, GIGABYTE)
 """Of the address space; None: what the machine has."""
 LADDERS = {
     "sweep xor --seeds 200 --max-epochs 2 --no-figures --hidden {}": range(2, 13),
