@@ -27,7 +27,7 @@ import bpjax
 from bpjax.bench.sizes import CASES, TINY
 from bpjax.cli import COMMANDS, main
 
-pytestmark = pytest.mark.slow  # until continuous integration installs the extra `docs`
+pytestmark = pytest.mark.slow  # continuous integration builds the pages; their code takes minutes
 
 DOCS = Path(bpjax.__file__).parents[1] / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
