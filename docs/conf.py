@@ -23,8 +23,6 @@ extensions = [
     "generated",  # what commands, tasks, records and modules say of themselves
 ]
 exclude_patterns = ["_extensions"]
-if not (HERE.parent / "experiments" / "results" / "trust" / "README.md").exists():
-    exclude_patterns.append("understand/studies/trust.md")
 
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3

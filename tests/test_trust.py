@@ -61,8 +61,7 @@ def test_the_page_says_what_held(others, held):
 
 def test_the_committed_page_is_that_of_the_committed_records():
     folder = trust.default_folder(full=True)
-    if (folder / "README.md").exists():
-        assert (folder / "README.md").read_text() == write_up(trust.records_in(folder))
+    assert (folder / "README.md").read_text() == write_up(trust.records_in(folder))
 
 
 def test_records_are_kept_one_by_one_and_a_failure_is_the_exit_code(tmp_path, monkeypatch, capsys):

@@ -2,9 +2,9 @@
 
     python -m experiments.trust
 
-tries all of them in full, within an hour on two quiet cores, and keeps their records and the page
+tries all of them in full, in an hour or two on two cores, and keeps their records and the page
 in experiments/results/trust. `--quick` takes minutes and keeps results/trust-quick; `--only NAME`
-tries some. A record is saved as soon as it is measured, so an interrupted hour is not lost: the
+tries some. A record is saved as soon as it is measured, so an interrupted one is not lost: the
 page is drawn from the records there are. As many proofs run at a time as there are cores, those
 first that took longest before. The exit code is 1 if any promise failed.
 
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure, save, say; exit code 1 if anything failed."""
     parser = argparse.ArgumentParser(prog="experiments.trust", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--quick", action="store_true", help="minutes instead of an hour")
+    parser.add_argument("--quick", action="store_true", help="minutes instead of hours")
     parser.add_argument("--only", nargs="+", choices=PROOFS, default=PROOFS, metavar="NAME")
     parser.add_argument("--out", type=Path, help="folder for the records and the page")
     parser.add_argument("--jobs", type=int, default=num_cores(), help="so many at a time")

@@ -12,6 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from bpjax.version import __version__
+
 VECTORS = (("avx512f", "AVX-512"), ("avx2", "AVX2"), ("avx", "AVX"), ("sse4_2", "SSE4.2"))
 
 
@@ -24,8 +26,8 @@ def measured(name: str, full: bool) -> dict[str, Any]:
         "full": full,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "command": f"python -m experiments.trust --only {name}{'' if full else ' --quick'}",
-        "versions": {"python": platform.python_version()}
-        | {package: metadata.version(package) for package in ("bpjax", "jax", "jaxlib", "numpy")},
+        "versions": {"python": platform.python_version(), "bpjax": __version__}
+        | {package: metadata.version(package) for package in ("jax", "jaxlib", "numpy")},
         "machine": machine(),
     }
 
