@@ -117,14 +117,18 @@ def test_the_column_is_stored_exported_summed_up_and_printed(tmp_path, capsys):
     assert re.search(words, capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("wrong", [None, np.int32([3]), np.int32([-1]), np.float32([1])], ids=repr)
+@pytest.mark.parametrize(
+    "wrong", [None, np.int32([3]), np.int32([-1]), np.float32([0.5])], ids=repr
+)
 def test_a_chunk_without_the_numbers_is_refused(wrong, tmp_path):
     plan = make_plan(NET, 1, max_epochs=1)
     right = dict(run_plan(plan).table.columns)
     columns = {name: column for name, column in right.items() if name != "held_out_right"}
     columns |= {} if wrong is None else {"held_out_right": wrong}
+    rule = "must hold whole numbers from 0 to 2"
+    said = "see 'held_out_right'" if wrong is None else f"'held_out_right' {rule}"
     with SweepFolder.open_for_writing(tmp_path, plan.identity(), environment()) as folder:
-        with pytest.raises(ValueError, match="'held_out_right'"):
+        with pytest.raises(ValueError, match=said):
             folder.publish_chunk([(0, 1)], columns)
         folder.publish_chunk([(0, 1)], right)
 
