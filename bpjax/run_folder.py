@@ -72,6 +72,15 @@ class SavedRun(NamedTuple):
     weight_names: tuple[str, ...]
 
 
+class _Read(NamedTuple):
+    """The record of a run and what is wrong with `run.json`; its files and what with them."""
+
+    record: Mapping[str, Any]
+    record_faults: list[FileFault]
+    found: dict[str, Any]
+    faults: list[FileFault]
+
+
 def claim(path: str | PathLike[str], plan: Plan) -> Path:
     """Create the folder of the run that `plan` describes, before the long work begins.
 
@@ -169,14 +178,13 @@ def load(path: str | PathLike[str]) -> SavedRun:
       ResultsError: if it is not the folder of a run, the run has not ended, or a file is damaged.
     """
     path = Path(path)
-    record, faults = _read_record(path)
-    for fault in faults:
+    record, record_faults, found, others = _read(path)
+    for fault in record_faults:
         warnings.warn(
             f"{str(fault.path)!r} is not used: {fault.reason}; its copy in weights.npz is, and "
             "`bpjax verify --repair` mends it",
             stacklevel=2,
         )
-    found, others = _read_files(path, record)
     if others:
         raise ResultsError(
             f"{str(others[0].path)!r} is damaged: {others[0].reason}; train the run again to mend "
@@ -203,16 +211,16 @@ def verify_run(path: str | PathLike[str]) -> tuple[Mapping[str, Any], list[FileF
       ResultsError: if it is not the folder of a run, the run has not ended, or nothing tells which
         run it is.
     """
-    record, faults = _read_record(Path(path))
-    return record["identity"], [*faults, *_read_files(Path(path), record)[1]]
+    record, record_faults, _, faults = _read(Path(path))
+    return record["identity"], [*record_faults, *faults]
 
 
 def mend_record(path: str | PathLike[str]) -> None:
     """Write `run.json` again from its copy in `weights.npz`, if it is damaged."""
     path = Path(path)
     with only_writer(path):
-        record, faults = _read_record(path)
-        if faults:
+        record, record_faults, _, _ = _read(path)
+        if record_faults:
             publish_sealed(path / "run.json", record)
 
 
@@ -253,11 +261,9 @@ def _read_record(path: Path) -> tuple[Mapping[str, Any], list[FileFault]]:
         raise ResultsError(
             f"{str(path)!r} holds a run that has not ended; train it again to its end."
         )
-    copy = _copy_of_record(path / "weights.npz")
     if record is not None:
-        if copy is None or not _is_of_another(record, copy, path / "history.csv"):
-            return record, []
-        reason = "it is that of another run"
+        return record, []
+    copy = _copy_of_record(path / "weights.npz")
     if copy is None:
         raise ResultsError(
             f"{str(file)!r} is damaged: {reason}, and so is its copy in weights.npz; remove the "
@@ -322,15 +328,16 @@ def _copy_of_record(file: Path) -> Mapping[str, Any] | None:
     return {"format": FORMAT, **record, "files": files}
 
 
-def _is_of_another(record: Mapping[str, Any], copy: Mapping[str, Any], history: Path) -> bool:
-    """Tell whether a whole `run.json` knows neither file, while its copy knows both."""
-    if set(copy["files"]["weights.npz"]) & set(record["files"]["weights.npz"]):
-        return False
-    try:
-        digest = _digest(read_stored(history, _MOST_BYTES))
-    except (FileNotFoundError, ValueError):
-        return False
-    return digest in copy["files"]["history.csv"] and digest not in record["files"]["history.csv"]
+def _read(path: Path) -> _Read:
+    """Return all that the folder of a run holds; a `run.json` that knows no file is not its own."""
+    record, record_faults = _read_record(path)
+    found, faults = _read_files(path, record)
+    if not record_faults and len(faults) == 2 and (copy := _copy_of_record(path / "weights.npz")):
+        copied, odd = _read_files(path, copy)
+        if not odd:
+            fault = FileFault(path / "run.json", "it is that of another run")
+            return _Read(copy, [fault], copied, [])
+    return _Read(record, record_faults, found, faults)
 
 
 def _read_files(path: Path, record: Mapping[str, Any]) -> tuple[dict[str, Any], list[FileFault]]:
