@@ -11,6 +11,8 @@ kills strike the storing; a few sessions of a long sweep are killed with the int
 have.
 """
 
+import contextlib
+import io
 import random
 import re
 import subprocess
@@ -18,11 +20,13 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from bpjax.cli import main
 from bpjax.sweeps.chunks import every_run
 from bpjax.sweeps.export import table_bytes
 from bpjax.sweeps.store import SweepFolder, read_runs
@@ -113,7 +117,8 @@ def _killed_over_and_over(
 ) -> tuple[list[Killed], int]:
     """Return what each kill cost, and how many sweeps came to their end between them."""
     began = time.monotonic()
-    assert bpjax("sweep", *words, "--out", here / "whole").code == 0
+    ended = bpjax("sweep", *words, "--out", here / "whole")
+    assert ended.code == 0, ended.err
     length = time.monotonic() - began
     expected, rounds = _table(here / "whole"), 0
     killed: list[Killed] = []
@@ -124,13 +129,23 @@ def _killed_over_and_over(
             if found is None:
                 break
             killed.append(found)
-        ended = bpjax("sweep", *words, "--out", path)
+        code, said = _to_its_end(("sweep", *words, "--out", str(path)))
         rounds += 1
-        if ended.code:
-            faults.append(f"{path.name}: the resume ended with {ended.code}: {ended.err[-200:]}")
+        if code:
+            faults.append(f"{path.name}: the resume ended with {code}: {said[-200:]}")
         elif _table(path) != expected:
             faults.append(f"{path.parent.name}/{path.name}: other bytes")
     return killed, rounds
+
+
+def _to_its_end(words: Sequence[str]) -> tuple[int, str]:
+    """Return the exit code of a command, which nothing disturbs, and what it said.
+
+    It runs in this process: the next session of what was killed has been a process of its own.
+    """
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        return main(words), said.getvalue()
 
 
 def _kill(

@@ -15,7 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,8 @@ CHOICES: Mapping[str, Any] = {
     "jax_send_traceback_to_runtime": "full",
 }
 """What settings of JAX are tried at that are neither a truth value nor a number."""
+TOGETHER = 12
+"""So many settings are changed at once."""
 QUICK = (
     "jax_threefry_partitionable",
     "jax_random_seed_offset",
@@ -109,57 +111,92 @@ QUICK = (
 
 
 def swept() -> dict[str, str]:
-    """Sweep as JAX is set, and return digests of the tables, their identities and bare draws."""
+    """Sweep as JAX is set, and return digests of the tables, their identity and bare draws."""
     import jax
-    import numpy as np
 
     import bpjax
-    from bpjax.network import flatten_params
-    from bpjax.sweeps.identity import fingerprint
 
-    tables, fingerprints = [], []
+    tables = []
     for task, settings in (
         (bpjax.tasks.xor(), {"seeds": 64}),
         (bpjax.tasks.encoder(), {"seeds": 8, "max_epochs": 40, "loss_below": 1e-9}),
     ):
         found = bpjax.sweep(task, keep_weights=True, **settings)
         tables += [found[name].tobytes() for name in ("status", "epochs", "loss", "weights")]
-        fingerprints.append(fingerprint(found.table.identity))
-    network = bpjax.tasks.xor().network
+    told = told_and_drawn()
+    jax.clear_caches()
+    return {"table": _digest(*tables), **told}
+
+
+def told_and_drawn() -> dict[str, str]:
+    """Return the fingerprint of such a sweep and a digest of bare draws, as JAX is set."""
+    import numpy as np
+
+    import bpjax
+    from bpjax.network import flatten_params
+    from bpjax.sweeps.identity import fingerprint
+    from bpjax.sweeps.plan import make_plan
+
+    task = bpjax.tasks.xor()
+    told, network = fingerprint(make_plan(task, 64, keep_weights=True).identity()), task.network
     try:  # without what holds JAX's settings
         key = bpjax.run_key.__wrapped__(7)  # type: ignore[attr-defined]
         params = bpjax.init_params.__wrapped__(network, key, 0.3)  # type: ignore[attr-defined]
         bare = np.asarray(flatten_params(network, params)).tobytes()
     except Exception as fault:
         bare = f"{type(fault).__name__}".encode()
-    jax.clear_caches()
-    return {"table": _digest(*tables), "fingerprint": fingerprints[0], "bare": _digest(bare)}
+    return {"fingerprint": told, "bare": _digest(bare)}
 
 
 def _digest(*parts: bytes) -> str:
     return hashlib.sha256(b"".join(parts)).hexdigest()[:16]
 
 
-def tried_here(names: Sequence[str]) -> dict[str, Any]:
-    """Try settings of JAX one after another in this process; each is put back."""
+def tried_here(names: Sequence[str], table: str) -> dict[str, Any]:
+    """Try other values of settings of JAX in this process; each is put back.
+
+    Each is tried alone on the fingerprint and on bare draws. A sweep takes seconds, so it is made
+    with several settings changed together; those of a group that moves a bit, or cannot be swept
+    with, are taken one by one.
+
+    Args:
+      names: of the settings.
+      table: the digest of the tables where nothing is changed.
+    """
     import jax
 
-    found: dict[str, Any] = {}
     settings = jax.config.values  # type: ignore[attr-defined]
-    for name in names:
-        other = _another(name, settings[name])
-        if other is None:
-            found[name] = {"not_tried": "says where it runs, or takes a name of something"}
-            continue
-        try:
-            jax.config.update(name, other)
-            found[name] = {"value": str(other), **swept()}
-        except Exception as fault:
-            found[name] = {"value": str(other), "refused": f"{type(fault).__name__}: {fault}"[:200]}
-        finally:
-            jax.config.update(name, settings[name])
-            jax.clear_caches()
+    others = {name: _another(name, settings[name]) for name in names}
+    found: dict[str, Any] = {
+        name: {"not_tried": "says where it runs, or takes a name of something"}
+        for name, other in others.items()
+        if other is None
+    }
+    changed = [name for name, other in others.items() if other is not None]
+    for first in range(0, len(changed), TOGETHER):
+        together = {name: others[name] for name in changed[first : first + TOGETHER]}
+        as_one = _tried(together, swept).get("table") == table
+        for name, other in together.items():
+            alone = _tried({name: other}, told_and_drawn if as_one else swept)
+            found[name] = {"value": str(other), "table": table, **alone}
     return found
+
+
+def _tried(values: Mapping[str, Any], what: Callable[[], dict[str, str]]) -> dict[str, str]:
+    """Return what is found with some settings of JAX changed, or why nothing is."""
+    import jax
+
+    before = {name: jax.config.values[name] for name in values}  # type: ignore[attr-defined]
+    try:
+        for name, value in values.items():
+            jax.config.update(name, value)
+        return what()
+    except Exception as fault:
+        return {"refused": f"{type(fault).__name__}: {fault}"[:200]}
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
+        jax.clear_caches()
 
 
 def _another(name: str, value: Any) -> Any:
@@ -271,7 +308,8 @@ def _in_a_process(
 def main(words: Sequence[str]) -> None:
     """Print what was found as JSON; with `--here NAME ...`, in this process."""
     if words and words[0] == "--here":
-        print(json.dumps({"default": swept(), **tried_here(words[1:])}))
+        default = swept()
+        print(json.dumps({"default": default, **tried_here(words[1:], default["table"])}))
         return
     print(json.dumps(measure(full="--quick" not in words), indent=1))
 
