@@ -34,9 +34,10 @@ def bitten(
     """
     groups = list(groups)
     tries = [(tests, mutant) for tests in groups for mutant in mutants[tests]]
-    with ThreadPoolExecutor(AT_ONCE) as workers:
-        healthy = list(workers.map(lambda tests: fate(tests, None), groups))
-        fates = list(workers.map(lambda one: fate(*one), tries))
+    # A program that a mutant leaves as it is need not be compiled again: XLA keeps it by its text.
+    with tempfile.TemporaryDirectory() as programs, ThreadPoolExecutor(AT_ONCE) as workers:
+        healthy = list(workers.map(lambda tests: fate(tests, None, programs), groups))
+        fates = list(workers.map(lambda one: fate(*one, programs), tries))
     sick = [f"unchanged: {noticed}" for noticed in healthy if noticed]
     killed_by = {
         f"{m.module}: {m.old}": noticed for (_, m), noticed in zip(tries, fates, strict=True)
@@ -52,8 +53,14 @@ def bitten(
     }
 
 
-def fate(tests: Tests, mutant: Mutant | None) -> str:
-    """Return the first test that noticed; nothing if the mutant lives."""
+def fate(tests: Tests, mutant: Mutant | None, programs: str) -> str:
+    """Return the first test that noticed; nothing if the mutant lives.
+
+    Args:
+      tests: what to run, on a copy of this repository.
+      mutant: what to break in it first.
+      programs: a folder for compiled programs.
+    """
     with tempfile.TemporaryDirectory() as place:
         copy = Path(place)
         for part in ("bpjax", "tests", "experiments"):
@@ -72,7 +79,11 @@ def fate(tests: Tests, mutant: Mutant | None) -> str:
                 )
                 return ""
             path.write_text(source.replace(mutant.old, mutant.new))
-        verdict = suite.judged(*tests, *(["-x"] if mutant else []), at=copy)
+        kept = {
+            "JAX_COMPILATION_CACHE_DIR": programs,
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        }
+        verdict = suite.judged(*tests, *(["-x"] if mutant else []), at=copy, env=kept)
     fate = verdict.failed[0] if verdict.failed else ""
     print(f"  {mutant.module if mutant else 'unchanged'}: {fate or 'no test fails'}", flush=True)
     return fate

@@ -65,8 +65,8 @@ class Seen(NamedTuple):
 
 
 def attacks(full: bool) -> Iterator[Attack]:
-    """Yield all attacks: every 50 ms of a sweep, and every half second of all else."""
-    fine, coarse = (0.05, 0.5) if full else (1.0, 2.5)
+    """Yield all attacks: every 50 ms of a sweep, and every second of all else."""
+    fine, coarse = (0.05, 1.0) if full else (1.0, 2.5)
     for number in CODES:
         for k in range(1, round(SECONDS / fine) + 1):
             yield Attack(SWEEP, number, k * fine)

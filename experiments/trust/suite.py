@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
@@ -20,7 +21,12 @@ class Verdict(NamedTuple):
     failed: tuple[str, ...]
 
 
-def judged(*words: str, at: Path = ROOT, seconds: float = 600) -> Verdict:
+def judged(
+    *words: str,
+    at: Path = ROOT,
+    seconds: float = 600,
+    env: Mapping[str, str] = MappingProxyType({}),
+) -> Verdict:
     """Run tests of the repository (or of a copy of it) and count; none found is a failure."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "junit.xml"
@@ -29,7 +35,9 @@ def judged(*words: str, at: Path = ROOT, seconds: float = 600) -> Verdict:
             done = subprocess.run(
                 [*command, f"--junitxml={out}", *words],
                 cwd=at,
-                env=os.environ | {"PYTHONPATH": str(at), "PYTHONDONTWRITEBYTECODE": "1"},
+                env=os.environ
+                | {"PYTHONPATH": str(at), "PYTHONDONTWRITEBYTECODE": "1"}
+                | dict(env),
                 capture_output=True,
                 text=True,
                 timeout=seconds,

@@ -8,10 +8,14 @@ from typing import Any
 
 from experiments.trust.mutants import Mutant, Tests, bitten
 
-UNROLLED = "tests/test_layouts.py", "-k", "unrolled or users_own"
-MATRIX = "tests/test_layouts.py", "-k", "matrix or look_up or too_large"
+UNROLLED = "tests/test_layouts.py", "-k", "every and unrolled and (direct or case)"
+MATRIX = (
+    "tests/test_layouts.py",
+    "-k",
+    "every and matrix and (direct or case) or look_up or too_large",
+)
 BATCHED = "tests/test_layouts.py", "-k", "mapped"
-FUSED = "tests/test_fused.py", "-k", "computes or ended or refilled or neighbours"
+FUSED = "tests/test_fused.py", "-k", "xor-5 or ended or neighbours"
 EPOCH = ("tests/test_epoch.py",)
 CRITERION = ("tests/test_criteria.py", "tests/test_epoch.py")
 LANES = ("tests/test_scheduler.py",)
