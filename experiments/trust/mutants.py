@@ -37,7 +37,7 @@ def bitten(
     # A program that a mutant leaves as it is need not be compiled again: XLA keeps it by its text.
     with tempfile.TemporaryDirectory() as programs, ThreadPoolExecutor(AT_ONCE) as workers:
         healthy = list(workers.map(lambda tests: fate(tests, None, programs), groups))
-        fates = list(workers.map(lambda one: fate(*one, programs), tries))
+        fates = list(workers.map(lambda one: fate(one[0], one[1], programs), tries))
     sick = [f"unchanged: {noticed}" for noticed in healthy if noticed]
     killed_by = {
         f"{m.module}: {m.old}": noticed for (_, m), noticed in zip(tries, fates, strict=True)

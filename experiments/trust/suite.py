@@ -31,13 +31,12 @@ def judged(
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "junit.xml"
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        own = {"PYTHONPATH": str(at), "PYTHONDONTWRITEBYTECODE": "1"}
         try:
             done = subprocess.run(
                 [*command, f"--junitxml={out}", *words],
                 cwd=at,
-                env=os.environ
-                | {"PYTHONPATH": str(at), "PYTHONDONTWRITEBYTECODE": "1"}
-                | dict(env),
+                env=os.environ | own | dict(env),
                 capture_output=True,
                 text=True,
                 timeout=seconds,

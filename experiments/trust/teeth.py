@@ -9,11 +9,7 @@ from typing import Any
 from experiments.trust.mutants import Mutant, Tests, bitten
 
 UNROLLED = "tests/test_layouts.py", "-k", "every and unrolled and (direct or case)"
-MATRIX = (
-    "tests/test_layouts.py",
-    "-k",
-    "every and matrix and (direct or case) or look_up or too_large",
-)
+MATRIX = "tests/test_layouts.py", "-k", "every and matrix and (direct or case) or look_up or large"
 BATCHED = "tests/test_layouts.py", "-k", "mapped"
 FUSED = "tests/test_fused.py", "-k", "xor-5 or ended or neighbours"
 EPOCH = ("tests/test_epoch.py",)
