@@ -16,6 +16,7 @@ from bpjax.sweeps.chunks import as_ranges
 from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import lane_mesh
 from bpjax.sweeps.plan import make_plan
+from bpjax.sweeps.run import run_plan
 from bpjax.tasks import TASKS, encoder, make_task, xor
 from bpjax.training import check_history, plan_run
 
@@ -51,6 +52,15 @@ def test_no_task_has_another_option_of_any_size(little):
             if type(value) is int and (name in UNBOUNDED, option) != (True, "hidden"):
                 with pytest.raises(SettingError, match=option):
                     make_task(name, **{option: HUGE})
+
+
+def test_no_lane_is_made_before_the_compiler_says_that_it_fits(monkeypatch):
+    made = []
+    monkeypatch.setattr(memory, "bytes_needed", lambda *_: 10**15)
+    monkeypatch.setattr("bpjax.sweeps.scheduler.empty_pool", lambda *about: made.append(about))
+    with pytest.raises(SettingError, match="is too large: training needs at least 1,000,000,000"):
+        run_plan(make_plan(xor(), 5))
+    assert not made
 
 
 @pytest.mark.parametrize(

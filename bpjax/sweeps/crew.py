@@ -26,7 +26,7 @@ from bpjax.sweeps.counts import added_up
 from bpjax.sweeps.memory import check_memory
 from bpjax.sweeps.plan import Group, Plan
 from bpjax.sweeps.roster import MOST_RUNS, most_ranges, roster_of, settings_table
-from bpjax.sweeps.scheduler import EMPTY, Collected, Pool, Queue
+from bpjax.sweeps.scheduler import EMPTY, Collected, Queue
 from bpjax.sweeps.unrolled import num_products
 
 LARGEST_CALL = 2**30
@@ -82,7 +82,7 @@ class Crew:
         counts as never made, and what had ended before it stands.
 
     Attributes:
-      pool: the state of the lanes, on the devices.
+      pool: the state of the lanes, on the devices; before the first call its shapes alone.
       capacity: how many runs can train at once, on all devices.
       most_runs: how many a batch may have.
       most_ranges: in how many ranges.
@@ -120,13 +120,14 @@ class Crew:
         numbers = num_entries(group.program.network) if plan.keep_weights else 1
         self.places = 0 if plan.summary_only else max(PLACES // numbers, 2 * num_lanes)
         blank = np.full(num_lanes * mesh.size, group.start)
-        self.pool: Pool = scheduler.empty_pool(
+        self.of_pool = (
             group.program,
             mesh,
             group.task.num_cases,
             plan.seeds_of(blank),
             plan.settings_of(blank),
         )
+        self.pool = scheduler.pool_to_be(*self.of_pool)
         self.made: list[Made] = []
         self.calls, self.seconds = 0, 0.0
         self.platform = mesh.devices.flat[0].platform
@@ -168,9 +169,11 @@ class Crew:
             stride, rounds = num_epochs, 1
         else:
             stride, rounds = self.stride, max(1, self.epochs_per_call // self.stride)
-        arguments = self.next_call(stride, rounds)
         if not self.calls:
-            check_memory(self.compiled, arguments, self.plan, self.group.task, self.mesh.size)
+            to_come = self.next_call(stride, rounds)
+            check_memory(self.compiled, to_come, self.plan, self.group.task, self.mesh.size)
+            self.pool = scheduler.empty_pool(*self.of_pool)
+        arguments = self.next_call(stride, rounds)
         called = time.perf_counter()
         pool, report = self.compiled(*arguments)
         self._await(report, stride * rounds)

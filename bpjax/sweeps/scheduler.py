@@ -131,6 +131,21 @@ def place(tree: Any, mesh: Mesh) -> Any:
     return jax.device_put(tree, shardings)
 
 
+def pool_to_be(
+    program: Program, mesh: Mesh, num_cases: int, seeds: Any, settings: Settings
+) -> Pool:
+    """Return the shapes of what `empty_pool` makes: for a net of any size that takes no memory."""
+    begin = functools.partial(lanes.start, program, num_cases)
+    runs = jax.eval_shape(begin, seeds, settings)
+    pool = Pool(runs, settings, runs.status)
+    shardings = jax.tree.map(lambda spec: NamedSharding(mesh, spec), sharding_of(pool))
+
+    def on_devices(leaf: Any, sharding: NamedSharding) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+
+    return jax.tree.map(on_devices, pool, shardings)  # type: ignore[no-any-return]
+
+
 def empty_pool(
     program: Program, mesh: Mesh, num_cases: int, seeds: Any, settings: Settings
 ) -> Pool:

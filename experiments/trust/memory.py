@@ -12,9 +12,9 @@ GIGABYTE = 10**9
 LIMITS = (None, GIGABYTE)
 """Of the address space; None: what the machine has."""
 LADDERS = {
-    "sweep xor --seeds 200 --max-epochs 2 --no-figures --hidden {}": (2, 4, 5, 6, 7, 9, 12),
+    "sweep xor --seeds 200 --max-epochs 2 --no-figures --hidden {}": (2, 4, 5, 7, 9, 12),
     "sweep encoder --seeds 200 --max-epochs 2 --no-figures --set size=64 --hidden {}": (2, 5, 6, 8),
-    "train xor --max-epochs 2 --no-figures --hidden {}": (2, 5, 6, 7, 9, 12),
+    "train xor --max-epochs 2 --no-figures --hidden {}": (2, 5, 7, 9, 12),
     "explain parity --max-epochs 2 --hidden {}": (2, 5, 7, 12),
     "sweep xor --no-figures --max-epochs 2 --seeds {}": (2, 6, 9, 12, 30),
     "sweep xor --seeds 200 --no-figures --summary-only --max-epochs {}": (2, 6, 8, 12),
