@@ -5,6 +5,7 @@ import functools
 import itertools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -12,7 +13,7 @@ from helpers import daily, in_time, task_of
 
 import bpjax
 from bpjax.backprop import forward_pass, outputs_of
-from bpjax.epoch import Cases, program_of, settings_of, start, step
+from bpjax.epoch import Cases, Settings, program_of, settings_of, start, step
 from bpjax.gradient_check import random_network
 from bpjax.learning import Schedule
 from bpjax.loss import HalfSquaredError, MarginSquaredError
@@ -24,7 +25,7 @@ from bpjax.network import (
     layered,
     unflatten_params,
 )
-from bpjax.sweeps import lanes, matrix, unrolled
+from bpjax.sweeps import lanes, matrix, scheduler, unrolled
 from bpjax.sweeps.lanes import EXP_OF_MINUS, logistic_float32
 from bpjax.sweeps.plan import make_plan
 
@@ -211,6 +212,24 @@ def test_mapped_over_lanes_it_takes_a_rule_of_the_users_own_and_refills():
     assert_same(*found)
     assert len(found[0]["epochs"]) == 200 > 2 * 8 * jax.local_device_count()
     assert len(set(found[0]["epochs"])) > 10, "lanes are refilled at different times"
+
+
+@pytest.mark.parametrize("layout", ["matrix", "unrolled", "batched"])
+def test_a_stride_has_as_many_epochs_as_it_was_asked_for(layout):
+    """Nobody would lose a run by one less: it would only take longer, or for ever."""
+    task, of = TASKS["xor"], scheduler.LAYOUTS[layout]
+    program, rows = program_of(task), settings_of(task)
+    settings = Settings(*(np.repeat(row[..., None], 64, axis=-1) for row in rows))
+    quick = {"xla_backend_optimization_level": 0}
+
+    @functools.partial(jax.jit, compiler_options=quick)
+    def epochs_made(seeds, num_epochs):
+        runs = lanes.start(program, task.num_cases, seeds, settings)
+        about = lanes.Arithmetic(program, "cpu"), task.num_cases, of.cases_of(task, program)
+        return of.advance(*about, jnp.int32(100), num_epochs, settings, runs).epoch
+
+    for many in (0, 1, 3):
+        assert set(np.asarray(epochs_made(np.arange(64, dtype=np.uint32), many))) == {many}
 
 
 # ---- which layout -------------------------------------------------------------------------------
