@@ -25,8 +25,8 @@ from bpjax import tasks
 from bpjax.errors import SettingError
 from bpjax.plots import plane, save_figure
 from bpjax.status import Status
-from bpjax.sweeps.run import environment
-from experiments.study import parser_for, recipe_in_words, results_folder, save_record
+from bpjax.sweeps.host_loop import environment
+from experiments.study import Result, Study, recipe_in_words
 
 PUBLISHED_RUNS = 256**2
 WIDE = bpjax.Plane("hidden[0] -> output[0]", "hidden[1] -> output[0]", base_seed=1)
@@ -41,14 +41,14 @@ FACTOR = 2
 """Neighbours part if one takes so many times as long as the other, or never converges."""
 
 
-def compute(num_runs: int) -> dict[str, Any]:
+def compute(num_runs: int) -> Result:
     """Train a run from every pixel of each picture and measure how far neighbours part.
 
     Args:
       num_runs: pixels of a picture, a square number.
 
     Returns:
-      Under "record" what `results.json` holds, under "arrays" what the figures need.
+      What `results.json` holds, and what the figures need.
 
     Raises:
       SettingError: if `num_runs` is no square number.
@@ -72,7 +72,7 @@ def compute(num_runs: int) -> dict[str, Any]:
         "planes": rows,
         "environment": environment(),
     }
-    return {"record": record, "arrays": arrays}
+    return Result(record, arrays)
 
 
 def _measure(result: Any, on: bpjax.Plane) -> dict[str, Any]:
@@ -117,16 +117,6 @@ def neighbours(status: np.ndarray, epochs: np.ndarray) -> dict[str, Any]:
         "far_apart": int((ratio >= FACTOR).sum()),
         "largest_ratio": float(ratio.max(initial=1.0)),
     }
-
-
-def default_folder(num_runs: int) -> Path:
-    """Return where the results go: only the published number of runs may replace the published."""
-    return results_folder("initial_weights", num_runs, PUBLISHED_RUNS)
-
-
-def save(result: Mapping[str, Any], folder: Path) -> None:
-    """Write `results.json` and the text of `README.md`; the pictures hold the runs."""
-    save_record(result["record"], write_up(result["record"]), folder)
 
 
 def write_up(record: Mapping[str, Any]) -> str:
@@ -206,33 +196,27 @@ def _number(value: int | None) -> str:
     return "not reached" if value is None else f"{value:,}"
 
 
-def draw(result: Mapping[str, Any], folder: Path) -> None:
+def draw(result: Result, folder: Path) -> None:
     """Draw every picture."""
-    record = result["record"]
+    record = result.record
     words = (
         f"{record['task']}: {record['pixels']:,} runs, criterion {record['criterion']}, "
         f"cap {record['cap']:,}"
     )
-    for name, (on, status, epochs) in result["arrays"].items():
+    for name, (on, status, epochs) in result.arrays.items():
         save_figure(plane(status, epochs, on, title=words).figure, folder / "figures" / name)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Compute, save and draw."""
-    parser = parser_for("initial_weights", PUBLISHED_RUNS, "pixels of a picture", __doc__)
-    options = parser.parse_args(argv)
-    bpjax.use_all_cpu_cores()
-    try:
-        result = compute(options.runs)
-    except SettingError as error:
-        parser.error(f"--runs {error.rule}, got {error.value!r}.")
-    folder = options.out or default_folder(options.runs)
-    save(result, folder)
-    if not options.no_figures:
-        draw(result, folder)
-    print(write_up(result["record"]))
-    return 0
+STUDY = Study(
+    name="initial_weights",
+    published_runs=PUBLISHED_RUNS,
+    counted="pixels of a picture",
+    words=__doc__,
+    compute=lambda num_runs, folder: compute(num_runs),
+    write_up=write_up,
+    draw=draw,
+)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(STUDY.main())

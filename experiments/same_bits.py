@@ -16,7 +16,7 @@ import functools
 import hashlib
 import itertools
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -27,13 +27,12 @@ import numpy as np
 import optax
 
 import bpjax
-from bpjax.errors import SettingError
-from bpjax.network import flatten_params
-from bpjax.sweeps import run
+from bpjax.params import flatten_params
+from bpjax.sweeps import host_loop
 from bpjax.sweeps.devices import lane_mesh
-from bpjax.sweeps.plan import make_plan
-from bpjax.sweeps.run import environment, run_plan
-from experiments.study import parser_for, results_folder, save_record
+from bpjax.sweeps.host_loop import environment, run_plan
+from bpjax.sweeps.planning import make_plan
+from experiments.study import Result, Study
 
 PUBLISHED_RUNS = 1_000
 MAX_EPOCHS = 400
@@ -116,7 +115,7 @@ def _train(
                 shard=(k, shards) if shards > 1 else None,
             )
             storing = {"SECONDS_PER_CHUNK": 0.0} if chunks == "many" else {}
-            with mock.patch.dict(vars(run), storing):
+            with mock.patch.dict(vars(host_loop), storing):
                 tables.append(_accidentally(plan, devices, accident != "none"))
     joined = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
     order_of_seeds = np.argsort(joined["seed"])
@@ -199,7 +198,7 @@ def _naive_batch(seed: Any) -> Any:
 # ---- saved and written up ------------------------------------------------------------------------
 
 
-def write_up(record: dict[str, Any]) -> str:
+def write_up(record: Mapping[str, Any]) -> str:
     """Return the finding as Markdown."""
     num_runs, devices = record["num_runs"], ", ".join(map(str, record["num_devices"]))
     ways = "; ".join(f"{name}: {' or '.join(map(str, w))}" for name, w in record["ways"].items())
@@ -229,31 +228,24 @@ def write_up(record: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def default_folder(num_runs: int) -> Path:
-    """Return where the results go: only the published number of runs may replace the published."""
-    return results_folder("same_bits", num_runs, PUBLISHED_RUNS)
-
-
-def save(record: dict[str, Any], folder: Path) -> None:
-    """Write `results.json` and `README.md`."""
-    save_record(record, write_up(record), folder)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Compute, save and print; exit code 1 if any combination gave other bits."""
-    parser = parser_for("same_bits", PUBLISHED_RUNS, "number of seeds", __doc__, draws=False)
-    options = parser.parse_args(argv)
-    jax.config.update("jax_num_cpu_devices", max(NUM_DEVICES))
-    bpjax.use_all_cpu_cores()
+def on_devices(num_runs: int, folder: Path) -> Result:
+    """Compute with as many CPU devices as there can be."""
+    del folder
     devices = [n for n in NUM_DEVICES if n <= lane_mesh().size]
-    try:
-        record = compute(options.runs, devices)
-    except SettingError as error:
-        parser.error(f"--runs {error.rule}, got {error.value!r}.")
-    save(record, options.out or default_folder(options.runs))
-    print(write_up(record))
-    return 0 if all(len(row["distinct_hashes"]) == 1 for row in record["sweeps"]) else 1
+    return Result(compute(num_runs, devices))
+
+
+STUDY = Study(
+    name="same_bits",
+    published_runs=PUBLISHED_RUNS,
+    counted="number of seeds",
+    words=__doc__,
+    compute=on_devices,
+    write_up=write_up,
+    holds=lambda record: all(len(row["distinct_hashes"]) == 1 for row in record["sweeps"]),
+)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    jax.config.update("jax_num_cpu_devices", max(NUM_DEVICES))
+    raise SystemExit(STUDY.main())

@@ -1,25 +1,115 @@
 """What the studies share: their command line, where results go, statistics, numbers in words."""
 
 import argparse
+import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.stats
 from numpy.typing import ArrayLike
 
+from bpjax import use_all_cpu_cores
 from bpjax.analysis.convergence import success_rate
-from bpjax.learning import as_schedule
-from bpjax.plane import Plane
+from bpjax.errors import SettingError
+from bpjax.initial import Initializer
+from bpjax.schedule import as_schedule
 from bpjax.task import Task
 
 HERE = Path(__file__).parent
+QUARTILES: Sequence[str] = ("q25", "median", "q75")
+
+
+class Result(NamedTuple):
+    """What a study found: what `results.json` holds, and arrays for its figures."""
+
+    record: dict[str, Any]
+    arrays: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """One study: what it computes, says and draws; `main` is its command line.
+
+    Attributes:
+      name: of the module, and of the folder for its results.
+      published_runs: only so many runs may replace the published results.
+      counted: what `--runs` counts, for the help.
+      words: the study's description.
+      compute: of a number of runs and the folder, in which finished runs may be kept, the result;
+        takes each option of its own by name.
+      write_up: of a record, the text of `README.md`.
+      draw: draws the figures of a result into a folder; None if there are none.
+      keep_arrays: the name of a file that keeps the arrays, None where the figures hold them.
+      own_options: adds options of its own to the parser; with one of them nothing is published.
+      holds: whether a record is as it should be; else the exit code is 1.
+    """
+
+    name: str
+    published_runs: int
+    counted: str
+    words: str | None
+    compute: Callable[..., Result]
+    write_up: Callable[[Mapping[str, Any]], str]
+    draw: Callable[[Result, Path], None] | None = None
+    keep_arrays: str | None = None
+    own_options: Callable[[argparse.ArgumentParser], Any] = lambda parser: None
+    holds: Callable[[Mapping[str, Any]], bool] = lambda record: True
+
+    def folder(self, num_runs: int, *own: Any) -> Path:
+        """Return where the results go; `own` are the values of the study's own options."""
+        return results_folder(self.name, num_runs, 0 if any(own) else self.published_runs)
+
+    def save(self, result: Result, folder: Path) -> None:
+        """Write `results.json`, the text of `README.md` and the arrays, if they are kept."""
+        save_record(result.record, self.write_up(result.record), folder)
+        if self.keep_arrays:
+            np.savez_compressed(folder / self.keep_arrays, **result.arrays)
+
+    def main(self, argv: Sequence[str] | None = None) -> int:
+        """Compute, save, draw and print."""
+        parser = self._parser()
+        own = vars(parser.parse_args(argv))
+        num_runs, out, no_figures = own.pop("runs"), own.pop("out"), own.pop("no_figures", True)
+        folder = out or self.folder(num_runs, *own.values())
+        use_all_cpu_cores()
+        try:
+            result = self.compute(num_runs, folder, **own)
+        except SettingError as fault:
+            option = fault.setting if fault.setting in own else "runs"
+            parser.error(f"--{option} {fault.rule}, got {fault.value!r}.")
+        self.save(result, folder)
+        if self.draw and not no_figures:
+            self.draw(result, folder)
+        print(f"\n{self.write_up(result.record)}\nSaved in {folder}.")
+        return 0 if self.holds(result.record) else 1
+
+    def _parser(self) -> argparse.ArgumentParser:
+        parser = argparse.ArgumentParser(prog=f"experiments.{self.name}", description=self.words)
+        published = self.published_runs
+        parser.add_argument(
+            "--runs",
+            type=int,
+            default=published,
+            help=f"{self.counted} (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--out",
+            type=Path,
+            help=f"folder for the results (default: experiments/results/{self.name} for "
+            f"{published} runs, results/{self.name}-RUNS for any other number)",
+        )
+        if self.draw:
+            parser.add_argument("--no-figures", action="store_true", help="draw nothing")
+        self.own_options(parser)
+        return parser
 
 
 def results_folder(name: str, num_runs: int | str, published_runs: int | str) -> Path:
-    """Return where the results go: only the published number of runs may replace the published.
+    """Return where results go: only the published number of runs may replace the published.
 
     Example:
       >>> results_folder("symmetry", 10, 10_000).parts[-2:]
@@ -30,38 +120,17 @@ def results_folder(name: str, num_runs: int | str, published_runs: int | str) ->
     return HERE.parent / "results" / f"{name}-{num_runs}"
 
 
-def parser_for(
-    name: str, published_runs: int, runs: str, words: str | None, draws: bool = True
-) -> Any:
-    """Return the parser of a study's options: `--runs`, `--out` and, if it draws, `--no-figures`.
-
-    Args:
-      name: of the study.
-      published_runs: the default of `--runs`.
-      runs: what is counted, for the help.
-      words: the study's description.
-      draws: whether it has figures.
-    """
-    parser = argparse.ArgumentParser(prog=f"experiments.{name}", description=words)
-    parser.add_argument(
-        "--runs", type=int, default=published_runs, help=f"{runs} (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        help=f"folder for the results (default: experiments/results/{name} for "
-        f"{published_runs} runs, results/{name}-RUNS for any other number)",
-    )
-    if draws:
-        parser.add_argument("--no-figures", action="store_true", help="draw nothing")
-    return parser
-
-
-def save_record(record: Mapping[str, Any], text: str, folder: Path, indent: int = 2) -> None:
+def save_record(record: Mapping[str, Any], text: str, folder: Path) -> None:
     """Write a study's numbers as `results.json` and its findings as `README.md`."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "results.json").write_text(json.dumps(record, indent=indent) + "\n")
+    (folder / "results.json").write_text(as_json(record))
     (folder / "README.md").write_text(text)
+
+
+def as_json(record: Mapping[str, Any]) -> str:
+    """Return a record as compact JSON, a line for each of its parts."""
+    parts = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in record.items())
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 def share_of(holds: ArrayLike) -> dict[str, Any]:
@@ -113,9 +182,9 @@ def recipe_in_words(task: Task) -> str:
     words = [
         f"learning rate {as_schedule(recipe.learning_rate)}",
         f"momentum {as_schedule(recipe.momentum)}",
-        "weights on a plane"
-        if isinstance(start, Plane)
-        else f"{start.distribution} +-{recipe.init_range:g}",
+        f"{start.distribution} +-{recipe.init_range:g}"
+        if isinstance(start, Initializer)
+        else "weights on a plane",
         recipe.updates,
     ]
     if recipe.decays:
@@ -153,6 +222,3 @@ def number(value: Any) -> str:
       ('1,425', 'not reached')
     """
     return "not reached" if value is None else f"{value:,}"
-
-
-QUARTILES: Sequence[str] = ("q25", "median", "q75")

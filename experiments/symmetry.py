@@ -11,7 +11,7 @@ makes the published folder, experiments/results/symmetry; `--runs 1000` is a qui
 results/symmetry-1000.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +26,16 @@ from bpjax.analysis.solutions import (
     mirror_class,
     mirror_weights,
 )
-from bpjax.errors import SettingError
 from bpjax.plots import epochs_histogram, new_axes, save_figure, survival
 from bpjax.plots.style import BLUE, VERMILLION
 from bpjax.status import Status
-from bpjax.sweeps.run import environment
+from bpjax.sweeps.host_loop import environment
 from experiments.study import (
+    Result,
+    Study,
     number,
-    parser_for,
     percent,
     quantiles,
-    results_folder,
-    save_record,
     share_of,
 )
 
@@ -49,7 +47,7 @@ NEAR = 0.1
 """A net counts as a solution if both its size ratios are within this share of the solution's."""
 
 
-def compute(num_runs: int, first_seed: int = 0) -> dict[str, Any]:
+def compute(num_runs: int, first_seed: int = 0) -> Result:
     """Train the seeds to every tolerance and measure epochs and weights.
 
     Args:
@@ -57,7 +55,7 @@ def compute(num_runs: int, first_seed: int = 0) -> dict[str, Any]:
       first_seed: the first of them.
 
     Returns:
-      Under "record" what `results.json` holds, under "arrays" what the figures need.
+      What `results.json` holds, and what the figures need.
     """
     arrays: dict[str, np.ndarray] = {"seed": np.arange(first_seed, first_seed + num_runs)}
     by_tolerance = []
@@ -84,7 +82,7 @@ def compute(num_runs: int, first_seed: int = 0) -> dict[str, Any]:
         "tolerances": by_tolerance,
         "environment": environment(),
     }
-    return {"record": record, "arrays": arrays}
+    return Result(record, arrays)
 
 
 def _hidden_weights(weights: np.ndarray) -> np.ndarray:
@@ -140,17 +138,6 @@ def _measure_weights(solved: np.ndarray) -> dict[str, Any]:
         "hidden_biases_negative": share_of((solved[:, 14:16] < 0).all(axis=1)),
         "output_bias_positive": share_of(solved[:, 16] > 0),
     }
-
-
-def default_folder(num_runs: int) -> Path:
-    """Return where the results go: only the published number of runs may replace the published."""
-    return results_folder("symmetry", num_runs, PUBLISHED_RUNS)
-
-
-def save(result: Mapping[str, Any], folder: Path) -> None:
-    """Write `results.json`, `runs.npz` and the text of `README.md`."""
-    save_record(result["record"], write_up(result["record"]), folder)
-    np.savez_compressed(folder / "runs.npz", **result["arrays"])
 
 
 def write_up(record: Mapping[str, Any]) -> str:
@@ -261,9 +248,9 @@ def _spread(quantiles: Mapping[str, float], digits: int) -> str:
     return f"{middle} ({low} to {high})"
 
 
-def draw(result: Mapping[str, Any], folder: Path) -> None:
+def draw(result: Result, folder: Path) -> None:
     """Draw the epochs, the survival curves and the size ratios."""
-    record, arrays = result["record"], result["arrays"]
+    record, arrays = result.record, result.arrays
     words = f"symmetry 6-2-1: {record['num_runs']:,} runs"
     status, epochs = arrays["status_0.5"], arrays["epochs_0.5"]
     converged = status == Status.CONVERGED
@@ -307,22 +294,17 @@ def _ratios(arrays: Mapping[str, np.ndarray], words: str, ax: Axes | None = None
     return ax
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Compute, save and draw."""
-    parser = parser_for("symmetry", PUBLISHED_RUNS, "number of seeds", __doc__)
-    options = parser.parse_args(argv)
-    bpjax.use_all_cpu_cores()
-    try:
-        result = compute(options.runs)
-    except SettingError as error:
-        parser.error(f"--runs {error.rule}, got {error.value!r}.")
-    folder = options.out or default_folder(options.runs)
-    save(result, folder)
-    if not options.no_figures:
-        draw(result, folder)
-    print(write_up(result["record"]))
-    return 0
+STUDY = Study(
+    name="symmetry",
+    published_runs=PUBLISHED_RUNS,
+    counted="number of seeds",
+    words=__doc__,
+    compute=lambda num_runs, folder: compute(num_runs),
+    write_up=write_up,
+    draw=draw,
+    keep_arrays="runs.npz",
+)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(STUDY.main())

@@ -11,12 +11,22 @@ import pytest
 
 import bpjax
 from bpjax.analysis.convergence import summarize_runs
-from experiments import family_trees, initial_weights, reproduce, same_bits, solutions, symmetry
+from experiments import (
+    family_trees,
+    initial_weights,
+    pictures,
+    reproduce,
+    same_bits,
+    solutions,
+    symmetry,
+)
 from experiments.family_trees import codes, recipes
 from experiments.reproduce import rows, training
 from experiments.reproduce.verdicts import verdict
 from experiments.solutions import chapter, measures
-from experiments.study import mean_over_runs
+from experiments.study import Result, Study, mean_over_runs
+
+HERE = Path(symmetry.__file__).parent
 
 
 def figures_in(folder):
@@ -26,34 +36,37 @@ def figures_in(folder):
     return figures
 
 
+# ---- symmetry ------------------------------------------------------------------------------------
+
+
 @pytest.fixture(scope="module")
 def symmetry_result():
     return symmetry.compute(num_runs=12, first_seed=5)
 
 
 def test_symmetry_follows_the_same_runs_to_every_tolerance(symmetry_result):
-    arrays = symmetry_result["arrays"]
+    arrays = symmetry_result.arrays
     assert arrays["seed"].tolist() == list(range(5, 17))
     for earlier, later in ((0.5, 0.2), (0.2, 0.1)):
         assert np.all(arrays[f"epochs_{earlier}"] <= arrays[f"epochs_{later}"])
 
 
 def test_symmetry_percentile_counts_unsolved_runs_as_slower(symmetry_result):
-    arrays, first = symmetry_result["arrays"], symmetry_result["record"]["tolerances"][0]
+    arrays, first = symmetry_result.arrays, symmetry_result.record["tolerances"][0]
     by_hand = np.mean((arrays["status_0.5"] == 1) & (arrays["epochs_0.5"] <= 1425))
     assert first["share_by_printed_epochs"]["estimate"] == pytest.approx(by_hand)
     assert 0 < by_hand < 1
 
 
 def test_symmetry_nets_solved_to_the_end_are_mirror_antisymmetric(symmetry_result):
-    last = symmetry_result["record"]["tolerances"][-1]["weights"]
+    last = symmetry_result.record["tolerances"][-1]["weights"]
     assert last["asymmetry"]["q95"] <= last["asymmetry"]["largest"] < 0.01
     shares = [share["estimate"] for share in last["solutions"].values()]
     assert sum(shares) == pytest.approx(1)
 
 
 def test_symmetry_saves_and_draws(symmetry_result, tmp_path):
-    symmetry.save(symmetry_result, tmp_path)
+    symmetry.STUDY.save(symmetry_result, tmp_path)
     symmetry.draw(symmetry_result, tmp_path)
     assert json.loads((tmp_path / "results.json").read_text())["num_runs"] == 12
     assert "1,425" in (tmp_path / "README.md").read_text()
@@ -62,12 +75,12 @@ def test_symmetry_saves_and_draws(symmetry_result, tmp_path):
 
 def test_symmetry_refuses_no_runs_in_one_sentence(capsys):
     with pytest.raises(SystemExit, match="2"):
-        symmetry.main(["--runs", "0"])
+        symmetry.STUDY.main(["--runs", "0"])
     assert "--runs must be a whole number from 1" in capsys.readouterr().err
 
 
 def test_symmetry_words_follow_the_numbers(symmetry_result):
-    record = copy.deepcopy(symmetry_result["record"])
+    record = copy.deepcopy(symmetry_result.record)
     first, *_, last = record["tolerances"]
     for row, (low, high) in ((first, (0.3, 0.4)), (last, (0.45, 0.55))):
         row["share_by_printed_epochs"] = {"estimate": (low + high) / 2, "low": low, "high": high}
@@ -81,41 +94,59 @@ def test_symmetry_words_follow_the_numbers(symmetry_result):
 
 @pytest.mark.parametrize("share", [0.0, 0.25])
 def test_symmetry_explains_the_second_solution_only_if_it_turned_up(symmetry_result, share):
-    record = copy.deepcopy(symmetry_result["record"])
+    record = copy.deepcopy(symmetry_result.record)
     record["tolerances"][-1]["weights"]["solutions"]["2 : 3 : 4"]["estimate"] = share
     assert ("The second solution" in symmetry.write_up(record)) == bool(share)
 
 
 def test_only_the_published_number_of_runs_goes_to_the_published_folder():
-    root = Path(symmetry.__file__).parent.parent
-    assert symmetry.default_folder(10_000) == root / "experiments" / "results" / "symmetry"
-    assert symmetry.default_folder(1000) == root / "results" / "symmetry-1000"
+    root = HERE.parent
+    assert symmetry.STUDY.folder(10_000) == root / "experiments" / "results" / "symmetry"
+    assert symmetry.STUDY.folder(1000) == root / "results" / "symmetry-1000"
 
 
 @pytest.mark.parametrize(
-    ("words", "num_runs", "folder"),
-    [("", 10_000, "default"), ("--runs 7", 7, "default"), ("--runs 7 --out there", 7, "there")],
+    ("words", "folder"),
+    [
+        ("", HERE / "results" / "some"),
+        ("--runs 7", HERE.parent / "results" / "some-7"),
+        ("--runs 10 --short", HERE.parent / "results" / "some-10"),
+        ("--runs 7 --out there", Path("there")),
+    ],
 )
-def test_symmetry_saves_where_it_was_told(words, num_runs, folder, monkeypatch, symmetry_result):
-    saved = []
-    monkeypatch.setattr(symmetry.bpjax, "use_all_cpu_cores", lambda: None, raising=False)
-    monkeypatch.setattr(symmetry, "compute", lambda runs: saved.append(runs) or symmetry_result)
-    monkeypatch.setattr(symmetry, "save", lambda result, folder: saved.append(folder))
-    monkeypatch.setattr(symmetry, "draw", lambda result, folder: saved.append(folder))
-    assert symmetry.main(words.split()) == 0
-    where = symmetry.default_folder(num_runs) if folder == "default" else Path(folder)
-    assert saved == [num_runs, where, where]
-    assert symmetry.main([*words.split(), "--no-figures"]) == 0
-    assert saved[3:] == [num_runs, where]
+def test_a_study_saves_where_it_was_told_and_draws_unless_unwanted(words, folder, monkeypatch):
+    done = []
+    monkeypatch.setattr("experiments.study.use_all_cpu_cores", lambda: None)
+    monkeypatch.setattr("experiments.study.save_record", lambda *about: done.append(about))
+    study = Study(
+        name="some",
+        published_runs=10,
+        counted="runs",
+        words=None,
+        compute=lambda num_runs, folder, short: Result({"runs": num_runs, "short": short}),
+        write_up=lambda record: f"{record['runs']} runs",
+        draw=lambda result, folder: done.append(folder),
+        own_options=lambda parser: parser.add_argument("--short", action="store_true"),
+        holds=lambda record: record["runs"] == 10,
+    )
+    runs = 7 if "7" in words else 10
+    assert study.main(words.split()) == (1 if runs == 7 else 0)
+    record = {"runs": runs, "short": "--short" in words}
+    assert done == [(record, f"{runs} runs", folder), folder]
+    assert study.main([*words.split(), "--no-figures"]) == (1 if runs == 7 else 0)
+    assert done[2:] == done[:1]
 
 
 def test_reproduce_saves_where_it_was_told_and_draws_unless_unwanted(tmp_path, capsys):
     words = ["--only", "shift-register-3", "--runs", "5", "--out"]
-    reproduce.main([*words, str(tmp_path / "a")])
+    reproduce.STUDY.main([*words, str(tmp_path / "a")])
     assert figures_in(tmp_path / "a") == ["epochs"]
-    reproduce.main([*words, str(tmp_path / "b"), "--no-figures"])
+    reproduce.STUDY.main([*words, str(tmp_path / "b"), "--no-figures"])
     assert (tmp_path / "b" / "results.json").is_file()
     assert not (tmp_path / "b" / "figures").exists()
+
+
+# ---- the same bits -------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +173,7 @@ def test_the_hash_sees_a_single_bit():
 
 @pytest.mark.slow
 def test_same_bits_saves_its_table(same_bits_record, tmp_path):
-    same_bits.save(same_bits_record, tmp_path)
+    same_bits.STUDY.save(Result(same_bits_record), tmp_path)
     text = (tmp_path / "README.md").read_text()
     assert "| `bpjax sweep`, matrix | 64 | 1 (" in text
     assert "| `jit(vmap(train))`, batches of 250 against 64 | 2 |" in text
@@ -164,7 +195,7 @@ def test_a_small_table_is_computed_saved_and_drawn(tmp_path):
     told = []
     only = ["xor-2-1-1", "shift-register-3", "sequence"]
     record = reproduce.compute(6, tmp_path, only, told.append)
-    reproduce.save(record, tmp_path)
+    reproduce.STUDY.save(Result(record), tmp_path)
     reproduce.draw(record, tmp_path)
     assert [row["name"] for row in record["rows"]] == only
     assert len(told) == 3
@@ -224,8 +255,11 @@ def test_a_mean_over_runs_has_the_interval_of_student():
 
 def test_an_unknown_experiment_is_refused():
     with pytest.raises(SystemExit) as stop:
-        reproduce.main(["--only", "chess", "--runs", "5"])
+        reproduce.STUDY.main(["--only", "chess", "--runs", "5"])
     assert stop.value.code == 2
+
+
+# ---- family trees --------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +273,7 @@ def family_result():
 
 @pytest.mark.slow
 def test_family_trees_measures_what_runs_learn(family_result):
-    record = family_result["record"]
+    record = family_result.record
     still, learns = record["rows"]
     assert still["solved"]["estimate"] == still["pairs_right"]["median"] == 0
     assert still["held_out"] is None
@@ -262,7 +296,7 @@ def test_family_trees_measures_what_runs_learn(family_result):
 
 @pytest.mark.slow
 def test_family_trees_saves_and_draws(family_result, tmp_path):
-    family_trees.save(family_result, tmp_path)
+    family_trees.STUDY.save(family_result, tmp_path)
     family_trees.draw(family_result, tmp_path)
     assert json.loads((tmp_path / "results.json").read_text())["num_runs"] == 6
     text = (tmp_path / "README.md").read_text()
@@ -304,8 +338,11 @@ def test_family_trees_the_best_recipe_is_the_nearest_of_the_equally_good():
 
 def test_family_trees_only_the_published_number_of_runs_goes_to_the_published_folder():
     root = Path(symmetry.__file__).parent.parent
-    assert family_trees.default_folder(200) == root / "experiments" / "results" / "family_trees"
-    assert family_trees.default_folder(20) == root / "results" / "family_trees-20"
+    assert family_trees.STUDY.folder(200) == root / "experiments" / "results" / "family_trees"
+    assert family_trees.STUDY.folder(20) == root / "results" / "family_trees-20"
+
+
+# ---- solutions -----------------------------------------------------------------------------------
 
 
 def hand_made_weights(task):
@@ -404,7 +441,7 @@ def test_solutions_finds_one_side_open_whichever_side_it_is():
 
 
 def test_solutions_saves_and_draws(solutions_record, tmp_path):
-    solutions.save(solutions_record, tmp_path)
+    solutions.STUDY.save(Result(solutions_record), tmp_path)
     solutions.draw(solutions_record, tmp_path)
     assert json.loads((tmp_path / "results.json").read_text()) == solutions_record
     assert "the most frequent class among solved runs" in (tmp_path / "README.md").read_text()
@@ -426,21 +463,8 @@ def test_solutions_can_write_and_draw_when_nothing_was_solved(tmp_path):
 
 def test_solutions_refuses_no_runs_in_one_sentence(capsys):
     with pytest.raises(SystemExit, match="2"):
-        solutions.main(["--runs", "0"])
+        solutions.STUDY.main(["--runs", "0"])
     assert "--runs must be a whole number from 1" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(("num_runs", "published"), [(10_000, True), (7, False)])
-def test_solutions_saves_where_it_belongs(num_runs, published, monkeypatch, solutions_record):
-    saved = []
-    monkeypatch.setattr(solutions, "use_all_cpu_cores", lambda: None)
-    monkeypatch.setattr(solutions, "compute", lambda runs: saved.append(runs) or solutions_record)
-    monkeypatch.setattr(solutions, "save", lambda record, folder: saved.append(folder))
-    monkeypatch.setattr(solutions, "draw", lambda record, folder: saved.append(folder))
-    assert solutions.main(["--runs", str(num_runs)]) == 0
-    root = Path(symmetry.__file__).parent.parent
-    path = "experiments/results/solutions" if published else f"results/solutions-{num_runs}"
-    assert saved == [num_runs, root / path, root / path]
 
 
 # ---- where a run starts --------------------------------------------------------------------------
@@ -452,7 +476,7 @@ def initial_weights_result():
 
 
 def test_every_pixel_is_the_run_of_its_weights(initial_weights_result):
-    on, status, epochs = initial_weights_result["arrays"]["zoom"]
+    on, status, epochs = initial_weights_result.arrays["zoom"]
     assert (on.width, on.height) == (6, 6)
     for seed in (0, 17, 35):
         run = bpjax.train(bpjax.tasks.xor(), seed, initializer=on, record_every=10**6)
@@ -475,7 +499,7 @@ def test_neighbours_that_part_are_counted():
 
 
 def test_initial_weights_saves_and_draws(initial_weights_result, tmp_path):
-    initial_weights.save(initial_weights_result, tmp_path)
+    initial_weights.STUDY.save(initial_weights_result, tmp_path)
     initial_weights.draw(initial_weights_result, tmp_path)
     record = json.loads((tmp_path / "results.json").read_text())
     assert [row["name"] for row in record["planes"]] == ["wide", "zoom", "closer"]
@@ -486,15 +510,15 @@ def test_initial_weights_saves_and_draws(initial_weights_result, tmp_path):
 @pytest.mark.parametrize("runs", ["0", "-4", "1", "35"])
 def test_a_picture_has_a_square_number_of_pixels(runs, capsys):
     with pytest.raises(SystemExit, match="2"):
-        initial_weights.main(["--runs", runs])
+        initial_weights.STUDY.main(["--runs", runs])
     words = f"--runs must be a square number from 4, like 65536, got {runs}."
     assert words in capsys.readouterr().err
 
 
 def test_the_committed_pictures_are_those_of_the_committed_record():
-    folder = initial_weights.default_folder(initial_weights.PUBLISHED_RUNS)
+    folder = initial_weights.STUDY.folder(initial_weights.STUDY.published_runs)
     record = json.loads((folder / "results.json").read_text())
-    assert record["pixels"] == initial_weights.PUBLISHED_RUNS
+    assert record["pixels"] == initial_weights.STUDY.published_runs
     assert initial_weights.write_up(record) == (folder / "README.md").read_text()
     for row in record["planes"]:
         assert (folder / "figures" / f"{row['name']}.png").stat().st_size > 10_000
@@ -503,7 +527,29 @@ def test_the_committed_pictures_are_those_of_the_committed_record():
 def test_the_committed_table_is_that_of_the_committed_record():
     folder = Path(symmetry.__file__).parent / "results" / "reproduce"
     record = json.loads((folder / "results.json").read_text())
-    assert record["num_runs"] == reproduce.PUBLISHED_RUNS
+    assert record["num_runs"] == reproduce.STUDY.published_runs
     names = [experiment.name for experiment in rows.experiments()]
     assert [row["name"] for row in record["rows"]] == names  # no row is missing
     assert reproduce.write_up(record) == (folder / "README.md").read_text()
+
+
+# ---- the pictures of the pages -------------------------------------------------------------------
+
+
+def test_every_picture_has_its_command_and_the_gallery_names_both():
+    gallery = (HERE.parent / "docs" / "understand" / "gallery.md").read_text().replace("\n", " ")
+    there = {path.stem for path in (HERE / "results" / "tour").iterdir()}
+    assert there == {*(picture.name for picture in pictures.PICTURES), "explain"}
+    for picture in pictures.PICTURES:
+        assert f"results/tour/{picture.name}.png" in gallery
+        assert f"bpjax {picture.command}" in gallery
+        assert f"`{picture.figure}.png`" in gallery
+    assert f"bpjax {pictures.EXPLAIN}" in gallery
+
+
+def test_a_picture_is_a_figure_of_its_command(tmp_path):
+    quick = pictures.Picture("some", "sweep xor --seeds 20 --max-epochs 50", "epochs")
+    pictures.make(quick, tmp_path)
+    assert (tmp_path / "some.png").read_bytes()[:4] == b"\x89PNG"
+    with pytest.raises(SystemExit, match="`bpjax sweep chess` failed"):
+        pictures.make(quick._replace(command="sweep chess"), tmp_path)

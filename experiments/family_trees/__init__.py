@@ -13,45 +13,20 @@ where weights change after every case, and of 5,000 epochs) and 1,000 of the bes
 quick look, kept in results/family_trees-20. Finished runs are kept under sweeps/ in that folder.
 """
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
-
-import numpy as np
-
-from bpjax import use_all_cpu_cores
-from bpjax.errors import SettingError
 from experiments.family_trees.figures import draw
 from experiments.family_trees.training import compute
 from experiments.family_trees.words import write_up
-from experiments.study import parser_for, results_folder, save_record
+from experiments.study import Study
 
-PUBLISHED_RUNS = 200
-
-
-def default_folder(num_runs: int) -> Path:
-    """Return where the results go: only the published number of runs may replace the published."""
-    return results_folder("family_trees", num_runs, PUBLISHED_RUNS)
-
-
-def save(result: Mapping[str, Any], folder: Path) -> None:
-    """Write `results.json`, `shown.npz` and the text of `README.md`."""
-    save_record(result["record"], write_up(result["record"]), folder, indent=1)
-    np.savez_compressed(folder / "shown.npz", **result["arrays"])
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Compute, save and draw."""
-    parser = parser_for("family_trees", PUBLISHED_RUNS, "number of seeds per recipe", __doc__)
-    options = parser.parse_args(argv)
-    use_all_cpu_cores()
-    folder = options.out or default_folder(options.runs)
-    try:
-        result = compute(options.runs, folder=folder, tell=lambda words: print(words, flush=True))
-    except SettingError as error:
-        parser.error(f"--runs {error.rule}, got {error.value!r}.")
-    save(result, folder)
-    if not options.no_figures:
-        draw(result, folder)
-    print(write_up(result["record"]))
-    return 0
+STUDY = Study(
+    name="family_trees",
+    published_runs=200,
+    counted="number of seeds per recipe",
+    words=__doc__,
+    compute=lambda num_runs, folder: compute(
+        num_runs, folder=folder, tell=lambda words: print(words, flush=True)
+    ),
+    write_up=write_up,
+    draw=draw,
+    keep_arrays="shown.npz",
+)

@@ -1,5 +1,5 @@
 """`python -m experiments.family_trees`."""
 
-from experiments.family_trees import main
+from experiments.family_trees import STUDY
 
-raise SystemExit(main())
+raise SystemExit(STUDY.main())

@@ -21,14 +21,14 @@ from bpjax.task import Task
 from bpjax.tasks.family_trees import PEOPLE, person_features
 from experiments.family_trees.measures import answered_right, answers, train, which_are_trained
 from experiments.family_trees.recipes import CAP, LONG_CAP, Cell
-from experiments.study import mean_over_runs, share_of
+from experiments.study import Result, mean_over_runs, share_of
 
 PURE = 0.8
 """Share of a unit's variance above which it says little else."""
 TWINS = np.roll(np.arange(len(PEOPLE)), len(PEOPLE) // 2)
 
 
-def look_at(best: Cell, runs: int, folder: Path | None) -> dict[str, Any]:
+def look_at(best: Cell, runs: int, folder: Path | None) -> Result:
     """Train the best recipe to its solutions, and on to the printed number of epochs."""
     task = dataclasses.replace(best, cap=LONG_CAP).task()
     solving = train([task], runs, folder)
@@ -70,7 +70,7 @@ def look_at(best: Cell, runs: int, folder: Path | None) -> dict[str, Any]:
         }
         shown = weights[right][typical][: len(PEOPLE) * 6].reshape(len(PEOPLE), 6)
         arrays["shown_weights"] = shown[:, record["shown"]["units"]].T.astype(float)
-    return {"record": record, "arrays": arrays}
+    return Result(record, arrays)
 
 
 def person_codes(task: Task, weights: np.ndarray) -> np.ndarray:

@@ -10,11 +10,12 @@ from matplotlib.axes import Axes
 from bpjax.plots import new_axes, save_figure, unit_panels
 from bpjax.plots.style import BLUE, ORANGE, VERMILLION
 from bpjax.tasks.family_trees import PEOPLE
+from experiments.study import Result
 
 
-def draw(result: Mapping[str, Any], folder: Path) -> None:
+def draw(result: Result, folder: Path) -> None:
     """Draw the share solved per recipe, the person units of a net and the features found."""
-    record, arrays = result["record"], result["arrays"]
+    record, arrays = result
     save_figure(draw_solved(record).figure, folder / "figures" / "solved")
     if all("code" in look for look in record["looked_at"]):
         save_figure(draw_features(record).figure, folder / "figures" / "features")

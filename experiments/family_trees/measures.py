@@ -11,11 +11,11 @@ from bpjax import tasks
 from bpjax.analysis.activations import activations_of
 from bpjax.analysis.convergence import summarize_runs
 from bpjax.analysis.held_out import held_out_answers, mean_share
-from bpjax.epoch import trained_by
+from bpjax.held_out import trained_by
+from bpjax.results.store import fingerprint
 from bpjax.status import Status
-from bpjax.sweeps.plan import make_plan
-from bpjax.sweeps.run import run_plan
-from bpjax.sweeps.store import fingerprint
+from bpjax.sweeps.host_loop import run_plan
+from bpjax.sweeps.planning import make_plan
 from bpjax.task import Task
 from bpjax.tasks.family_trees import PAIRS, PEOPLE
 from experiments.family_trees.recipes import CAP, HELD_OUT

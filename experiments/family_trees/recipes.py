@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bpjax import tasks
-from bpjax.learning import Schedule
+from bpjax.schedule import Schedule
 from bpjax.task import Task
 
 CAP = 1500

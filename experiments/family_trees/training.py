@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bpjax.sweeps.run import environment
+from bpjax.sweeps.host_loop import environment
 from experiments.family_trees.codes import look_at
 from experiments.family_trees.measures import chance, measure, train
 from experiments.family_trees.recipes import (
@@ -22,6 +22,7 @@ from experiments.family_trees.recipes import (
     nearest,
     variations,
 )
+from experiments.study import Result
 
 
 def compute(
@@ -30,7 +31,7 @@ def compute(
     folder: Path | None = None,
     cells: Sequence[Cell] | None = None,
     tell: Callable[[str], None] = lambda words: None,
-) -> dict[str, Any]:
+) -> Result:
     """Train every recipe, find the best and look at what it learns.
 
     Args:
@@ -42,7 +43,7 @@ def compute(
       tell: is told what is done.
 
     Returns:
-      Under "record" what `results.json` holds, under "arrays" what the figures need.
+      What `results.json` holds, and what the figures need.
     """
     first = [*variations(PRINTED), *factorial(), *longer()] if cells is None else cells
     rows = _measure_all(first, num_runs, folder, tell)
@@ -72,11 +73,11 @@ def compute(
         "ladder": ladder(rows),
         "chance": chance(num_runs),
         "best_with_decay": kept.words(),
-        "looked_at": [{"why": why} | look["record"] for why, look in looks.items()],
+        "looked_at": [{"why": why} | look.record for why, look in looks.items()],
         "environment": environment(),
     }
     *_, last = looks.values()
-    return {"record": record, "arrays": last["arrays"]}
+    return Result(record, last.arrays)
 
 
 def _described(cell: Cell) -> dict[str, Any]:

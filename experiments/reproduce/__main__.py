@@ -1,5 +1,5 @@
 """`python -m experiments.reproduce`."""
 
-from experiments.reproduce import main
+from experiments.reproduce import STUDY
 
-main()
+raise SystemExit(STUDY.main())

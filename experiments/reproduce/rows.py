@@ -140,7 +140,9 @@ def experiments() -> list[Experiment]:
         _family_trees("family-trees", "learns", "margin", 1500),
         _family_trees("family-trees-1986", "learns", "margin", 500),
     ]
-    return found
+    named = {experiment.task.name for experiment in found}
+    others = [name for name in tasks.TASKS if name not in named]
+    return [*found, *(Experiment(name, tasks.make_task(name)) for name in others)]
 
 
 def _chauvin(hidden: int) -> Experiment:

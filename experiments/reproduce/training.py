@@ -9,7 +9,7 @@ import bpjax
 from bpjax.analysis.held_out import mean_share
 from bpjax.errors import SettingError
 from bpjax.status import Status
-from bpjax.sweeps.run import environment
+from bpjax.sweeps.host_loop import environment
 from bpjax.task import Published, Task
 from experiments.reproduce.rows import Experiment, experiments
 from experiments.reproduce.verdicts import verdict

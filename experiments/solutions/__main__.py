@@ -1,5 +1,5 @@
 """`python -m experiments.solutions`."""
 
-from experiments.solutions import main
+from experiments.solutions import STUDY
 
-raise SystemExit(main())
+raise SystemExit(STUDY.main())

@@ -21,7 +21,7 @@ from bpjax.analysis.solutions import (
     mirror_weights,
     truth_table_class,
 )
-from bpjax.sweeps.run import environment
+from bpjax.sweeps.host_loop import environment
 from bpjax.task import Task
 from experiments.solutions.chapter import CASES, COUNTED, FIG_8, TABLE_3, TABLE_5, TABLE_7
 from experiments.solutions.runs import Trained, train
