@@ -68,7 +68,7 @@ class TaskList(SphinxDirective):
         return [section for name in TASKS for section in self._section(name)]
 
     def _section(self, name: str) -> Iterator[nodes.Node]:
-        from bpjax.learning import as_schedule
+        from bpjax.schedule import as_schedule
         from bpjax.tasks import make_task, option_defaults
 
         task = make_task(name)
