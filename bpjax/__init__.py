@@ -18,32 +18,32 @@ if TYPE_CHECKING:
     from bpjax.backprop import backward as backward
     from bpjax.backprop import forward as forward
     from bpjax.backprop import value_and_grad as value_and_grad
+    from bpjax.connections import Connection as Connection
+    from bpjax.connections import Layer as Layer
     from bpjax.criteria import Criterion as Criterion
     from bpjax.errors import ResultsError as ResultsError
     from bpjax.errors import SettingError as SettingError
     from bpjax.gradient_check import check_gradients as check_gradients
     from bpjax.histories import loss_histories as loss_histories
-    from bpjax.learning import Recipe as Recipe
-    from bpjax.learning import Schedule as Schedule
+    from bpjax.initial import Initializer as Initializer
+    from bpjax.initial import init_params as init_params
+    from bpjax.initial import run_key as run_key
     from bpjax.learning import accelerated_descent as accelerated_descent
     from bpjax.learning import decay_after_change as decay_after_change
     from bpjax.learning import steepest_descent as steepest_descent
     from bpjax.loss import HalfSquaredError as HalfSquaredError
     from bpjax.loss import MarginSquaredError as MarginSquaredError
-    from bpjax.network import Connection as Connection
-    from bpjax.network import Initializer as Initializer
-    from bpjax.network import Layer as Layer
     from bpjax.network import Network as Network
-    from bpjax.network import Params as Params
-    from bpjax.network import init_params as init_params
     from bpjax.network import layered as layered
-    from bpjax.network import run_key as run_key
+    from bpjax.params import Params as Params
     from bpjax.plane import Plane as Plane
+    from bpjax.recipe import Recipe as Recipe
     from bpjax.recurrent import unroll as unroll
     from bpjax.resilient import rprop as rprop
+    from bpjax.schedule import Schedule as Schedule
     from bpjax.status import Status as Status
     from bpjax.sweeps.devices import use_all_cpu_cores as use_all_cpu_cores
-    from bpjax.sweeps.run import sweep as sweep
+    from bpjax.sweeps.host_loop import sweep as sweep
     from bpjax.task import Task as Task
     from bpjax.training import train as train
 
@@ -56,27 +56,27 @@ _HOME = {
     "SettingError": "errors",
     "check_gradients": "gradient_check",
     "loss_histories": "histories",
-    "Recipe": "learning",
-    "Schedule": "learning",
+    "Recipe": "recipe",
+    "Schedule": "schedule",
     "accelerated_descent": "learning",
     "decay_after_change": "learning",
     "steepest_descent": "learning",
     "HalfSquaredError": "loss",
     "MarginSquaredError": "loss",
-    "Connection": "network",
-    "Initializer": "network",
-    "Layer": "network",
+    "Connection": "connections",
+    "Initializer": "initial",
+    "Layer": "connections",
     "Network": "network",
-    "Params": "network",
-    "init_params": "network",
+    "Params": "params",
+    "init_params": "initial",
     "layered": "network",
-    "run_key": "network",
+    "run_key": "initial",
     "Plane": "plane",
     "unroll": "recurrent",
     "rprop": "resilient",
     "Status": "status",
     "use_all_cpu_cores": "sweeps.devices",
-    "sweep": "sweeps.run",
+    "sweep": "sweeps.host_loop",
     "Task": "task",
     "train": "training",
 }

@@ -25,9 +25,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from bpjax.connections import Layer
 from bpjax.errors import SettingError
 from bpjax.loss import HalfSquaredError, Loss
-from bpjax.network import Layer, Network, Params, weight_gradient, weight_matrix
+from bpjax.network import Network
+from bpjax.params import Params, weight_gradient, weight_matrix
 from bpjax.precision import full_precision
 from bpjax.units import UNITS
 

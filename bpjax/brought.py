@@ -16,7 +16,8 @@ import jax
 import optax
 
 from bpjax.errors import SettingError
-from bpjax.network import Network, init_params, run_key
+from bpjax.initial import init_params, run_key
+from bpjax.network import Network
 from bpjax.surroundings import pinned
 from bpjax.traced import Untraceable, program_of
 from bpjax.units import UNITS

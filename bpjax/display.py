@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from bpjax.network import Key
+from bpjax.connections import Key
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,12 +18,14 @@ from jaxtyping import Array, Bool, Float, Int, UInt
 
 from bpjax.backprop import at_outputs, backward, backward_pass, forward_pass, outputs_of
 from bpjax.criteria import Criterion, cases_right
-from bpjax.learning import as_schedule, learning_rule, piecewise
+from bpjax.held_out import as_answered, trained_cases
+from bpjax.initial import Strategy
+from bpjax.learning import learning_rule
 from bpjax.loss import Loss
-from bpjax.network import Initializer, Network, Params, run_key
-from bpjax.plane import Plane
+from bpjax.network import Network
+from bpjax.params import Params
+from bpjax.schedule import as_schedule, piecewise
 from bpjax.status import Status
-from bpjax.surroundings import pinned
 from bpjax.task import Task
 
 
@@ -99,7 +101,7 @@ class Program:
     decay_biases: bool
     copies: Literal["average", "sum"]
     held_out: int | tuple[int, ...]
-    initializer: Initializer | Plane
+    initializer: Strategy
     dtype: str
     brought: tuple[str, ...] = ()
 
@@ -163,69 +165,6 @@ def start(program: Program, num_cases: int, seed: UInt[Array, ""], settings: Set
     trained = trained_cases(program.held_out, num_cases, seed)
     loss = jnp.asarray(jnp.nan, program.dtype)
     return RunState(params, optimizer_state, zero, zero, loss, trained)
-
-
-def trained_cases(
-    held_out: int | tuple[int, ...], num_cases: int, seed: UInt[Array, ""]
-) -> Bool[Array, " num_cases"] | None:
-    """Return which cases the run named by `seed` is trained on; None for all of them.
-
-    Args:
-      held_out: as in `Task`: a number of cases, drawn from the seed, or their rows.
-      num_cases: number of cases.
-      seed: the run's name.
-
-    Example:
-      >>> trained_cases((1,), 3, jnp.uint32(0)).tolist()
-      [True, False, True]
-      >>> [int(trained_cases(4, 104, jnp.uint32(seed)).sum()) for seed in (0, 1)]
-      [100, 100]
-    """
-    if not held_out:
-        return None
-    if isinstance(held_out, tuple):
-        return jnp.ones(num_cases, bool).at[np.array(held_out)].set(False)
-    key = jax.random.fold_in(run_key(seed), _HELD_OUT)
-    order = jax.random.permutation(key, jnp.arange(num_cases, dtype=jnp.int32))
-    return jnp.ones(num_cases, bool).at[order[:held_out]].set(False)
-
-
-@pinned()
-def trained_by(task: Task, seeds: Any) -> np.ndarray:
-    """Return which cases each run of a task is trained on, shape (num_runs, num_cases).
-
-    Args:
-      task: the task.
-      seeds: names of the runs, shape (num_runs,).
-
-    Example:
-      >>> import bpjax
-      >>> trained_by(bpjax.tasks.family_trees(held_out=4), [0, 1, 2]).sum(axis=1).tolist()
-      [100, 100, 100]
-    """
-    seeds = jnp.asarray(seeds, jnp.uint32)
-    if not task.held_out:
-        return np.ones((len(seeds), task.num_cases), bool)
-    draw = functools.partial(trained_cases, task.held_out, task.num_cases)
-    return np.asarray(jax.jit(jax.vmap(draw))(seeds))
-
-
-_HELD_OUT = 104
-"""Sets the draw of held-out cases apart from that of the weights, which takes the run's own key."""
-
-
-def as_answered(outputs: Any, targets: Any, trained: Any) -> Any:
-    """Return the outputs, with the targets in place of cases that the run is not trained on.
-
-    Then these have no error, no gradient and no say in the criterion, under any loss that is least
-    where outputs and targets are equal.
-
-    Args:
-      outputs: any shape.
-      targets: the same shape.
-      trained: which cases count, of a shape that broadcasts to it; None for all.
-    """
-    return outputs if trained is None else jnp.where(trained, outputs, targets)
 
 
 def held_out_right(
@@ -350,7 +289,7 @@ def _all_finite(tree: Any) -> Bool[Array, ""]:
     scale = 2.0**-64
     leaves = [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
     terms = [leaf * scale if jnp.ndim(leaf) == 0 else jnp.sum(leaf * scale) for leaf in leaves]
-    # `isfinite` in other words: Mosaic, the compiler of `bpjax.sweeps.fused`, lacks that one.
+    # `isfinite` in other words: Mosaic, the compiler of `bpjax.layouts.fused`, lacks that one.
     return jnp.abs(functools.reduce(operator.add, terms)) < jnp.inf
 
 

@@ -22,19 +22,17 @@ from bpjax.backprop import (
     outputs_of,
     value_and_grad,
 )
-from bpjax.loss import HalfSquaredError, Loss, MarginSquaredError
-from bpjax.network import (
-    Connection,
-    Key,
-    Layer,
-    Network,
-    Params,
-    flatten_params,
-    unflatten_params,
+from bpjax.connections import Key
+from bpjax.loss import HalfSquaredError, Loss
+from bpjax.network import Network
+from bpjax.params import Params, flatten_params, unflatten_params
+from bpjax.problems import (
+    Problem,
+    initial_problem,
+    is_least_at_targets,
 )
 from bpjax.surroundings import pinned
 from bpjax.task import Task
-from bpjax.units import UNITS
 from bpjax.witness import all_activations, gradient, loss_value
 from bpjax.witness import outputs_of as joined_outputs
 
@@ -73,16 +71,6 @@ class ConnectionCheck(NamedTuple):
     versus_numpy: float
     versus_differences: float
     ok: bool
-
-
-class Problem(NamedTuple):
-    """All that a gradient depends on: the arguments of `check_gradients` in their order."""
-
-    network: Network
-    params: Params
-    inputs: Any
-    targets: Any
-    loss: Loss
 
 
 def check_gradients(
@@ -170,15 +158,6 @@ def check_task(
     return [_worst(checks) for checks in zip(*rounds, strict=True)]
 
 
-def initial_problem(task: Task, seed: int, init_range: float) -> Problem:
-    """Return a task at the initial weights of the run named by `seed`, in float64."""
-    with pinned("float64"):
-        params = task.recipe.initializer.params_of(
-            task.network, np.uint32(seed), init_range, jnp.float64
-        )
-    return Problem(task.network, params, task.inputs, task.targets, task.loss)
-
-
 def with_zero_error(problem: Problem) -> Problem:
     """Return the problem with what the network answers as its targets."""
     with pinned("float64"):
@@ -186,80 +165,6 @@ def with_zero_error(problem: Problem) -> Problem:
         # From the compiled program that will check it: another may round the last bit differently.
         activations = _jax_side(network, loss, params, inputs, targets).activations
     return problem._replace(targets=outputs_of(network, activations))
-
-
-def is_least_at_targets(loss: Loss) -> bool:
-    """Tell whether a loss must have no gradient where the network answers the targets themselves.
-
-    One measured from a margin need not: an answer inside neither margin is wrong even as a target.
-    """
-    return not (isinstance(loss, MarginSquaredError) and loss.measured_from == "margin")
-
-
-def random_network(seed: int) -> Network:
-    """Return a small random layer graph: one or two input layers, one to four computed ones.
-
-    Connections may skip layers, carry masks (even one that leaves nothing) and ties; units are
-    logistic, tanh or linear, with biases or without.
-    """
-    rng = np.random.default_rng(seed)
-    num_inputs, num_computed = rng.integers(1, 3), rng.integers(1, 5)
-    names = [f"input{k}" for k in range(num_inputs)] + [f"layer{k}" for k in range(num_computed)]
-    activations = rng.choice(list(UNITS), len(names))
-    layers = [
-        Layer(name, int(rng.integers(1, 4)), str(activation), bool(rng.random() < 0.7))
-        for name, activation in zip(names, activations, strict=True)
-    ]
-    connections = []
-    for k in range(num_inputs, len(layers)):
-        sources = rng.choice(k, size=rng.integers(1, min(k, 3) + 1), replace=False)
-        connections += [_random_connection(rng, layers[i], layers[k]) for i in sorted(sources)]
-    joined = {name for connection in connections for name in connection.key}
-    return Network([layer for layer in layers if layer.name in joined], connections)
-
-
-def random_problem(seed: int) -> Problem:
-    """Return a random network with random weights, cases and loss.
-
-    Masked entries hold numbers too, which no pass may read.
-
-    Example:
-      >>> all(check.ok for check in check_gradients(*random_problem(0)))
-      True
-    """
-    network = random_network(seed)
-    rng = np.random.default_rng([seed, 1])
-    # Saturated, jax.grad's own slope of tanh has few digits left; that of the logistic has all.
-    has_tanh = any(layer.activation == "tanh" for layer in network.computed_layers)
-    scale = rng.choice([0.2, 0.5] if has_tanh else [0.3, 1.0, 5.0])
-    params = Params(
-        {
-            key: scale * rng.normal(size=network.weight_shape(c))
-            for key, c in network.weights.items()
-        },
-        {name: scale * rng.normal(size=layer.size) for name, layer in network.biases.items()},
-    )
-    num_cases = rng.integers(1, 5)
-    inputs = rng.normal(size=(num_cases, network.num_in))
-    targets = rng.integers(0, 2, size=(num_cases, network.num_out)).astype(float)
-    return Problem(network, params, inputs, targets, _random_loss(rng))
-
-
-def _random_connection(rng: np.random.Generator, source: Layer, target: Layer) -> Connection:
-    shape = source.size, target.size
-    mask: Any = rng.random(shape) < 0.6 if rng.random() < 0.4 else None
-    tie: Any = None
-    if rng.random() < 0.3:
-        _, places = np.unique(rng.integers(0, 3, size=shape), return_inverse=True)
-        tie = places.reshape(shape)
-    return Connection(source.name, target.name, mask, tie)
-
-
-def _random_loss(rng: np.random.Generator) -> Loss:
-    if rng.random() < 0.5:
-        return HalfSquaredError()
-    measured_from, scope = rng.choice(["target", "margin"]), rng.choice(["unit", "case"])
-    return MarginSquaredError(measured_from=measured_from.item(), scope=scope.item())
 
 
 def _in_float64(problem: Problem) -> Problem:

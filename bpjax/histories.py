@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bpjax.errors import SettingError
-from bpjax.learning import LARGEST_EPOCH
 from bpjax.numbers import whole_number
+from bpjax.results.chunks import as_ranges
+from bpjax.schedule import LARGEST_EPOCH
 from bpjax.surroundings import pinned
-from bpjax.sweeps.chunks import as_ranges
 from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import lane_mesh
-from bpjax.sweeps.plan import Group, Plan, make_plan
+from bpjax.sweeps.plan import Group, Plan
+from bpjax.sweeps.planning import make_plan
 from bpjax.task import Task, is_grid
 
 EPOCHS_PER_CALL = 1024

@@ -1,35 +1,23 @@
-"""Learning rules: equations (8) and (9) as optax transformations, and the recipe that sets them.
+"""Learning rules: equations (8) and (9) as optax transformations, and others by name.
 
 Two conventions differ from optax. The paper's velocity is the last *weight change*: it already
 contains the learning rate, so after a change of rate it still remembers the old one. And its
 decay shrinks every weight *after* each change, apart from the gradient.
 """
 
-import dataclasses
-import itertools
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Int
 
 from bpjax.errors import SettingError
 from bpjax.named import Option, read_named, spell_named
-from bpjax.network import Initializer, Params
-from bpjax.numbers import as_float, real_number, whole_number
-from bpjax.plane import Plane
+from bpjax.params import Params
 from bpjax.resilient import rprop
-
-ScalarOrSchedule = Any
-"""A number, or a function from the number of weight changes made so far to a number."""
-
-LARGEST_EPOCH = 2**31 - 2
-"""Epochs are counted in 32 bits."""
-MOST_CHANGES = 2**31 - 1
-"""So are weight changes."""
+from bpjax.schedule import ScalarOrSchedule
 
 
 class VelocityState(NamedTuple):
@@ -157,57 +145,6 @@ def decay_after_change(rate: ScalarOrSchedule, biases: bool = True) -> optax.Gra
     return optax.GradientTransformation(init, update)
 
 
-@dataclasses.dataclass(frozen=True)
-class Schedule:
-    """A number that may change at given epochs: `values[k]` holds until `changes[k]` epochs.
-
-    Args:
-      values: the numbers in the order of their use; kept as Python floats.
-      changes: how many epochs have been made when the next value takes over: whole numbers from 1
-        to 2**31 - 2, increasing.
-
-    Raises:
-      SettingError: if the lengths do not fit, a value is no finite number, or `changes` breaks its
-        rule.
-
-    Example:
-      The family trees' learning rate is 0.005 for the first 20 epochs, then 0.01:
-
-      >>> rate = Schedule((0.005, 0.01), (20,))
-      >>> [rate.at(epoch) for epoch in (0, 19, 20)]
-      [0.005, 0.005, 0.01]
-    """
-
-    values: tuple[float, ...]
-    changes: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        for field in ("values", "changes"):
-            given = getattr(self, field)
-            if np.ndim(given) != 1:
-                raise SettingError(field, "must be a sequence of numbers", given)
-            object.__setattr__(self, field, tuple(given))
-        if len(self.values) != len(self.changes) + 1:
-            raise SettingError("values", "must have one entry more than `changes`", self.values)
-        values = tuple(map(as_float, self.values))
-        if None in values:
-            raise SettingError("values", "must be finite numbers", self.values)
-        changes = tuple(whole_number("changes", c, 1, LARGEST_EPOCH) for c in self.changes)
-        if any(a >= b for a, b in itertools.pairwise(changes)):
-            raise SettingError("changes", "must increase", changes)
-        object.__setattr__(self, "values", values)
-        object.__setattr__(self, "changes", changes)
-
-    def at(self, epoch: int) -> float:
-        """Return the value in force after `epoch` epochs."""
-        return self.values[sum(epoch >= change for change in self.changes)]
-
-    def __str__(self) -> str:
-        pieces = [str(self.values[0])]
-        pieces += [f"{v} from {c}" for v, c in zip(self.values[1:], self.changes, strict=True)]
-        return ", ".join(pieces)
-
-
 def momentum_descent(
     learning_rate: ScalarOrSchedule, momentum: ScalarOrSchedule
 ) -> optax.GradientTransformation:
@@ -330,115 +267,6 @@ def _make(
     return rule.make(*rates, **options)
 
 
-@dataclasses.dataclass(frozen=True)
-class Recipe:
-    """How a run is trained; every number that the paper prints for an experiment.
-
-    Args:
-      learning_rate: eps of equations (8) and (9), positive; a number or a `Schedule` of epochs.
-      momentum: alpha of equation (9), 0 <= momentum < 1; a number or a `Schedule`.
-      weight_decay: share by which every weight shrinks after each change, 0 <= weight_decay < 1; a
-        number or a `Schedule`.
-      init_range: initial weights are drawn from [-init_range, init_range].
-      initializer: the distribution of the draws, or a `Plane` on which runs start instead.
-      updates: "batch" adds the gradients of all cases before each change, as in all work that
-        the paper reports; "case" changes the weights after every case, in the order of the cases.
-      decay_biases: whether `weight_decay` shrinks biases too.
-      copies: what a net of Fig. 5 learns from: the "average" of the gradients of corresponding
-        weights, as the paper prescribes, or their "sum", which takes steps longer by the number of
-        iterations. Nets that are not iterated have no copies.
-      optimizer: a name in `OPTIMIZERS`, with options in brackets where the rule has any
-        ("rprop(backtracking=true)"), kept in one spelling; or any optax transformation (which then
-        brings its own rate: `learning_rate` and `momentum` are not used). To "rprop" the learning
-        rate is the first step; it takes no schedule of rates.
-      max_epochs: the cap: a run that has not converged by then ends as MAX_EPOCHS.
-
-    Numbers are kept as Python's own, whatever kind they were given as.
-
-    Raises:
-      SettingError: naming the first setting that breaks its rule.
-    """
-
-    learning_rate: float | Schedule
-    momentum: float | Schedule = 0.9
-    weight_decay: float | Schedule = 0.0
-    init_range: float = 0.3
-    initializer: Initializer | Plane = Initializer()  # noqa: RUF009  (frozen)
-    updates: Literal["batch", "case"] = "batch"
-    decay_biases: bool = True
-    copies: Literal["average", "sum"] = "average"
-    optimizer: str | optax.GradientTransformation = "paper"
-    max_epochs: int = 10_000
-
-    def __post_init__(self) -> None:
-        self._keep("learning_rate", _each(_learning_rate, self.learning_rate))
-        self._keep("momentum", _each(_momentum, self.momentum))
-        self._keep("weight_decay", _each(_weight_decay, self.weight_decay))
-        self._keep("init_range", _init_range(self.init_range))
-        if not isinstance(self.initializer, Initializer | Plane):
-            raise SettingError("initializer", "must be an Initializer or a Plane", self.initializer)
-        if self.updates not in ("batch", "case"):
-            raise SettingError("updates", "must be 'batch' or 'case'", self.updates)
-        if not isinstance(self.decay_biases, bool):
-            raise SettingError("decay_biases", "must be true or false", self.decay_biases)
-        if self.copies not in ("average", "sum"):
-            raise SettingError("copies", "must be 'average' or 'sum'", self.copies)
-        self._keep("optimizer", as_spelled(self.optimizer))
-        if self.optimizer != "paper" and as_schedule(self.momentum).changes:
-            rule = "must not change during a run unless the optimizer is 'paper'"
-            raise SettingError("momentum", rule, str(self.momentum))
-        name = name_of(self.optimizer)
-        if (
-            name
-            and not OPTIMIZERS[name].rate_may_change
-            and as_schedule(self.learning_rate).changes
-        ):
-            rule = f"must not change during a run if the optimizer is {name!r}"
-            raise SettingError("learning_rate", rule, str(self.learning_rate))
-        self._keep("max_epochs", whole_number("max_epochs", self.max_epochs, 1, LARGEST_EPOCH))
-
-    @property
-    def decays(self) -> bool:
-        """Whether weights ever decay."""
-        return max(as_schedule(self.weight_decay).values) > 0
-
-    def _keep(self, setting: str, value: Any) -> None:
-        object.__setattr__(self, setting, value)
-
-
-def _each(rule: Callable[[Any], float], value: Any) -> float | Schedule:
-    """Return a number, or every number of a schedule, as `rule` lets it pass."""
-    if not isinstance(value, Schedule):
-        return rule(value)
-    return dataclasses.replace(value, values=tuple(map(rule, value.values)))
-
-
-def _learning_rate(value: Any) -> float:
-    return real_number("learning_rate", value, "must be a positive finite number", lambda x: x > 0)
-
-
-def _momentum(value: Any) -> float:
-    return _share("momentum", value)
-
-
-def _weight_decay(value: Any) -> float:
-    return _share("weight_decay", value)
-
-
-def _share(setting: str, value: Any) -> float:
-    return real_number(setting, value, "must be at least 0 and below 1", lambda x: 0 <= x < 1)
-
-
-def _init_range(value: Any) -> float:
-    rule = "must be a finite number, 0 or above"
-    return real_number("init_range", value, rule, lambda x: x >= 0)
-
-
-def as_schedule(value: float | Schedule) -> Schedule:
-    """Return `value` as a `Schedule`; a number is a schedule that never changes."""
-    return value if isinstance(value, Schedule) else Schedule((value,))
-
-
 def learning_rule(
     optimizer: str | optax.GradientTransformation,
     learning_rate: ScalarOrSchedule,
@@ -466,29 +294,3 @@ def learning_rule(
     if weight_decay is None:
         return optimizer
     return optax.chain(optimizer, decay_after_change(weight_decay, decay_biases))
-
-
-def piecewise(
-    values: Float[Array, " pieces"], changes: tuple[int, ...], changes_per_epoch: int = 1
-) -> ScalarOrSchedule:
-    """Return `Schedule(values, changes)` in optax's form, with values that may be traced.
-
-    Args:
-      values: one number per piece.
-      changes: epochs at which the next piece begins.
-      changes_per_epoch: weight changes in one epoch: 1, or the number of cases.
-
-    Returns:
-      A function of the number of weight changes; the one number itself where nothing changes.
-    """
-    if not changes:
-        return values[0]
-
-    def at(count: Int[Array, ""]) -> Any:
-        value = values[0]
-        for later, change in zip(values[1:], changes, strict=True):
-            start = min(change * changes_per_epoch, MOST_CHANGES)
-            value = jnp.where(count >= start, later, value)
-        return value
-
-    return at

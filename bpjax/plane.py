@@ -13,15 +13,10 @@ import numpy as np
 from jaxtyping import Array
 
 from bpjax.errors import SettingError
-from bpjax.network import (
-    Initializer,
-    Network,
-    Params,
-    flatten_params,
-    parameter_names,
-    unflatten_params,
-)
+from bpjax.initial import Initializer
+from bpjax.network import Network
 from bpjax.numbers import as_float, whole_number
+from bpjax.params import Params, flatten_params, parameter_names, unflatten_params
 
 Range = tuple[float, float]
 
@@ -38,7 +33,7 @@ class Plane:
     by their rows are the same in every pixel.
 
     Args:
-      x: the weight along the picture's width, a name in `bpjax.network.parameter_names`.
+      x: the weight along the picture's width, a name in `bpjax.params.parameter_names`.
       y: the weight along its height, another one.
       x_range: the picture's left and right edge.
       y_range: its lower and upper edge.

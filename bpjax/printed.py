@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bpjax.network import Params
+from bpjax.params import Params
 from bpjax.task import Task
 from bpjax.tasks import symmetry, xor
 

@@ -29,8 +29,9 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from bpjax.connections import Connection, Layer
 from bpjax.errors import SettingError
-from bpjax.network import Connection, Layer, Network
+from bpjax.network import Network
 from bpjax.numbers import whole_number
 
 

@@ -7,14 +7,14 @@ from typing import Any
 
 from bpjax.errors import ResultsError
 from bpjax.report.command import plan_of, repeat
-from bpjax.sweeps import files
+from bpjax.results import files
+from bpjax.results.folder import SweepFolder
+from bpjax.results.identity import as_stored, differences
+from bpjax.results.store import Damage, read_runs, verify
+from bpjax.results.summary import summarize
 from bpjax.sweeps.crew import go_on
-from bpjax.sweeps.folder import SweepFolder
-from bpjax.sweeps.identity import as_stored, differences
+from bpjax.sweeps.host_loop import OnProgress, run_plan
 from bpjax.sweeps.plan import Plan
-from bpjax.sweeps.run import OnProgress, run_plan
-from bpjax.sweeps.store import Damage, read_runs, verify
-from bpjax.sweeps.summary import summarize
 from bpjax.text import printable
 
 

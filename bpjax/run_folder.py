@@ -7,9 +7,7 @@ DIR/weights.npz   snapshots: `epoch`, `weights` (one row each) and the `names` o
 DIR/figures/      drawn from the above
 """
 
-import csv
 import hashlib
-import io
 import warnings
 from collections.abc import Mapping
 from os import PathLike
@@ -19,9 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bpjax.errors import ResultsError
-from bpjax.network import parameter_names
-from bpjax.sweeps.chunks import pack, unpack
-from bpjax.sweeps.files import (
+from bpjax.recording import History, Snapshots
+from bpjax.results.chunks import unpack
+from bpjax.results.files import (
     explained,
     is_own,
     make_folders,
@@ -31,12 +29,9 @@ from bpjax.sweeps.files import (
     read_stored,
     remove_temporaries,
 )
-from bpjax.sweeps.identity import as_stored, differences, fingerprint
-from bpjax.sweeps.manifest import FORMAT, FileFault, format_fault, is_run_folder
-from bpjax.sweeps.plan import Plan
-from bpjax.sweeps.run import environment
-from bpjax.sweeps.sealed import MOST_BYTES, parsed, publish_sealed, unsealed
-from bpjax.sweeps.shape import (
+from bpjax.results.identity import as_stored, differences, fingerprint
+from bpjax.results.manifest import FORMAT, FileFault, format_fault, is_run_folder
+from bpjax.results.schema import (
     ENVIRONMENT,
     fault_of,
     fault_of_identity,
@@ -45,8 +40,12 @@ from bpjax.sweeps.shape import (
     text,
     whole,
 )
-from bpjax.sweeps.writer import only_writer
-from bpjax.training import History, Run, Snapshots
+from bpjax.results.sealed import MOST_BYTES, parsed, publish_sealed, unsealed
+from bpjax.results.writer import only_writer
+from bpjax.run_files import as_csv, as_npz, history_of, weights_of
+from bpjax.sweeps.host_loop import environment
+from bpjax.sweeps.plan import Plan
+from bpjax.training import Run
 
 _MOST_BYTES = 2**31
 """Of a history, and of weights."""
@@ -147,8 +146,8 @@ def save(run: Run, path: Path, plan: Plan) -> dict[str, Any]:
         "environment": as_stored(environment(fallback=plan.fallback)),
         "outcome": as_stored(outcome),
     }
-    history = _csv(run.history)
-    weights = _npz(run, {**record, "history": _digest(history)})
+    history = as_csv(run.history)
+    weights = as_npz(run, {**record, "history": _digest(history)})
     content = {"history.csv": history, "weights.npz": weights}
     digests = {name: [_digest(data)] for name, data in content.items()}
     for name, data in content.items():
@@ -343,7 +342,7 @@ def _read(path: Path) -> _Read:
 def _read_files(path: Path, record: Mapping[str, Any]) -> tuple[dict[str, Any], list[FileFault]]:
     """Return what history and weights hold, by their names, and the faults of those that do not."""
     found, faults = {}, []
-    for name, decode in (("history.csv", _history_of), ("weights.npz", _weights_of)):
+    for name, decode in (("history.csv", history_of), ("weights.npz", weights_of)):
         try:
             data = read_stored(path / name, _MOST_BYTES)
             if _digest(data) not in record["files"][name]:
@@ -354,53 +353,6 @@ def _read_files(path: Path, record: Mapping[str, Any]) -> tuple[dict[str, Any], 
         except ValueError as fault:
             faults.append(FileFault(path / name, str(fault)))
     return found, faults
-
-
-def _history_of(data: bytes, outcome: Mapping[str, Any]) -> History:
-    """Return the history that a table holds; a ValueError says what is wrong with it."""
-    try:
-        if data.count(b"\n") < 2:
-            raise ValueError
-        lines = io.StringIO(data.decode())
-        header = next(csv.reader([lines.readline()]))
-        table = np.loadtxt(lines, delimiter=",", ndmin=2, comments=None)
-        columns = dict(zip(header, table.T, strict=True))
-        fields: dict[str, Any] = {name: columns[name] for name in _CURVES}
-        for name in ("epoch", "num_right", "num_held_out_right"):
-            if not np.all(np.abs(columns[name]) < 2**53):
-                raise ValueError
-            fields[name] = columns[name].astype(int)
-        for kind in _BY_PART:
-            parts = {name.partition(" ")[2]: name for name in header if name.startswith(f"{kind} ")}
-            fields[kind] = {part: columns[name] for part, name in parts.items()}
-        if not fields["gradient_size"] or np.any(np.diff(fields["epoch"]) <= 0):
-            raise ValueError
-    except (ValueError, KeyError, StopIteration, csv.Error):
-        raise ValueError("it is no history of a run") from None
-    if not all(map(str.isprintable, header)):
-        raise ValueError("it holds text that does not print")
-    if (fields["epoch"][-1], fields["num_right"][-1]) != (outcome["epochs"], outcome["num_right"]):
-        raise ValueError("it does not end as run.json says")
-    return History(**fields)
-
-
-def _weights_of(data: bytes, outcome: Mapping[str, Any]) -> tuple[Snapshots, tuple[str, ...]]:
-    """Return the snapshots that a file holds; a ValueError says what is wrong with it."""
-    _, arrays = unpack(data)
-    if set(arrays) != {"epoch", "weights", "names"}:
-        raise ValueError("it holds no weights of a run")
-    epoch, weights, names = (arrays[key] for key in ("epoch", "weights", "names"))
-    kinds = epoch.dtype.kind + weights.dtype.kind + names.dtype.kind
-    if kinds != "ifU" or names.ndim != 1 or epoch.ndim != 1 or not len(epoch):
-        raise ValueError("it holds no weights of a run")
-    if weights.shape != (len(epoch), len(names)) or np.any(np.diff(epoch) <= 0):
-        raise ValueError("it holds no weights of a run")
-    words = tuple(map(str, names.tolist()))
-    if not all(map(str.isprintable, words)):
-        raise ValueError("it holds text that does not print")
-    if epoch[-1] != outcome["epochs"]:
-        raise ValueError("it does not end as run.json says")
-    return Snapshots(epoch.astype(int), weights.astype(float)), words
 
 
 def _refuse_another(path: Path, identity: Mapping[str, Any]) -> None:
@@ -422,25 +374,3 @@ def _refuse_folders(path: Path) -> None:
         with explained("write", path / name):
             if (path / name).is_dir():
                 raise ResultsError(f"{str(path / name)!r} is a folder, not a file; move it away.")
-
-
-_CURVES = ("epoch", "loss", "num_right", "num_held_out_right")
-_BY_PART = ("gradient_norm", "gradient_size", "error_signal_size")
-
-
-def _csv(history: History) -> bytes:
-    columns = {field: getattr(history, field) for field in _CURVES}
-    for field in _BY_PART:
-        for name, values in getattr(history, field).items():
-            columns[f"{field} {name}"] = values
-    lines = [",".join(columns)]
-    lines += [
-        ",".join(map(str, row)) for row in zip(*(c.tolist() for c in columns.values()), strict=True)
-    ]
-    return ("\n".join(lines) + "\n").encode()
-
-
-def _npz(run: Run, record: Mapping[str, Any]) -> bytes:
-    names = np.array(parameter_names(run.task.network))
-    epoch = np.asarray(run.snapshots.epoch, np.int64)
-    return pack(record, {"epoch": epoch, "weights": run.snapshots.weights, "names": names})

@@ -10,27 +10,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from bpjax.brought import Setting
+from bpjax.connections import Layer
 from bpjax.criteria import Criterion
 from bpjax.display import Display
 from bpjax.errors import SettingError
-from bpjax.learning import MOST_CHANGES, Recipe, Schedule
 from bpjax.loss import HalfSquaredError, Loss
-from bpjax.network import Layer, Network
+from bpjax.network import Network
 from bpjax.numbers import whole_number
+from bpjax.recipe import Recipe
+from bpjax.schedule import MOST_CHANGES, Schedule
 
-RECIPE_SETTINGS = (
-    "learning_rate",
-    "momentum",
-    "weight_decay",
-    "init_range",
-    "max_epochs",
-    "optimizer",
-    "updates",
-    "decay_biases",
-    "copies",
-    "initializer",
-)
+RECIPE_SETTINGS = tuple(field.name for field in dataclasses.fields(Recipe))
 CRITERION_SETTINGS = {"tolerance": "tolerance", "loss_below": "loss"}
+"""By name, the kind of criterion whose threshold it is."""
 
 
 class Published(NamedTuple):

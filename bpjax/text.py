@@ -1,4 +1,4 @@
-"""Text that cannot disturb a terminal or a page."""
+"""Text that cannot disturb a terminal or a page, and times in words."""
 
 from __future__ import annotations
 
@@ -38,3 +38,20 @@ def shortened(text: str, most: int) -> str:
       ('a lon...', 'short')
     """
     return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def duration(seconds: float, decimals: int = 1) -> str:
+    """Return a time in words of two units at most.
+
+    Args:
+      seconds: how long.
+      decimals: of times below a minute.
+
+    Example:
+      >>> [duration(s) for s in (0.42, 62.8, 7384)], duration(0.42, decimals=0)
+      (['0.4 s', '1 min 3 s', '2 h 3 min'], '0 s')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 1:
+        return f"{seconds:.{decimals}f} s"
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60:,} h {minutes % 60} min"

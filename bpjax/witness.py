@@ -10,13 +10,16 @@ Source: Rumelhart, Hinton & Williams, Nature 323, 533-536 (1986), equations (1)-
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from bpjax.connections import Connection
 from bpjax.errors import SettingError
 from bpjax.loss import HalfSquaredError, Loss, MarginSquaredError
-from bpjax.network import Connection, Network, Params
+from bpjax.network import Network
+from bpjax.params import Params
 
 Units = dict[str, list[float]]
 """One number per unit, by layer name, for one case."""
@@ -113,7 +116,8 @@ def _forward_case(network: Network, params: Params, case: Any) -> Units:
                 total += activations[connection.source][i] * _weight(
                     params, connection, i, j
                 )  # (1)
-            activations[layer.name].append(_output(layer.activation, total))  # (2)
+            function, _ = _functions(layer.activation)
+            activations[layer.name].append(function(total))  # (2)
     return activations
 
 
@@ -128,7 +132,8 @@ def _backward_case(
     for layer in reversed(network.computed_layers):
         for j in range(layer.size):
             y = activations[layer.name][j]
-            d_total = d_activations[layer.name][j] * _slope(layer.activation, y)  # (5)
+            _, slope = _functions(layer.activation)
+            d_total = d_activations[layer.name][j] * slope(y)  # (5)
             if layer.bias:
                 grads.bias[layer.bias_key][j] += d_total  # (6): a bias is a weight from y_i = 1
             for connection, i in _units_below(network, layer.name):
@@ -163,30 +168,24 @@ def _weight(params: Params, connection: Connection, i: int, j: int) -> float:
     return 0.0 if place is None else float(params.weight[connection.weight_key][place])
 
 
-def _output(activation: str, x: float) -> float:
-    _check_known(activation)
-    if activation == "linear":
-        return x
-    if activation == "tanh":
-        return math.tanh(x)
+def _logistic(x: float) -> float:
     # Both forms are equation (2); the exponential must not overflow.
     return 1 / (1 + math.exp(-x)) if x > 0 else math.exp(x) / (1 + math.exp(x))
 
 
-def _slope(activation: str, y: float) -> float:
-    _check_known(activation)
-    if activation == "linear":
-        return 1.0
-    return (1 + y) * (1 - y) if activation == "tanh" else y * (1 - y)
+_FUNCTIONS: dict[str, tuple[Callable[[float], float], Callable[[float], float]]] = {
+    "logistic": (_logistic, lambda y: y * (1 - y)),
+    "tanh": (math.tanh, lambda y: (1 + y) * (1 - y)),
+    "linear": (lambda x: x, lambda y: 1.0),
+}
+"""Derived here anew: the function of equation (2) and, from what it returned, its derivative."""
 
 
-def _check_known(activation: str) -> None:
-    if activation not in _DERIVED:
-        rule = f"must be one that the witness derives anew: {', '.join(_DERIVED)}"
+def _functions(activation: str) -> tuple[Callable[[float], float], Callable[[float], float]]:
+    if activation not in _FUNCTIONS:
+        rule = f"must be one that the witness derives anew: {', '.join(_FUNCTIONS)}"
         raise SettingError("activation", rule, activation)
-
-
-_DERIVED = ("logistic", "tanh", "linear")
+    return _FUNCTIONS[activation]
 
 
 def _errors(loss: Loss, outputs: Any, targets: Any) -> list[list[float]]:

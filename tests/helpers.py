@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import bpjax
+from bpjax.connections import Connection, Layer
 from bpjax.epoch import Cases, program_of, settings_of, start, step
-from bpjax.learning import Recipe
-from bpjax.network import Connection, Layer, Network
+from bpjax.network import Network
+from bpjax.recipe import Recipe
 from bpjax.recurrent import unroll
 from bpjax.sweeps.crew import Crew
 from bpjax.task import Task

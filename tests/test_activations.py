@@ -7,9 +7,11 @@ import pytest
 import bpjax
 from bpjax.analysis.activations import activations_of
 from bpjax.backprop import forward_pass
+from bpjax.connections import Connection, Layer
 from bpjax.errors import SettingError
-from bpjax.gradient_check import random_network
-from bpjax.network import Connection, Layer, Network, parameter_names, unflatten_params
+from bpjax.network import Network
+from bpjax.params import parameter_names, unflatten_params
+from bpjax.problems import random_network
 from bpjax.witness import all_activations
 
 SEEDS = range(100)

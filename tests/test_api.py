@@ -15,23 +15,56 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (  # lowest first: a module imports from its own layer or a lower one
     {"errors", "named", "numbers", "precision", "resilient", "status", "surroundings", "text"}
     | {"traced", "units", "version"},
+    {"connections", "schedule"},
     {"network"},
+    {"params"},
+    {"initial"},
     {"brought", "display", "plane"},
     {"criteria", "loss"},
     {"backprop", "learning", "recurrent"},
+    {"recipe"},
     {"task"},
-    {"tasks"},
+    {"held_out", "tasks"},
     {"printed"},
-    {"epoch", "gradient_check", "witness"},
-    {"analysis"},
+    {"epoch", "problems", "witness"},
+    {"gradient_check"},
+    {"analysis", "layouts"},
+    {"settings"},
+    {"results"},
     {"sweeps"},
+    {"recording"},
     {"training", "histories"},
+    {"run_files"},
     {"run_folder"},
     {"plots"},
+    {"figures"},
     {"bench", "explain", "report"},
     {"repair"},
     {"cli"},
 )
+
+ROOMS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
+ROOMS_BY_LAYER = {  # likewise inside the largest
+    "results": (
+        {"files", "schema", "counts"},
+        {"sealed", "writer"},
+        {"chunks", "identity"},
+        {"columns", "manifest"},
+        {"folder"},
+        {"store"},
+        {"export", "summary"},
+    ),
+    "layouts": ({"lanes", "choose"}, {"matrix", "unrolled", "batched"}, {"fused"}),
+    "sweeps": (
+        {"devices"},
+        {"plan"},
+        {"memory", "roster"},
+        {"planning", "scheduler"},
+        {"collected"},
+        {"crew"},
+        {"host_loop"},
+    ),
+}
 
 
 def rank(part):
@@ -85,6 +118,44 @@ def test_imports_go_down(path):
         assert module != "bpjax", f"{relative_name(path)} imports from bpjax itself"
         if module.startswith("bpjax."):
             assert rank(module.split(".")[1]) <= rank(part), f"{part} imports {module}"
+
+
+def imports_within(room):
+    """By module of a room, the others that it imports."""
+    found = {}
+    for path in (PACKAGE / room).glob("*.py"):
+        modules = [name.split(".") for name in imported_modules(path)]
+        inner = {name[2] for name in modules if name[:2] == ["bpjax", room] and len(name) > 2}
+        found[path.stem] = inner - {path.stem}
+    return found
+
+
+def circle_in(graph):
+    """A way from a module back to itself, or nothing."""
+
+    def look(name, way):
+        if name in way:
+            return [*way[way.index(name) :], name]
+        return next(filter(None, (look(other, [*way, name]) for other in graph.get(name, ()))), [])
+
+    return next(filter(None, (look(name, []) for name in graph)), [])
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_modules_of_a_room_import_each_other_in_a_circle(room):
+    graph = {name: inner for name, inner in imports_within(room).items() if name != "__init__"}
+    assert not circle_in(graph)
+    assert circle_in({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+
+
+@pytest.mark.parametrize("room", ROOMS_BY_LAYER)
+def test_imports_go_down_inside_a_room(room):
+    layers, graph = ROOMS_BY_LAYER[room], imports_within(room)
+    assert graph.keys() - {"__init__"} == set().union(*layers)
+    ranks = {name: k for k, layer in enumerate(layers) for name in layer}
+    for name, inner in graph.items():
+        for other in inner if name != "__init__" else ():
+            assert ranks[other] <= ranks[name], f"{name}: {other}"
 
 
 def test_the_statistics_need_no_jax():

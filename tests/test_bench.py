@@ -45,7 +45,7 @@ from bpjax.bench.table import render
 from bpjax.bench.worker import Desk, serve
 from bpjax.cli import main
 from bpjax.errors import SettingError
-from bpjax.network import flatten_params, unflatten_params
+from bpjax.params import flatten_params, unflatten_params
 from bpjax.sweeps import devices
 
 SOURCE = Path(bpjax.__file__).parents[1]

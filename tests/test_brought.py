@@ -18,12 +18,13 @@ from hypothesis import strategies as st
 import bpjax
 from bpjax import Initializer, units
 from bpjax.brought import UNTOLD
+from bpjax.connections import Connection, Layer
 from bpjax.loss import HalfSquaredError
-from bpjax.network import Connection, Layer, Network
+from bpjax.network import Network
 from bpjax.plane import Plane
-from bpjax.sweeps.identity import differences
-from bpjax.sweeps.plan import make_plan
-from bpjax.sweeps.run import run_plan
+from bpjax.results.identity import differences
+from bpjax.sweeps.host_loop import run_plan
+from bpjax.sweeps.planning import make_plan
 from bpjax.tasks import xor
 from bpjax.traced import Untraceable, program_of
 
@@ -144,6 +145,38 @@ def test_a_number_deep_inside_counts(kind):
     )
     assert one == again
     assert one != other
+
+
+@dataclasses.dataclass(frozen=True)
+class Everywhere:
+    """An initialiser that is no subclass of ours: all weights at one number, which seeds spread."""
+
+    at: float
+    num_seeds: int = 100
+
+    def check(self, network):
+        """Any network will do."""
+
+    def params_of(self, network, seed, init_range, dtype=jnp.float32):
+        drawn = Initializer().params_of(network, seed, init_range, dtype)
+        return jax.tree.map(lambda w: w + jnp.asarray(self.at, dtype), drawn)
+
+
+def test_an_initialiser_need_be_no_subclass_of_ours(tmp_path):
+    settings = {"max_epochs": 20, "init_range": 0.25}
+    ours = bpjax.sweep(xor(), 10, **settings, initializer=Everywhere(0.0))
+    assert np.array_equal(ours["loss"], bpjax.sweep(xor(), 10, **settings)["loss"])
+    bpjax.sweep(xor(), 10, **settings, initializer=Everywhere(0.5), out=tmp_path / "sweep")
+    with pytest.raises(bpjax.ResultsError, match="initializer"):
+        bpjax.sweep(xor(), 10, **settings, initializer=Everywhere(1.5), out=tmp_path / "sweep")
+    with pytest.raises(bpjax.SettingError, match="all seeds at or below 99"):
+        bpjax.sweep(xor(), 101, **settings, initializer=Everywhere(0.5))
+
+
+@pytest.mark.parametrize("given", ["uniform", object(), Everywhere, ["a list"]])
+def test_what_has_no_such_methods_is_no_initialiser(given):
+    with pytest.raises(bpjax.SettingError, match=r"`initializer` must be an Initializer, a Plane,"):
+        xor().with_settings(initializer=given)
 
 
 def test_initialisers_rules_and_units_are_told_by_what_they_compute(monkeypatch):

@@ -22,13 +22,15 @@ from helpers import daily
 
 import bpjax
 import bpjax.gradient_check
-import bpjax.sweeps.run
+import bpjax.sweeps.host_loop
 import bpjax.training
 from bpjax.cli import COMMANDS, main
 from bpjax.cli.stopping import Stopped
-from bpjax.sweeps.chunks import num_runs_of
-from bpjax.sweeps.export import table_bytes
-from bpjax.sweeps.store import SweepFolder, read_runs
+from bpjax.layouts import IMPLEMENTATIONS
+from bpjax.results.chunks import num_runs_of
+from bpjax.results.export import table_bytes
+from bpjax.results.store import SweepFolder, read_runs
+from bpjax.settings import RULES
 
 SOURCE = Path(bpjax.__file__).parents[1]
 FAST = ["--learning-rate", "1", "--init-range", "1", "--max-epochs", "150"]
@@ -164,9 +166,10 @@ BAD = {
     "sweep xor --tolerance .4 --loss-below 1": "--loss-below cannot go with ",
     "sweep xor --max-epochs 0": "--max-epochs must be a whole number from 1 to 2**31 - 2, got 0.",
     "sweep xor --max-epochs 1e4": "--max-epochs must be a whole number, got '1e4'.",
-    "sweep xor --optimizer foo": "--optimizer must be one of paper, sgd, adam, rmsprop, rprop, got",
+    "sweep xor --optimizer foo": f"--optimizer must be one of {', '.join(RULES)}, got",
     "sweep xor --precision float16": "--precision must be one of float32, float64, got 'float16'.",
-    "sweep xor --implementation foo": "--implementation must be one of auto, matrix",
+    "sweep xor --implementation foo": "--implementation must be one of "
+    f"{', '.join(IMPLEMENTATIONS)}, got",
     "sweep xor --set foo=3": "--set foo is no option of task xor; its options: hidden, ",
     "sweep xor --set direct=3": "--set direct must be true or false, got 3.",
     "sweep xor --set updates=foo": "--set updates must be 'batch' or 'case', got 'foo'.",
@@ -381,7 +384,7 @@ def test_the_same_command_resumes_in_the_default_folder(capsys):
 def test_ranges_and_lists_make_a_grid(monkeypatch):
     plans = []
     monkeypatch.setattr(
-        "bpjax.sweeps.run.run_plan", lambda plan, *_, **__: plans.append(plan) or 1 / 0
+        "bpjax.sweeps.host_loop.run_plan", lambda plan, *_, **__: plans.append(plan) or 1 / 0
     )
     words = ["--learning-rate", "0.05", "0.1:10:log3", "--momentum", "0:0.9:lin4"]
     words += ["--hidden", "2", "3", "--set", "direct=true,false", "--optimizer", "paper", "sgd"]
@@ -442,7 +445,7 @@ FLAGS = [
 def test_a_file_equals_flags_and_the_command_line_wins(over, monkeypatch):
     plans = []
     monkeypatch.setattr(
-        "bpjax.sweeps.run.run_plan", lambda plan, *_, **__: plans.append(plan) or 1 / 0
+        "bpjax.sweeps.host_loop.run_plan", lambda plan, *_, **__: plans.append(plan) or 1 / 0
     )
     Path("settings.toml").write_text(TOML)
 
@@ -502,7 +505,7 @@ def test_counts_are_exported_and_are_a_function_of_the_sweep(capsys, monkeypatch
     """However the sweep was cut into chunks, calls and shards: the same file."""
     words = ["sweep", "xor", "--seeds", "300", "--summary-only", "--no-figures", *FAST]
     assert main([*words, "--out", "whole"]) == 0
-    monkeypatch.setattr(bpjax.sweeps.run, "SECONDS_PER_CHUNK", 0.0)
+    monkeypatch.setattr(bpjax.sweeps.host_loop, "SECONDS_PER_CHUNK", 0.0)
     monkeypatch.setattr("bpjax.sweeps.crew.FIRST_CALL", 7)
     assert main([*words, "--out", "cut"]) == 0
     for k in (1, 2):
@@ -535,7 +538,7 @@ def stop_after_a_chunk(monkeypatch):
         return publish(self, runs, columns)
 
     monkeypatch.setattr(SweepFolder, "publish_chunk", once)
-    monkeypatch.setattr(bpjax.sweeps.run, "SECONDS_PER_CHUNK", 0.0)
+    monkeypatch.setattr(bpjax.sweeps.host_loop, "SECONDS_PER_CHUNK", 0.0)
     return published
 
 
@@ -654,10 +657,10 @@ def test_a_stopped_sweep_says_what_is_kept_and_how_to_resume(
 ):
     def interrupted(plan, folder, show, **others):
         if num_ended is not None:
-            show(bpjax.sweeps.run.Progress(num_ended, 9000, 0, num_ended, 0, 0, 0.0))
+            show(bpjax.sweeps.host_loop.Progress(num_ended, 9000, 0, num_ended, 0, 0, 0.0))
         raise stop
 
-    monkeypatch.setattr("bpjax.sweeps.run.run_plan", interrupted)
+    monkeypatch.setattr("bpjax.sweeps.host_loop.run_plan", interrupted)
     assert main(["sweep", "xor", "--out", "my results"]) == code
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -667,9 +670,9 @@ def test_a_stopped_sweep_says_what_is_kept_and_how_to_resume(
 LONG = ["sweep", "xor", "--seeds", "8000", "--no-figures", "--momentum", "0.5"]
 LONG += ["--max-epochs", "3000", "--out", "here"]
 IMPATIENT = f"""
-import signal, sys, bpjax.cli, bpjax.sweeps.run
+import signal, sys, bpjax.cli, bpjax.sweeps.host_loop
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a script's background
-bpjax.sweeps.run.SECONDS_PER_CHUNK = 0.0  # a chunk per block: thirty of them
+bpjax.sweeps.host_loop.SECONDS_PER_CHUNK = 0.0  # a chunk per block: thirty of them
 sys.argv[1:] = {LONG}
 bpjax.cli.entry_point()
 """

@@ -52,7 +52,7 @@ def wilson(num_converged: int, num_runs: int) -> tuple[float, float]:
     return centre - half, centre + half
 
 
-# --- success_rate -------------------------------------------------------------------------------
+# ---- success_rate --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("num_converged", "num_runs"), [(0, 1), (1, 1), (8, 10), (999_999, 10**6)])
@@ -101,7 +101,7 @@ def test_wilson_interval_of_a_trillion_runs_is_right_and_immediate():
     assert time.perf_counter() - start < 0.5
 
 
-# --- survival_curve -----------------------------------------------------------------------------
+# ---- survival_curve ------------------------------------------------------------------------------
 
 
 def test_kaplan_meier_table_by_hand():
@@ -223,7 +223,7 @@ def test_band_contains_the_true_curve_pointwise():
     assert (truth < curve.high[places]).all()
 
 
-# --- epoch_quantile -----------------------------------------------------------------------------
+# ---- epoch_quantile ------------------------------------------------------------------------------
 
 
 def test_median_interval_against_a_hand_inverted_band():
@@ -266,7 +266,7 @@ def test_one_run_pins_no_quantile_down():
     assert epoch_quantile(curve, 0.5) == Interval(7, 0, None, 0.95)
 
 
-# --- best_restart -------------------------------------------------------------------------------
+# ---- best_restart --------------------------------------------------------------------------------
 
 
 def restart_by_brute_force(runs: list[tuple[Status, int]]) -> Restart | None:
@@ -324,7 +324,7 @@ def test_restart_without_successes_and_at_epoch_zero():
     assert best_restart([CONVERGED, MAX_EPOCHS], [0, 10]) == Restart(0, 0.0)
 
 
-# --- summarize_runs -----------------------------------------------------------------------------
+# ---- summarize_runs ------------------------------------------------------------------------------
 
 
 def test_summary_of_the_hand_worked_table():
@@ -393,7 +393,7 @@ def test_a_million_runs_take_seconds_not_minutes():
     assert summary["epochs"]["low"] < 1_500_000 < summary["epochs"]["high"]
 
 
-# --- counted runs -------------------------------------------------------------------------------
+# ---- counted runs --------------------------------------------------------------------------------
 
 
 def rows_of(outcomes: Outcomes) -> tuple[np.ndarray, np.ndarray]:
@@ -624,7 +624,7 @@ def test_counted_rows_are_checked_as_rows_are():
         summarize_outcomes(outcomes_of([CONVERGED], [5]), 95)
 
 
-# --- coverage -----------------------------------------------------------------------------------
+# ---- coverage ------------------------------------------------------------------------------------
 
 
 def coverage_of_wilson(replications: int, rng: np.random.Generator) -> float:
@@ -681,7 +681,7 @@ def test_intervals_cover_the_truth_within_one_percent():
     assert coverage_of_median(20_000, False, rng) == pytest.approx(0.95, abs=0.01)
 
 
-# --- bad input ----------------------------------------------------------------------------------
+# ---- bad input -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, 95, math.nan])

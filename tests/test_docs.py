@@ -134,7 +134,7 @@ def test_the_code_of_a_page_runs_and_prints_what_it_says(path, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("bpjax.cli.sweep.FAN_WORK", 0)
     for draw in ("draw_run", "draw_sweep"):  # take longer than the runs, and have their own tests
-        monkeypatch.setattr(f"bpjax.plots.draw.{draw}", lambda *_: None)
+        monkeypatch.setattr(f"bpjax.figures.draw.{draw}", lambda *_: None)
     namespace = {"__name__": "page", "__file__": str(path)}
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         for block in blocks(path.read_text()):
@@ -243,7 +243,11 @@ def test_every_command_is_there_with_its_help(built):
 def test_every_module_is_on_the_map(built):
     page = (built / "understand" / "architecture.html").read_text()
     package = Path(bpjax.__file__).parent
-    for path in [*package.glob("*.py"), *(file.parent for file in package.glob("*/__init__.py"))]:
+    rooms = [file.parent for file in package.glob("*/__init__.py")]
+    drawn = [
+        path for room in ("layouts", "results", "sweeps") for path in package.glob(f"{room}/*.py")
+    ]
+    for path in [*package.glob("*.py"), *rooms, *drawn]:
         if path.stem != "__init__":
             assert re.search(rf"<text [^>]*>{path.stem}</text>", page), path
 

@@ -11,8 +11,8 @@ from helpers import advance, assert_trees_close, first_state
 
 from bpjax import tasks, witness
 from bpjax.epoch import Cases, program_of, settings_of, start, step
-from bpjax.learning import Schedule, as_schedule
-from bpjax.network import Params
+from bpjax.params import Params
+from bpjax.schedule import Schedule, as_schedule
 from bpjax.status import Status
 
 XOR = tasks.xor()

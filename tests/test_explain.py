@@ -16,12 +16,12 @@ import bpjax
 from bpjax.backprop import at_outputs, backward_pass, forward_pass, outputs_of
 from bpjax.cli import main
 from bpjax.display import Display
-from bpjax.epoch import as_answered, trained_by
 from bpjax.errors import SettingError
 from bpjax.explain import page
 from bpjax.explain.lesson import MOST_NUMBERS, frames_of, lesson_of
-from bpjax.learning import as_schedule
-from bpjax.network import flatten_params, unflatten_params
+from bpjax.held_out import as_answered, trained_by
+from bpjax.params import flatten_params, unflatten_params
+from bpjax.schedule import as_schedule
 from bpjax.tasks import make_task
 
 COMMAND = ["bpjax", "explain", "xor"]

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from bpjax.errors import ResultsError, SettingError
-from bpjax.sweeps import export, files
-from bpjax.sweeps.export import export_table, flat_columns
-from bpjax.sweeps.store import RunTable
+from bpjax.results import export, files
+from bpjax.results.export import export_table, flat_columns
+from bpjax.results.store import RunTable
 
 TABLE = RunTable(
     {"task": "xor"},

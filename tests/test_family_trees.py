@@ -10,8 +10,8 @@ import bpjax
 from bpjax import tasks
 from bpjax.errors import SettingError
 from bpjax.gradient_check import check_task
-from bpjax.learning import Schedule
 from bpjax.loss import HalfSquaredError, MarginSquaredError
+from bpjax.schedule import Schedule
 from bpjax.tasks.family_trees import (
     ENGLISH,
     FACTS,

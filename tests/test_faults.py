@@ -21,9 +21,9 @@ import pytest
 from helpers import daily
 
 from bpjax.errors import ResultsError
-from bpjax.sweeps import chunks, files
-from bpjax.sweeps.export import export_table
-from bpjax.sweeps.store import (
+from bpjax.results import chunks, files
+from bpjax.results.export import export_table
+from bpjax.results.store import (
     DamagedChunk,
     SweepFolder,
     held_by,

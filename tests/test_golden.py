@@ -10,7 +10,7 @@ import pytest
 from helpers import advance, first_state
 
 from bpjax import tasks
-from bpjax.network import flatten_params
+from bpjax.params import flatten_params
 from bpjax.status import Status
 
 # The float32 bits of every initial weight and bias, in the order of `parameter_names`.

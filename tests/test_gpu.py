@@ -15,20 +15,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_fused import RUNS, TASKS, by_steps, started
+from fused_runs import RUNS, TASKS, by_steps, started
 
 import bpjax
-import bpjax.sweeps.run
+import bpjax.sweeps.host_loop
 from bpjax.analysis.convergence import success_rate
 from bpjax.bench.ours import served_plan
 from bpjax.epoch import program_of, settings_of, start
 from bpjax.errors import SettingError
-from bpjax.network import flatten_params
+from bpjax.layouts import LAYOUTS
+from bpjax.params import flatten_params
+from bpjax.results.chunks import num_runs_of
+from bpjax.results.store import SweepFolder
 from bpjax.status import Status
-from bpjax.sweeps.chunks import num_runs_of
 from bpjax.sweeps.devices import why_no_gpu
-from bpjax.sweeps.plan import IMPLEMENTATIONS
-from bpjax.sweeps.store import SweepFolder
 from bpjax.tasks import encoder, make_task, symmetry, xor
 
 WHY_NOT = why_no_gpu()
@@ -38,7 +38,6 @@ pytestmark = [
     pytest.mark.skipif(WHY_NOT is not None, reason=f"Nothing was tested on a GPU. {WHY_NOT}."),
 ]
 
-LAYOUTS = [name for name in IMPLEMENTATIONS if name != "auto"]
 
 BLOCK = 1024
 WORDS = {"block_size": BLOCK, "max_epochs": 2000}
@@ -194,7 +193,7 @@ def test_copies_of_a_weight_are_added_in_one_order(implementation):
 @pytest.mark.parametrize("implementation", LAYOUTS)
 def test_bits_do_not_depend_on_chunks_and_a_resume(implementation, tmp_path, monkeypatch):
     all_of_them = whole(implementation)
-    monkeypatch.setattr(bpjax.sweeps.run, "SECONDS_PER_CHUNK", 0.0)
+    monkeypatch.setattr(bpjax.sweeps.host_loop, "SECONDS_PER_CHUNK", 0.0)
     words = {"implementation": implementation, "keep_weights": True, **WORDS}
     in_chunks = bpjax.sweep(xor(), NUM_RUNS, out=tmp_path, **words)
     chunks = sorted((tmp_path / "chunks").iterdir())

@@ -11,14 +11,14 @@ import bpjax
 from bpjax.analysis.convergence import success_rate
 from bpjax.analysis.held_out import held_out_answers, mean_share, summarize_answers
 from bpjax.cli.sweep import print_summary
-from bpjax.epoch import trained_by
 from bpjax.errors import ResultsError, SettingError
-from bpjax.network import parameter_names
+from bpjax.held_out import trained_by
+from bpjax.params import parameter_names
+from bpjax.results.export import export_table
+from bpjax.results.store import SweepFolder, read_runs
 from bpjax.status import Status
-from bpjax.sweeps.export import export_table
-from bpjax.sweeps.plan import make_plan
-from bpjax.sweeps.run import environment, run_plan
-from bpjax.sweeps.store import SweepFolder, read_runs
+from bpjax.sweeps.host_loop import environment, run_plan
+from bpjax.sweeps.planning import make_plan
 
 
 def test_answers_are_those_of_the_network():

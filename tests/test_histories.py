@@ -8,7 +8,7 @@ import bpjax
 from bpjax.errors import SettingError
 from bpjax.histories import first_runs, histories_of
 from bpjax.status import Status
-from bpjax.sweeps.plan import make_plan
+from bpjax.sweeps.planning import make_plan
 
 XOR = bpjax.tasks.xor().with_settings(learning_rate=1.0, init_range=1.0, max_epochs=150)
 SMALL = {"block_size": 3}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import same_color
 from matplotlib.figure import Figure
-from test_plots_of_runs import key, texts_apart
+from reading import key, texts_apart
 
 from bpjax.bench.figure import lanes_figure
 from bpjax.plots import lanes_curve

@@ -13,21 +13,16 @@ from helpers import daily, in_time, task_of
 
 import bpjax
 from bpjax.backprop import forward_pass, outputs_of
+from bpjax.connections import Connection, Layer
 from bpjax.epoch import Cases, Settings, program_of, settings_of, start, step
-from bpjax.gradient_check import random_network
-from bpjax.learning import Schedule
+from bpjax.layouts import lanes, layout_named, matrix, unrolled
+from bpjax.layouts.lanes import EXP_OF_MINUS, logistic_float32
 from bpjax.loss import HalfSquaredError, MarginSquaredError
-from bpjax.network import (
-    Connection,
-    Layer,
-    Network,
-    flatten_params,
-    layered,
-    unflatten_params,
-)
-from bpjax.sweeps import lanes, matrix, scheduler, unrolled
-from bpjax.sweeps.lanes import EXP_OF_MINUS, logistic_float32
-from bpjax.sweeps.plan import make_plan
+from bpjax.network import Network, layered
+from bpjax.params import flatten_params, unflatten_params
+from bpjax.problems import random_network
+from bpjax.schedule import Schedule
+from bpjax.sweeps.planning import make_plan
 
 TASKS = {
     "xor": bpjax.tasks.xor(),
@@ -217,7 +212,7 @@ def test_mapped_over_lanes_it_takes_a_rule_of_the_users_own_and_refills():
 @pytest.mark.parametrize("layout", ["matrix", "unrolled", "batched"])
 def test_a_stride_has_as_many_epochs_as_it_was_asked_for(layout):
     """Nobody would lose a run by one less: it would only take longer, or for ever."""
-    task, of = TASKS["xor"], scheduler.LAYOUTS[layout]
+    task, of = TASKS["xor"], layout_named(layout)
     program, rows = program_of(task), settings_of(task)
     settings = Settings(*(np.repeat(row[..., None], 64, axis=-1) for row in rows))
     quick = {"xla_backend_optimization_level": 0}
@@ -274,9 +269,6 @@ def test_inputs_of_zero_and_one_leave_no_trace_in_the_program():
 # ---- several epochs in a turn of the loop, as on a GPU -------------------------------------------
 
 
-TRAIN = functools.partial(lanes.train, unrolled)
-
-
 def in_strides(strides, at_once):
     """Train eight runs of XOR in float64, with so many epochs in a turn of the loop."""
     task = TASKS["xor"].with_settings(tolerance=0.5013)
@@ -284,9 +276,12 @@ def in_strides(strides, at_once):
     numbers = jax.tree.map(lambda row: np.repeat(row[..., None], 8, axis=-1), numbers)
     runs = lanes.start(program, 4, np.arange(8, dtype=np.uint32), numbers)
     arithmetic, cases = lanes.Arithmetic(program, "gpu"), unrolled.cases_of(task, program)
-    train = jax.jit(
-        functools.partial(TRAIN, lambda *_: at_once, arithmetic, 4, cases, np.int32(60))
-    )
+
+    @jax.jit
+    def train(many, numbers, runs):
+        about = unrolled.PASSES, arithmetic, 4, cases, np.int32(60), many, numbers, runs
+        return lanes.train(*about, epochs_at_once=lambda *_: at_once)
+
     for many in strides:
         runs = train(np.int32(many), numbers, runs)
     return jax.device_get(runs)

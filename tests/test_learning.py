@@ -9,16 +9,14 @@ import bpjax
 from bpjax.errors import SettingError
 from bpjax.learning import (
     OPTIMIZERS,
-    Recipe,
-    Schedule,
     accelerated_descent,
-    as_schedule,
     decay_after_change,
     learning_rule,
-    piecewise,
     steepest_descent,
 )
-from bpjax.network import Params
+from bpjax.params import Params
+from bpjax.recipe import Recipe
+from bpjax.schedule import Schedule, as_schedule, piecewise
 
 MATRIX = ("a", "b")
 
@@ -166,11 +164,11 @@ def test_piecewise_without_changes_is_the_number_itself():
         ({"updates": "batches"}, "`updates` must be 'batch' or 'case', got 'batches'."),
         (
             {"optimizer": "adamw"},
-            "`optimizer` must be one of paper, sgd, adam, rmsprop, rprop, got 'adamw'.",
+            f"`optimizer` must be one of {', '.join(OPTIMIZERS)}, got 'adamw'.",
         ),
         (
             {"optimizer": 3},
-            "`optimizer` must be one of paper, sgd, adam, rmsprop, rprop, or an optax "
+            f"`optimizer` must be one of {', '.join(OPTIMIZERS)}, or an optax "
             "transformation, got 3.",
         ),
         (

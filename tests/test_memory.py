@@ -11,12 +11,12 @@ import pytest
 
 import bpjax
 from bpjax.errors import SettingError
+from bpjax.results.chunks import as_ranges
 from bpjax.sweeps import memory
-from bpjax.sweeps.chunks import as_ranges
 from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import lane_mesh
-from bpjax.sweeps.plan import make_plan
-from bpjax.sweeps.run import run_plan
+from bpjax.sweeps.host_loop import run_plan
+from bpjax.sweeps.planning import make_plan
 from bpjax.tasks import TASKS, encoder, make_task, xor
 from bpjax.training import check_history, plan_run
 
@@ -46,12 +46,12 @@ def test_a_huge_net_is_refused_by_the_name_of_its_option_before_anything_is_made
     assert time.monotonic() - began < 2
 
 
-def test_no_task_has_another_option_of_any_size(little):
+def test_no_task_has_an_option_of_any_size(little):
     for name in TASKS:
         for option, value in make_task(name).options.items():
-            if type(value) is int and (name in UNBOUNDED, option) != (True, "hidden"):
+            if type(value) is int:
                 with pytest.raises(SettingError, match=option):
-                    make_task(name, **{option: HUGE})
+                    make_plan(make_task(name, **{option: HUGE}), 5)
 
 
 def test_no_lane_is_made_before_the_compiler_says_that_it_fits(monkeypatch):
@@ -196,6 +196,6 @@ def test_memory_that_is_missing_after_all_costs_one_sentence(fault, capsys, monk
     def missing(*arguments, **others):
         raise fault
 
-    monkeypatch.setattr("bpjax.sweeps.run.run_plan", missing)
+    monkeypatch.setattr("bpjax.sweeps.host_loop.run_plan", missing)
     assert main(["sweep", "xor", "--out", str(tmp_path)]) == 2
     assert capsys.readouterr().err.startswith("bpjax: there is not enough memory")

@@ -11,10 +11,13 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from bpjax import backprop, gradient_check, loss, network, surroundings, tasks, units
-from bpjax.gradient_check import Problem, check_gradients, initial_problem
+from bpjax import backprop, gradient_check, loss, params, surroundings, tasks, units
+from bpjax.connections import Connection, Layer
+from bpjax.gradient_check import check_gradients
 from bpjax.loss import MarginSquaredError
-from bpjax.network import Connection, Layer, Network, Params
+from bpjax.network import Network
+from bpjax.params import Params
+from bpjax.problems import Problem, initial_problem
 from bpjax.recurrent import unroll
 
 MUTATIONS = [
@@ -92,16 +95,16 @@ MUTATIONS = [
     ),
     ("backprop", "d_activations.get(name, jnp.zeros_like(entry))", "jnp.zeros_like(entry)"),
     # masks and ties
-    ("network", "d_matrix = d_matrix * _mask(connection, d_matrix)", "pass"),
-    ("network", "weight * _mask(connection, weight)", "weight"),
+    ("params", "d_matrix = d_matrix * mask_of(connection, d_matrix)", "pass"),
+    ("params", "weight * mask_of(connection, weight)", "weight"),
     (
-        "network",
-        "weight * _mask(connection, weight)",
-        "weight * (1 - _mask(connection, weight))",
+        "params",
+        "weight * mask_of(connection, weight)",
+        "weight * (1 - mask_of(connection, weight))",
     ),
-    ("network", "(entries[k] for k in own)", "(entries[k] for k in own[:1])"),
-    ("network", "np.flatnonzero(tie == k)", "np.flatnonzero(tie >= k)"),
-    ("network", "parameter[np.array(connection.tie)]", "parameter[np.array(connection.tie)[::-1]]"),
+    ("params", "(entries[k] for k in own)", "(entries[k] for k in own[:1])"),
+    ("params", "np.flatnonzero(tie == k)", "np.flatnonzero(tie >= k)"),
+    ("params", "parameter[np.array(connection.tie)]", "parameter[np.array(connection.tie)[::-1]]"),
     # input-output functions
     ("units", "activations * (1 - activations)", "activations * (1 + activations)"),
     ("units", "activations * (1 - activations)", "(1 - activations)"),
@@ -138,7 +141,7 @@ MUTATIONS = [
     ("loss", "jnp.where(should_be_on, *inside)", "targets"),
     ("loss", "jnp.maximum(outputs, self.on)", "jnp.minimum(outputs, self.on)"),
 ]
-MODULES = {"backprop": backprop, "network": network, "units": units, "loss": loss}
+MODULES = {"backprop": backprop, "params": params, "units": units, "loss": loss}
 
 
 def every_feature() -> list[Problem]:

@@ -14,23 +14,19 @@ from matplotlib.text import Text
 
 from bpjax import tasks
 from bpjax.backprop import forward_pass
+from bpjax.connections import Connection, Layer
 from bpjax.errors import SettingError
-from bpjax.network import (
-    Connection,
-    Layer,
-    Network,
-    init_params,
-    layered,
-    run_key,
-    weight_matrix,
-)
+from bpjax.figures.draw import run_figures
+from bpjax.initial import init_params, run_key
+from bpjax.network import Network, layered
+from bpjax.params import weight_matrix
 from bpjax.plots import activities, hinton, hinton_panels, network_diagram, unit_panels
 from bpjax.plots.diagram import THINNEST, WIDEST
-from bpjax.plots.draw import run_figures
 from bpjax.plots.style import VERMILLION
+from bpjax.recording import History, Snapshots
 from bpjax.status import Status
 from bpjax.tasks.family_trees import PAIRS, PEOPLE, RELATIONS
-from bpjax.training import History, Run, Snapshots
+from bpjax.training import Run
 
 TASKS = {name: make() for name, make in tasks.TASKS.items()}
 TASKS |= {
@@ -125,7 +121,7 @@ def texts_in_view(figure):
     ]
 
 
-# --- a table of weights ---------------------------------------------------------------------------
+# ---- a table of weights --------------------------------------------------------------------------
 
 
 def test_a_weight_is_a_square_whose_area_is_its_size_and_whose_colour_its_sign():
@@ -178,7 +174,7 @@ def test_unit_panels_set_one_row_of_people_above_the_other_and_name_everybody_on
     assert {"72.0", "18.0", f"{MINUS}72.0"} < set(words)
 
 
-# --- a net of lines -------------------------------------------------------------------------------
+# ---- a net of lines ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["xor", "xor, direct", "symmetry", "encoder", "negation"])
@@ -308,7 +304,7 @@ def test_activity_fills_the_circles():
     assert blue[0] == 1 > blue[2] > blue[1]
 
 
-# --- all weights as squares -----------------------------------------------------------------------
+# ---- all weights as squares ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", tasks.TASKS)
@@ -371,7 +367,7 @@ def test_a_feature_detector_is_drawn_once_as_its_window():
     assert "retina, shared" in words_of(ax)
 
 
-# --- what the units do ----------------------------------------------------------------------------
+# ---- what the units do ---------------------------------------------------------------------------
 
 
 def shown(task, cases, **options):
@@ -479,7 +475,7 @@ def test_negative_and_large_activities_are_black_and_set_the_scale():
     assert "2.0" in words_of(ax)
 
 
-# --- on the caller's axes -------------------------------------------------------------------------
+# ---- on the caller's axes ------------------------------------------------------------------------
 
 XOR = TASKS["xor"]
 DRAW = {
@@ -507,7 +503,7 @@ def test_a_net_is_drawn_on_the_given_axes_with_texts_that_fit(draw):
     figure.draw_without_rendering()
 
 
-# --- what a command draws -------------------------------------------------------------------------
+# ---- what a command draws ------------------------------------------------------------------------
 
 
 def run_of(task, status=Status.CONVERGED, params=None):

@@ -11,17 +11,13 @@ import numpy as np
 import pytest
 from helpers import assert_trees_close
 
+from bpjax.connections import Connection, Layer
 from bpjax.errors import SettingError
-from bpjax.network import (
-    Connection,
-    Initializer,
-    Layer,
-    Network,
+from bpjax.initial import Initializer, init_params, run_key
+from bpjax.network import Network, layered
+from bpjax.params import (
     flatten_params,
-    init_params,
-    layered,
     parameter_names,
-    run_key,
     unflatten_params,
     weight_gradient,
     weight_matrix,

@@ -124,7 +124,8 @@ def test_a_file_may_name_the_task(command, words, monkeypatch):
 
 
 def test_the_command_line_wins_over_set_and_its_flag(monkeypatch):
-    from bpjax.cli.options import Settings, _settings_of
+    from bpjax.cli.config import _settings_of
+    from bpjax.cli.options import Settings
 
     file = {"set": ("hidden=3", "copies=sum"), "momentum": ("0.5",)}
     assert _settings_of(file, Settings(hidden=("4",))).set == ("copies=sum",)

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bpjax.errors import SettingError
-from bpjax.learning import Schedule
-from bpjax.network import Initializer, parameter_names
-from bpjax.sweeps.plan import check_seed, make_plan
+from bpjax.initial import Initializer
+from bpjax.params import parameter_names
+from bpjax.schedule import Schedule
+from bpjax.sweeps.planning import check_seed, make_plan
 from bpjax.tasks import make_task, parity, symmetry, xor
 
 # ---- runs ---------------------------------------------------------------------------------------
@@ -286,7 +287,7 @@ WHOLE = "must be a whole number from"
         ({"precision": "float16"}, "`precision` must be one of float32, float64, got 'float16'"),
         (
             {"implementation": "x"},
-            "`implementation` must be one of auto, matrix, unrolled, fused, batched, got 'x'",
+            "`implementation` must be one of auto, unrolled, fused, batched, matrix, got 'x'",
         ),
         ({"block_size": 0}, f"`block_size` {WHOLE} 1 to 1048576, got 0"),
         ({"learning_rate": []}, r"`learning_rate` must have at least one value, got \[\]"),
@@ -347,14 +348,14 @@ def test_a_number_that_the_precision_cannot_hold_is_refused(settings, words):
 
 
 def test_on_a_gpu_larger_nets_are_batched_in_blocks_that_fit(monkeypatch):
-    monkeypatch.setattr("bpjax.sweeps.plan._platform", lambda: "gpu")
+    monkeypatch.setattr("bpjax.sweeps.planning._platform", lambda: "gpu")
     plans = [make_plan(make_task(name), 1) for name in ("xor", "encoder", "family-trees")]
     assert [plan.implementation for plan in plans] == ["unrolled", "batched", "batched"]
     assert [plan.block_size for plan in plans] == [2**20, 2**20, 2**15]
 
 
 def test_asked_for_something_that_cannot_serve_a_gpu_takes_batched(monkeypatch):
-    monkeypatch.setattr("bpjax.sweeps.plan._platform", lambda: "gpu")
+    monkeypatch.setattr("bpjax.sweeps.planning._platform", lambda: "gpu")
     plan = make_plan(make_task("family-trees"), 1, implementation="unrolled")
     assert plan.implementation == "batched"
     reason = "unrolled gave way to batched: cases times weights must be at most 2048, not 65520"

@@ -8,20 +8,13 @@ import numpy as np
 import pytest
 
 import bpjax
+from bpjax.connections import Connection, Layer
 from bpjax.errors import SettingError
-from bpjax.gradient_check import initial_problem
-from bpjax.network import (
-    Connection,
-    Initializer,
-    Layer,
-    Network,
-    flatten_params,
-    init_params,
-    layered,
-    parameter_names,
-    run_key,
-)
+from bpjax.initial import Initializer, init_params, run_key
+from bpjax.network import Network, layered
+from bpjax.params import flatten_params, parameter_names
 from bpjax.plane import Plane
+from bpjax.problems import initial_problem
 
 XOR = bpjax.tasks.xor()
 X, Y = "input[1] -> hidden[0]", "bias output[0]"
@@ -139,7 +132,7 @@ def test_masked_weights_cannot_be_named_and_tied_ones_can():
         ),
         (
             lambda: XOR.with_settings(initializer="uniform"),
-            "`initializer` must be an Initializer or a Plane, got 'uniform'.",
+            "`initializer` must be an Initializer, a Plane, or hashable with their methods",
         ),
         (
             lambda: bpjax.sweep(XOR, 7, initializer=PLANE),

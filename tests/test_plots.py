@@ -7,11 +7,11 @@ from xml.etree import ElementTree
 import matplotlib
 import numpy as np
 import pytest
-from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from reading import drawn, key
 
 from bpjax.analysis.convergence import SurvivalCurve, survival_curve, survival_of_outcomes
 from bpjax.analysis.outcomes import outcomes_of
@@ -40,17 +40,7 @@ DRAW = {
 }
 
 
-def key(ax: Axes) -> list[str]:
-    legend = ax.get_legend()
-    return [] if legend is None else [text.get_text() for text in legend.get_texts()]
-
-
-def drawn(ax: Axes) -> None:
-    """Lay the figure out as saving would, so that warnings and impossible scales show."""
-    ax.figure.draw_without_rendering()
-
-
-# --- every figure -------------------------------------------------------------------------------
+# ---- every figure --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("draw", DRAW.values(), ids=DRAW)
@@ -110,7 +100,7 @@ def test_texts_of_a_crowded_figure_do_not_overlap():
         assert not any(box.overlaps(other) for other in boxes[i + 1 :])
 
 
-# --- loss_curve ---------------------------------------------------------------------------------
+# ---- loss_curve ----------------------------------------------------------------------------------
 
 
 def test_loss_curve_draws_the_loss_on_a_log_scale():
@@ -141,7 +131,7 @@ def test_loss_curve_leaves_a_gap_where_the_loss_is_not_finite():
     drawn(loss_curve([0, 1], [np.nan, np.nan], title="broken at once"))
 
 
-# --- gradient_size ------------------------------------------------------------------------------
+# ---- gradient_size -------------------------------------------------------------------------------
 
 
 def test_gradient_size_draws_each_layer_in_order_from_dark_to_light():
@@ -178,7 +168,7 @@ def test_gradient_size_without_layers():
         gradient_size(EPOCH, {}, title="seed 7")
 
 
-# --- survival -----------------------------------------------------------------------------------
+# ---- survival ------------------------------------------------------------------------------------
 
 
 def test_survival_draws_steps_a_band_and_the_share_left():
@@ -286,7 +276,7 @@ def test_survival_without_curves():
         survival({}, title="nothing")
 
 
-# --- epochs_histogram ---------------------------------------------------------------------------
+# ---- epochs_histogram ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("log_epochs", [False, True])
@@ -364,7 +354,7 @@ def test_narrow_axes_repeat_no_tick_label():
         assert (inside % 1 == 0).all()
 
 
-# --- style --------------------------------------------------------------------------------------
+# ---- style ---------------------------------------------------------------------------------------
 
 
 def test_save_figure_writes_a_png_of_150_dots_per_inch_and_an_svg(tmp_path):

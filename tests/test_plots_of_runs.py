@@ -5,22 +5,21 @@ import dataclasses
 import numpy as np
 import pytest
 from helpers import daily
-from matplotlib.axes import Axes
 from matplotlib.colors import same_color
-from matplotlib.text import Text
+from reading import drawn, key, texts_apart
 
 import bpjax
 from bpjax.analysis.losses import loss_quantiles
+from bpjax.figures.draw import draw_sweep, sweep_figures
+from bpjax.figures.sweeps import fan_of_histories
 from bpjax.histories import LossHistories
 from bpjax.plane import Plane
 from bpjax.plots import class_bars, loss_fan, plane, setting_curve, setting_map
 from bpjax.plots.cells import is_log_spaced
-from bpjax.plots.draw import draw_sweep, sweep_figures
 from bpjax.plots.style import BLACK, BLUE, VERMILLION
-from bpjax.plots.sweep import fan_of_histories
+from bpjax.results.store import RunTable
 from bpjax.status import Status
-from bpjax.sweeps.plan import make_plan
-from bpjax.sweeps.store import RunTable
+from bpjax.sweeps.planning import make_plan
 from bpjax.tasks import TASKS, make_task
 
 EPOCH = np.array([0, 1, 10, 100])
@@ -28,40 +27,7 @@ LOSSES = np.arange(1.0, 21.0)[:, None] / (1 + EPOCH)
 QUANTILES = loss_quantiles(LOSSES)
 
 
-def key(ax: Axes) -> list[str]:
-    legend = ax.get_legend()
-    return [] if legend is None else [text.get_text() for text in legend.get_texts()]
-
-
-def drawn(ax: Axes) -> None:
-    ax.figure.draw_without_rendering()
-
-
-def texts_apart(ax: Axes) -> None:
-    """Hold title, key, labels and ticks of all axes of a figure against each other."""
-    drawn(ax)
-    boxes = []
-    for part in [*ax.figure.axes, *(child for a in ax.figure.axes for child in a.child_axes)]:
-        texts = [t for t in part.get_children() if isinstance(t, Text) and t.get_text()]
-        texts += [part.xaxis.label, part.yaxis.label]
-        texts += part.get_legend().get_texts() if part.get_legend() else []
-        for axis, (low, high) in ((part.xaxis, part.get_xlim()), (part.yaxis, part.get_ylim())):
-            inside = sorted((low, high))
-            for tick in [*axis.get_major_ticks(), *axis.get_minor_ticks()]:
-                if inside[0] <= tick.get_loc() <= inside[1]:
-                    texts += [tick.label1, tick.label2]
-        boxes += [
-            (t.get_text(), t.get_window_extent()) for t in texts if t.get_visible() and t.get_text()
-        ]
-    outline = ax.figure.bbox
-    for i, (words, box) in enumerate(boxes):
-        assert outline.x0 <= box.x0 < box.x1 <= outline.x1, words
-        assert outline.y0 <= box.y0 < box.y1 <= outline.y1, words
-        for other, place in boxes[i + 1 :]:
-            assert not box.overlaps(place), (words, other)
-
-
-# --- loss_fan -----------------------------------------------------------------------------------
+# ---- loss_fan ------------------------------------------------------------------------------------
 
 
 def test_a_fan_has_the_median_as_a_line_and_a_band_for_every_pair_of_shares():
@@ -110,7 +76,7 @@ def test_a_fan_of_histories_counts_all_runs_and_draws_ten_that_are_stuck():
     texts_apart(ax)
 
 
-# --- grids --------------------------------------------------------------------------------------
+# ---- grids ---------------------------------------------------------------------------------------
 
 
 def cell(share, median, low=None, high=None, **settings):
@@ -236,7 +202,7 @@ def test_settings_spaced_by_ratio_are_told_apart(values, log):
     assert is_log_spaced(values) == log
 
 
-# --- bars ---------------------------------------------------------------------------------------
+# ---- bars ----------------------------------------------------------------------------------------
 
 ROWS = [
     {"class": "AND, OR", "num_runs": 1500, "estimate": 0.75, "low": 0.7, "high": 0.8},
@@ -267,7 +233,7 @@ def test_bars_of_no_runs_say_so():
     drawn(ax)
 
 
-# --- planes -------------------------------------------------------------------------------------
+# ---- planes --------------------------------------------------------------------------------------
 
 ON = Plane("bias output[0]", "input[0] -> output[0]", (-1, 1), (0, 3), width=3, height=2)
 
@@ -301,7 +267,7 @@ def test_a_plane_of_one_kind(end):
     drawn(plane([end] * 6, [7] * 6, ON, title="6 runs"))
 
 
-# --- the figures of a sweep ---------------------------------------------------------------------
+# ---- the figures of a sweep ----------------------------------------------------------------------
 
 
 def table_of(task, seeds=12, **settings):

@@ -12,15 +12,15 @@ import bpjax
 from bpjax.loss import HalfSquaredError
 from bpjax.network import layered
 from bpjax.report.command import repeat
+from bpjax.results.chunks import as_ranges
+from bpjax.results.identity import as_stored
+from bpjax.results.schema import IDENTITY, fault_of
 from bpjax.run_folder import claim
 from bpjax.sweeps import scheduler
-from bpjax.sweeps.chunks import as_ranges
 from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import lane_mesh
-from bpjax.sweeps.identity import as_stored
-from bpjax.sweeps.plan import make_plan
-from bpjax.sweeps.run import environment, run_plan
-from bpjax.sweeps.shape import IDENTITY, fault_of
+from bpjax.sweeps.host_loop import environment, run_plan
+from bpjax.sweeps.planning import make_plan
 
 PRECISIONS = [(None, "HIGHEST"), ("tensorfloat32", "HIGH"), ("default", "DEFAULT")]
 """What JAX was asked for, and what the program then asks the compiler for."""

@@ -13,7 +13,7 @@ import bpjax
 from bpjax.analysis.activations import activations_of
 from bpjax.analysis.solutions import mirror_weights
 from bpjax.errors import SettingError
-from bpjax.network import parameter_names, unflatten_params
+from bpjax.params import parameter_names, unflatten_params
 from bpjax.witness import loss_and_gradient
 
 ROUNDING = 0.05  # printed to one decimal
@@ -37,7 +37,7 @@ def test_a_printed_network_can_be_run(printed):
     params = net.params()
     outputs = bpjax.forward(net.task.network, params, net.task.inputs)["output"]
     np.testing.assert_allclose(outputs[:, 0], outputs_of(net), atol=1e-6)
-    flat = bpjax.network.flatten_params(net.task.network, params)
+    flat = bpjax.params.flatten_params(net.task.network, params)
     np.testing.assert_allclose(flat, net.vector(), rtol=1e-6)
     assert str(flat.dtype) == "float32"
 
@@ -45,7 +45,7 @@ def test_a_printed_network_can_be_run(printed):
 @pytest.mark.parametrize("printed", ALL)
 def test_it_is_given_in_float64_where_asked_for(printed, float64):
     net = printed()
-    flat = bpjax.network.flatten_params(net.task.network, net.params("float64"))
+    flat = bpjax.params.flatten_params(net.task.network, net.params("float64"))
     np.testing.assert_array_equal(flat, net.vector())
     assert net.params().bias["output"].dtype == "float32"  # unless asked for, even here
 
@@ -208,7 +208,7 @@ def test_the_gradient_of_bpjax_is_that_of_the_witness_here(float64):
     _, grads = bpjax.value_and_grad(net.task.network)(
         net.params("float64"), *net.task.cases("float64")
     )
-    ours = bpjax.network.flatten_params(net.task.network, grads)
+    ours = bpjax.params.flatten_params(net.task.network, grads)
     np.testing.assert_allclose(ours, gradient_at(net.vector(), 0.1, 0.9), rtol=1e-12)
 
 

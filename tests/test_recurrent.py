@@ -11,11 +11,13 @@ from helpers import advance, assert_trees_close, daily
 
 import bpjax
 from bpjax.backprop import backward_pass, forward_pass
-from bpjax.epoch import trained_by
+from bpjax.connections import Connection, Layer
 from bpjax.errors import SettingError
 from bpjax.gradient_check import check_gradients
+from bpjax.held_out import trained_by
 from bpjax.loss import HalfSquaredError
-from bpjax.network import Connection, Layer, Network, Params, layered, weight_matrix
+from bpjax.network import Network, layered
+from bpjax.params import Params, weight_matrix
 from bpjax.recurrent import at, history, unroll
 from bpjax.units import UNITS
 
@@ -169,7 +171,7 @@ def test_one_step_without_loops_is_the_layered_net():
     in_time = unroll(net, 1, wanted={"output": [1]})
     plain = [(layer.name, layer.size) for layer in net.layers]
     assert [(layer.name.removesuffix("@1"), layer.size) for layer in in_time.layers] == plain
-    assert bpjax.network.parameter_names(in_time) == bpjax.network.parameter_names(net)
+    assert bpjax.params.parameter_names(in_time) == bpjax.params.parameter_names(net)
 
 
 def test_what_is_never_shown_is_left_out():

@@ -30,14 +30,14 @@ from bpjax.errors import ResultsError
 from bpjax.report import figures, report, write_report
 from bpjax.report.command import repeat
 from bpjax.report.words import pvalue, rate
+from bpjax.results import files
+from bpjax.results.chunks import HELD, as_ranges, pack, seal_of, to_lengths, unpack
+from bpjax.results.folder import SweepFolder
+from bpjax.results.identity import as_stored, fingerprint
+from bpjax.results.sealed import sealed
 from bpjax.run_folder import claim, load, save
-from bpjax.sweeps import files
-from bpjax.sweeps.chunks import HELD, as_ranges, pack, seal_of, to_lengths, unpack
-from bpjax.sweeps.folder import SweepFolder
-from bpjax.sweeps.identity import as_stored, fingerprint
-from bpjax.sweeps.plan import make_plan
-from bpjax.sweeps.run import environment, run_plan
-from bpjax.sweeps.sealed import sealed
+from bpjax.sweeps.host_loop import environment, run_plan
+from bpjax.sweeps.planning import make_plan
 from bpjax.tasks import TASKS, xor
 from bpjax.text import printable
 from bpjax.training import plan_run, train_plan
@@ -161,7 +161,7 @@ def test_sweeps_are_compared(made):
     names = ["two", "three", "counts"]
     outcomes = {}
     for name in names:
-        columns = bpjax.sweeps.store.read_runs(made / name).columns
+        columns = bpjax.results.store.read_runs(made / name).columns
         outcomes[name] = outcomes_of(columns["status"], columns["epochs"], columns.get("count"))
     test = log_rank(list(outcomes.values()))
     page = Page(report([made / name for name in names]))
@@ -348,7 +348,7 @@ def test_a_large_sweep_makes_a_small_page(made, tmp_path):
 
 
 def count_of(folder):
-    columns = bpjax.sweeps.store.read_runs(folder).columns
+    columns = bpjax.results.store.read_runs(folder).columns
     return int(columns["count"][columns["status"] == 1].sum())
 
 
@@ -424,7 +424,7 @@ def test_running_the_command_makes_the_same_sweep(tmp_path, capsys):
 
 def test_what_the_command_line_cannot_say_has_no_command(made, tmp_path):
     task = xor()
-    schedule = bpjax.learning.Schedule((0.1, 0.2), (20,))
+    schedule = bpjax.schedule.Schedule((0.1, 0.2), (20,))
     for plan in (
         make_plan(task, 10, learning_rate=[0.5]),  # a grid of one point
         make_plan(task, 10, tolerance=[0.4, 1]),  # 1 is not 1.0
@@ -483,7 +483,7 @@ def forged(source, target, identity=None, made_by=None, columns=None, stop=None)
     maker = environment()
     if made_by:
         made_by(maker)
-    table = {k: np.array(v) for k, v in bpjax.sweeps.store.read_runs(source).columns.items()}
+    table = {k: np.array(v) for k, v in bpjax.results.store.read_runs(source).columns.items()}
     if columns:
         columns(table)
     with SweepFolder.open_for_writing(target, there, maker) as folder:
@@ -821,7 +821,7 @@ def test_a_header_that_says_nothing(made, tmp_path, capsys):
 
 
 def test_a_gap_is_told(made, tmp_path):
-    whole = bpjax.sweeps.store.read_runs(made / "two").columns
+    whole = bpjax.results.store.read_runs(made / "two").columns
     there = identity_of(made / "two")
     with SweepFolder.open_for_writing(tmp_path / "gap", there, environment()) as folder:
         for start, stop in ((0, 50), (100, 200)):
@@ -999,7 +999,7 @@ def test_the_file_is_put_into_the_first_folder_and_replaced(made, capsys):
     assert file.read_text() == report([made / "two", made / "run"])
     assert write_report([made / "two"]) == file
     assert file.read_text() == report([made / "two"])
-    assert bpjax.sweeps.store.verify(made / "two").ok
+    assert bpjax.results.store.verify(made / "two").ok
     file.unlink()
 
 

@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from bpjax.sweeps.chunks import as_ranges, num_runs_of, runs_at_places
-from bpjax.sweeps.plan import make_plan
+from bpjax.results.chunks import as_ranges, num_runs_of, runs_at_places
+from bpjax.sweeps.planning import make_plan
 from bpjax.sweeps.roster import MOST_RUNS, roster_of, runs_at, settings_table
 from bpjax.tasks import xor
 

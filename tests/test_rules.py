@@ -5,8 +5,9 @@ import pytest
 
 import bpjax
 from bpjax.errors import SettingError
-from bpjax.learning import OPTIMIZERS, Recipe, as_spelled, name_of
-from bpjax.sweeps.plan import make_plan
+from bpjax.learning import OPTIMIZERS, as_spelled, name_of
+from bpjax.recipe import Recipe
+from bpjax.sweeps.planning import make_plan
 from experiments.trust import rules
 from experiments.trust.rules import LARGEST_DIFFERENCE, TRIALS
 
@@ -58,8 +59,8 @@ ONLY = "options of rprop (grow, shrink, smallest_step, largest_step, backtrackin
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("rprop(", "must be one of paper, sgd, adam, rmsprop, rprop, got 'rprop('."),
-        ("adamw(weight_decay=1)", "must be one of paper, sgd, adam, rmsprop, rprop, got 'adamw(w"),
+        ("rprop(", f"must be one of {', '.join(OPTIMIZERS)}, got 'rprop('."),
+        ("adamw(weight_decay=1)", f"must be one of {', '.join(OPTIMIZERS)}, got 'adamw(w"),
         ("rprop(steps=3)", f"must have only {ONLY} in brackets, as key=value, got"),
         ("rprop(true)", f"must have only {ONLY} in brackets, as key=value, got"),
         ("adam(b1=0.5)", "must have no options in brackets, as key=value, got 'adam(b1=0.5)'."),

@@ -11,8 +11,8 @@ import pytest
 from bpjax import run_folder
 from bpjax.cli import main
 from bpjax.errors import ResultsError
-from bpjax.sweeps import files
-from bpjax.sweeps.sealed import sealed
+from bpjax.results import files
+from bpjax.results.sealed import sealed
 from bpjax.tasks import xor
 from bpjax.training import plan_run, train_plan
 

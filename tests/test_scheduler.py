@@ -15,15 +15,16 @@ import pytest
 import bpjax
 from bpjax.analysis.outcomes import outcomes_of
 from bpjax.errors import SettingError
+from bpjax.layouts import unrolled
+from bpjax.results.chunks import as_ranges, every_run, num_runs_of
+from bpjax.results.counts import added_up
+from bpjax.results.store import SweepFolder, read_runs, verify
 from bpjax.status import Status
-from bpjax.sweeps import memory, run, scheduler
-from bpjax.sweeps.chunks import as_ranges, every_run, num_runs_of
-from bpjax.sweeps.counts import added_up
+from bpjax.sweeps import host_loop, memory, scheduler
 from bpjax.sweeps.crew import Crew, go_on
 from bpjax.sweeps.devices import lane_mesh, loops_are_one_function
-from bpjax.sweeps.plan import make_plan
-from bpjax.sweeps.run import run_plan
-from bpjax.sweeps.store import SweepFolder, read_runs, verify
+from bpjax.sweeps.host_loop import run_plan
+from bpjax.sweeps.planning import make_plan
 
 XOR = bpjax.tasks.xor().with_settings(learning_rate=1.0, init_range=1.0, max_epochs=150)
 sweep = functools.partial(bpjax.sweep, block_size=8, keep_weights=True)
@@ -62,8 +63,8 @@ def test_the_stride_at_which_lanes_are_looked_after_shows_nowhere(stride, hundre
 
 
 def test_strides_are_whole_turns_of_the_loop(monkeypatch):
-    several = scheduler.LAYOUTS["unrolled"]._replace(epochs_at_once=lambda *_: 3)
-    monkeypatch.setitem(scheduler.LAYOUTS, "unrolled", several)
+    several = unrolled.LAYOUT._replace(epochs_at_once=lambda *_: 3)
+    monkeypatch.setattr(unrolled, "LAYOUT", several)
     plan = make_plan(XOR, 100, block_size=8, keep_weights=True)
     crew = Crew(plan, *plan.groups(), lane_mesh())
     crew.begin(as_ranges([(0, 100)]))
@@ -77,7 +78,7 @@ def test_strides_are_whole_turns_of_the_loop(monkeypatch):
 
 def test_a_queue_that_runs_dry_in_the_middle_of_a_call_is_filled_again(monkeypatch, hundred):
     monkeypatch.setattr("bpjax.sweeps.crew.PLACES", 1)
-    monkeypatch.setattr("bpjax.sweeps.lanes.LANE_MULTIPLE", 64)
+    monkeypatch.setattr("bpjax.layouts.lanes.LANE_MULTIPLE", 64)
     plan = make_plan(XOR, 700, block_size=8, keep_weights=True)
     crew = Crew(plan, *plan.groups(), lane_mesh())
     assert crew.places < 700 / 4, "not all runs of a device have a place"
@@ -92,7 +93,7 @@ def test_a_queue_that_runs_dry_in_the_middle_of_a_call_is_filled_again(monkeypat
 @pytest.fixture
 def every_call_a_chunk(monkeypatch):
     """Store after every call of the program, and let calls be short."""
-    monkeypatch.setattr(run, "SECONDS_PER_CHUNK", 0.0)
+    monkeypatch.setattr(host_loop, "SECONDS_PER_CHUNK", 0.0)
     monkeypatch.setattr("bpjax.sweeps.crew.FIRST_CALL", 4)
     monkeypatch.setattr(Crew, "_pace", lambda crew, made, on_device: None)
 
@@ -132,7 +133,7 @@ def test_one_run_is_not_halved():
 
 
 def test_holes_are_trained_together_in_few_batches(monkeypatch, hundred):
-    monkeypatch.setattr(run, "SECONDS_PER_CHUNK", 1e9)
+    monkeypatch.setattr(host_loop, "SECONDS_PER_CHUNK", 1e9)
     begun, begin = [], Crew.begin
     holes = as_ranges([(run, run + 1) for run in range(0, 80, 2)] + [(81, 100)])
     monkeypatch.setattr(Crew, "begin", lambda crew, runs: begun.append(runs) or begin(crew, runs))
@@ -141,7 +142,7 @@ def test_holes_are_trained_together_in_few_batches(monkeypatch, hundred):
         monkeypatch.setattr("bpjax.sweeps.crew.most_ranges", lambda _, length=length: length)
         begun.clear()
         parts.clear()
-        run._train(plan, holes, lane_mesh(), run._Meter(100, None, go_on), parts.append)
+        host_loop._train(plan, holes, lane_mesh(), host_loop._Meter(100, None, go_on), parts.append)
         assert np.concatenate(begun).tolist() == holes.tolist()
         assert [len(runs) for runs in begun] == ([41] if length == 1024 else [16, 16, 9])
         (content,) = parts

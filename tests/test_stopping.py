@@ -160,7 +160,7 @@ def test_a_signal_that_nobody_looked_for_stops_at_the_end_of_what_is_polite(tmp_
 
 def test_a_file_that_is_being_written_is_waited_for(tmp_path):
     writes = """
-    import pathlib, bpjax.sweeps.files as files
+    import pathlib, bpjax.results.files as files
     sync = files.sync
     def slow(file):
         print("here", flush=True); time.sleep(0.5); sync(file)

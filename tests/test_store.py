@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from bpjax.errors import ResultsError
-from bpjax.sweeps import chunks, files
-from bpjax.sweeps.identity import as_stored, differences, seeds_text
-from bpjax.sweeps.sealed import sealed
-from bpjax.sweeps.store import (
+from bpjax.results import chunks, files
+from bpjax.results.identity import as_stored, differences, seeds_text
+from bpjax.results.sealed import sealed
+from bpjax.results.store import (
     DamagedChunk,
     SweepFolder,
     as_ranges,
@@ -361,7 +361,7 @@ def test_a_second_writer_in_this_process_is_refused(tmp_path):
 
 def test_a_second_writer_is_refused_until_the_first_is_killed(tmp_path):
     program = (
-        "import sys, time; from bpjax.sweeps.store import SweepFolder\n"
+        "import sys, time; from bpjax.results.store import SweepFolder\n"
         f"with SweepFolder.open_for_writing(sys.argv[1], {IDENTITY!r}, {ENVIRONMENT!r}):\n"
         "    print('writing', flush=True); time.sleep(600)"
     )
@@ -642,7 +642,7 @@ def test_the_largest_seeds(tmp_path):
 
 def test_the_storage_needs_no_jax():
     program = (
-        "import sys; import bpjax.sweeps.store, bpjax.sweeps.export; print('jax' in sys.modules)"
+        "import sys; import bpjax.results.store, bpjax.results.export; print('jax' in sys.modules)"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     said = subprocess.run(

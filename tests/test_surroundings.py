@@ -12,13 +12,13 @@ import pytest
 
 import bpjax
 from bpjax import surroundings
-from bpjax.network import flatten_params
+from bpjax.params import flatten_params
+from bpjax.results.identity import as_stored
+from bpjax.results.schema import IDENTITY, fault_of
 from bpjax.surroundings import HARMLESS, PINNED, cpu_kind, kind_of, pinned, recorded, xla_flags
 from bpjax.sweeps.devices import SMALL_LOOP_FLAG, use_all_cpu_cores, xla_bridge
-from bpjax.sweeps.identity import as_stored
-from bpjax.sweeps.plan import make_plan
-from bpjax.sweeps.run import environment, run_plan
-from bpjax.sweeps.shape import IDENTITY, fault_of
+from bpjax.sweeps.host_loop import environment, run_plan
+from bpjax.sweeps.planning import make_plan
 from bpjax.tasks import xor
 
 ROOT = Path(bpjax.__file__).parents[1]

@@ -20,21 +20,27 @@ import pytest
 from helpers import daily
 
 import bpjax
+from bpjax import layouts
 from bpjax.analysis.convergence import summarize_runs
+from bpjax.connections import Connection, Layer
 from bpjax.epoch import Cases, Settings, program_of, settings_of, start, step
 from bpjax.errors import SettingError
-from bpjax.learning import Recipe
+from bpjax.initial import init_params
+from bpjax.layouts import lanes
 from bpjax.loss import HalfSquaredError
-from bpjax.network import Connection, Layer, Network, flatten_params, init_params, parameter_names
+from bpjax.network import Network
+from bpjax.params import flatten_params, parameter_names
+from bpjax.recipe import Recipe
+from bpjax.results import files
+from bpjax.results.chunks import as_ranges, every_run, num_runs_of
+from bpjax.results.export import table_bytes
+from bpjax.results.store import SweepFolder, read_runs
 from bpjax.status import Status
-from bpjax.sweeps import files, lanes, run, scheduler
-from bpjax.sweeps.chunks import as_ranges, every_run, num_runs_of
+from bpjax.sweeps import host_loop, scheduler
 from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import lane_mesh
-from bpjax.sweeps.export import table_bytes
-from bpjax.sweeps.plan import make_plan
-from bpjax.sweeps.run import default_folder, run_plan
-from bpjax.sweeps.store import SweepFolder, read_runs
+from bpjax.sweeps.host_loop import default_folder, run_plan
+from bpjax.sweeps.planning import make_plan
 from bpjax.task import Task
 
 XOR = bpjax.tasks.xor().with_settings(learning_rate=1.0, init_range=1.0, max_epochs=150)
@@ -182,7 +188,7 @@ SMALL_ENOUGH = {"sequence": {"hidden": 4}, "timing": {"hidden": 4}}
     ("layout", "name"),
     daily(
         [
-            *((layout, "xor") for layout in scheduler.LAYOUTS if layout != "fused"),
+            *((layout, "xor") for layout in layouts.LAYOUTS if layout != "fused"),
             ("batched", "t-c"),
         ],
         of=[
@@ -266,7 +272,7 @@ def num_compiled():
 
 
 def test_a_grid_its_resume_and_more_seeds_need_one_compilation(monkeypatch, tmp_path):
-    monkeypatch.setattr(run, "SECONDS_PER_CHUNK", 0.0)
+    monkeypatch.setattr(host_loop, "SECONDS_PER_CHUNK", 0.0)
     task = bpjax.tasks.xor(hidden=5).with_settings(max_epochs=40)  # nobody else's program
     grid = {"learning_rate": [0.5, 1.0, 2.0], "init_range": [0.5, 1.0], "tolerance": [0.4, 0.5]}
     before = num_compiled()
@@ -360,14 +366,14 @@ LAYOUTS = ["matrix", "unrolled", "batched"]
 def train_lanes(layout, task, precision, seeds, settings, max_epochs):
     """Train one run per lane to its outcome, with settings that no recipe might take."""
     program = program_of(task, precision)
-    cases = scheduler.LAYOUTS[layout].cases_of(task, program)
+    cases = layouts.layout_named(layout).cases_of(task, program)
     train = training(layout, program, task.num_cases)
     return jax.device_get(train(cases, np.int32(max_epochs), seeds, settings))
 
 
 @functools.cache
 def training(layout, program, num_cases):
-    arithmetic, advance = lanes.Arithmetic(program, "cpu"), scheduler.LAYOUTS[layout].advance
+    arithmetic, advance = lanes.Arithmetic(program, "cpu"), layouts.layout_named(layout).advance
 
     @jax.jit
     def train(cases, max_epochs, seeds, settings):
@@ -504,7 +510,7 @@ def test_what_cannot_be_reached_is_null_and_non_finite_runs_are_counted_apart():
 @pytest.fixture
 def small_steps(monkeypatch):
     """Store after every call of the program, and make every call a short one."""
-    monkeypatch.setattr(run, "SECONDS_PER_CHUNK", 0.0)
+    monkeypatch.setattr(host_loop, "SECONDS_PER_CHUNK", 0.0)
     monkeypatch.setattr("bpjax.sweeps.crew.FIRST_CALL", 2)
     monkeypatch.setattr(Crew, "_pace", lambda crew, made, on_device: None)
 
@@ -526,7 +532,7 @@ def held(folder):
 def test_a_stopped_sweep_keeps_what_has_ended_and_resumes_to_the_same_table(
     small_steps, tmp_path, monkeypatch, kind, often, reason
 ):
-    monkeypatch.setattr(run, "SECONDS_PER_CHUNK", often)
+    monkeypatch.setattr(host_loop, "SECONDS_PER_CHUNK", often)
     calls = []
     plan = make_plan(XOR, 40, block_size=8, **ACCIDENTAL, **{kind: True})
     undisturbed = table_bytes(run_plan(plan, tmp_path / "whole", calls.append).table)
@@ -582,7 +588,7 @@ def test_a_signal_within_the_loop_loses_one_call_at_most(
 
 
 def test_what_cannot_be_stored_at_the_stop_is_said_instead(small_steps, tmp_path, monkeypatch):
-    monkeypatch.setattr(run, "SECONDS_PER_CHUNK", 1e9)
+    monkeypatch.setattr(host_loop, "SECONDS_PER_CHUNK", 1e9)
     plan, create = make_plan(XOR, 40, block_size=8, **ACCIDENTAL), files.create
 
     def full(path):
@@ -603,7 +609,7 @@ def test_what_cannot_be_stored_at_the_stop_is_said_instead(small_steps, tmp_path
 
 
 def test_strides_stay_within_their_integer_however_fast_the_blocks_are(monkeypatch):
-    monkeypatch.setattr(run, "SECONDS_PER_CALL", 1e9)  # every call may be eight times as long
+    monkeypatch.setattr(host_loop, "SECONDS_PER_CALL", 1e9)  # every call may be eight times as long
     result = sweep(XOR, 32 * 16, tolerance=1.0)
     assert outcomes(result) == [(Status.CONVERGED, 0)] * 512
 

@@ -15,7 +15,7 @@ import bpjax
 from bpjax import run_folder
 from bpjax.backprop import backward, forward, value_and_grad
 from bpjax.errors import ResultsError, SettingError
-from bpjax.network import flatten_params, parameter_names, unflatten_params
+from bpjax.params import flatten_params, parameter_names, unflatten_params
 from bpjax.status import Status
 from bpjax.sweeps import scheduler
 from bpjax.training import EPOCHS_PER_CALL, plan_run, train, train_plan

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from bpjax.errors import ResultsError
-from bpjax.sweeps import files, writer
+from bpjax.results import files, writer
 
 ROOT = Path(files.__file__).parents[2]
 NUMBERS = (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS, errno.EBADF)
@@ -27,7 +27,7 @@ PROGRAM = """
 import sys, time
 sys.path[:0] = [{root!r}, {tests!r}]
 import test_writer
-from bpjax.sweeps import writer
+from bpjax.results import writer
 writer.BEAT, writer.PATIENCE, writer.POLL = 0.1, 1.0, 0.02
 lock, machine, folder = sys.argv[1:]
 test_writer.break_lock(lock, setattr)

@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from bpjax.errors import SettingError
 
 if TYPE_CHECKING:
-    from bpjax.network import Connection, Network
+    from bpjax.connections import Connection
+    from bpjax.network import Network
 
 _FUNCTIONS = {"logistic": scipy.special.expit, "tanh": np.tanh, "linear": np.positive}
 """Those of `bpjax.units.UNITS` that need no JAX."""
@@ -28,7 +29,7 @@ def activations_of(
       network: the net, of any kind that `bpjax.backprop.forward_pass` takes: connections may skip
         layers, carry masks and ties.
       weights: shape (num_runs, num_parameters), each row in the order of
-        `bpjax.network.parameter_names`: the `weights` column of a sweep. Of any precision; all is
+        `bpjax.params.parameter_names`: the `weights` column of a sweep. Of any precision; all is
         computed in float64.
       inputs: one row per case, shape (num_cases, num_in): `task.inputs`.
 

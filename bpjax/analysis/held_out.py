@@ -41,7 +41,7 @@ def held_out_answers(
     Args:
       task: what was trained; some of its cases are held out.
       trained: which cases each run was trained on, shape (num_runs, num_cases), as
-        `bpjax.epoch.trained_by` says for its seed.
+        `bpjax.held_out.trained_by` says for its seed.
       weights: their weights, shape (num_runs, num_parameters): its `weights` column.
       tolerance: a unit is right if it is nearer to its target than this, and an answer if all its
         units are.

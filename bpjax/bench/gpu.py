@@ -1,7 +1,7 @@
 """What the bench measures on a GPU only: XOR over ever more lanes, and a sweep of a billion runs.
 
 No GPU has run this yet. What is computed here, and not measured, is the bound: `INSTRUCTIONS` are
-what one epoch of XOR takes in the machine code of `bpjax.sweeps.fused`, compiled for sm_90a by
+what one epoch of XOR takes in the machine code of `bpjax.layouts.fused`, compiled for sm_90a by
 jax 0.10.2 and CUDA 13.0 and counted by `experiments.gpu_code`, to whose record a test holds them;
 each multiprocessor starts 128 of them per clock.
 """

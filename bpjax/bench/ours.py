@@ -9,10 +9,11 @@ import numpy as np
 from bpjax.bench.outcome import Outcome, judge
 from bpjax.bench.sizes import LARGEST_BLOCK, UNREACHABLE_LOSS, Size
 from bpjax.errors import SettingError
+from bpjax.layouts import LAYOUTS, layout_named
 from bpjax.status import Status
-from bpjax.sweeps import fused
-from bpjax.sweeps.plan import IMPLEMENTATIONS, Plan, make_plan
-from bpjax.sweeps.run import SweepResult, sweep
+from bpjax.sweeps.host_loop import SweepResult, sweep
+from bpjax.sweeps.plan import Plan
+from bpjax.sweeps.planning import make_plan
 from bpjax.task import Task
 
 
@@ -29,13 +30,12 @@ class Timed(NamedTuple):
 
 def implementations() -> list[str]:
     """Return every implementation that a sweep on these devices can be asked for by name."""
-    not_here = ("auto",) if fused.why_not_here() is None else ("auto", "fused")
-    return [name for name in IMPLEMENTATIONS if name not in not_here]
+    return [name for name in LAYOUTS if layout_named(name).why_not_here() is None]
 
 
 def fastest_first() -> list[str]:
     """Return what to train many small nets with here: the next one where one of them fails."""
-    return ["auto"] if fused.why_not_here() else ["fused", "auto"]
+    return ["auto"] if layout_named("fused").why_not_here() else ["fused", "auto"]
 
 
 def raw_settings(implementation: str, epochs: int, block_size: int | None = None) -> dict[str, Any]:

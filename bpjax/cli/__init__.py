@@ -144,9 +144,10 @@ def _help() -> str:
 
 
 def _option(setting: str) -> str:
-    from bpjax.cli.options import FLAGS
+    from bpjax.cli.options import options_of
 
-    if setting in FLAGS:
+    modules = (importlib.import_module(f"bpjax.cli.{command}") for command in COMMANDS)
+    if any(setting in options_of(module.Options) for module in modules):
         return "--" + setting.replace("_", "-")
     if setting == "grid":
         return "the grid"

@@ -70,7 +70,7 @@ def main(words: Sequence[str]) -> int:
 
 def _write(record: Mapping[str, Any], path: Path, draw: bool) -> None:
     """Write the record, and beside it what can be drawn of it."""
-    from bpjax.sweeps.files import publish_json
+    from bpjax.results.files import publish_json
 
     publish_json(path, record)
     say(f"\nrecord: {path}")

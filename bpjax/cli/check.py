@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import tyro
 
-from bpjax.cli.options import arg, parse, whole
+from bpjax.cli.options import arg, parse
 from bpjax.cli.output import say
+from bpjax.cli.words import whole
 from bpjax.errors import SettingError
 
 
@@ -36,7 +37,8 @@ def main(words: Sequence[str]) -> int:
     if num_networks < 0:
         raise SettingError("networks", "must be 0 or more", num_networks)
 
-    from bpjax.gradient_check import check_gradients, check_task, random_problem
+    from bpjax.gradient_check import check_gradients, check_task
+    from bpjax.problems import random_problem
     from bpjax.tasks import TASKS, make_task
 
     tasks = [make_task(name) for name in options.tasks or TASKS]

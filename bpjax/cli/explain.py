@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import tyro
-
 from bpjax.cli import stopping
-from bpjax.cli.options import Settings, Task, arg, parse, single_task, whole, with_config
+from bpjax.cli.config import with_config
+from bpjax.cli.options import OfTask, Task, arg, parse, single_task
 from bpjax.cli.output import say
 from bpjax.cli.progress import ProgressLine
+from bpjax.cli.words import whole
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Options:
     is that of `bpjax train` with the same settings, in float64 unless told otherwise.
     """
 
-    settings: tyro.conf.OmitArgPrefixes[Settings]
+    settings: OfTask
     task: Task = None
     """One of `bpjax tasks`."""
     seed: Annotated[str | None, arg("N", "0")] = None
@@ -40,9 +40,10 @@ def main(words: Sequence[str]) -> int:
     out = Path(options.out or f"{task.name}-seed-{seed}.html")
 
     from bpjax.explain import page
+    from bpjax.recording import Glance
+    from bpjax.results.files import explained, make_folders, probe_file, publish
     from bpjax.sweeps.devices import keep_compiled_programs, use_all_cpu_cores
-    from bpjax.sweeps.files import explained, make_folders, probe_file, publish
-    from bpjax.training import Glance, plan_run, train_plan
+    from bpjax.training import plan_run, train_plan
 
     use_all_cpu_cores()
     keep_compiled_programs()

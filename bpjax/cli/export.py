@@ -38,10 +38,10 @@ def main(words: Sequence[str]) -> int:
     if not options.folders:
         raise SettingError("DIR", "must name at least one results folder", "none")
 
-    from bpjax.sweeps.chunks import num_runs_of
-    from bpjax.sweeps.export import export_table, format_of, table_bytes
-    from bpjax.sweeps.files import probe_file
-    from bpjax.sweeps.store import read_runs
+    from bpjax.results.chunks import num_runs_of
+    from bpjax.results.export import export_table, format_of, table_bytes
+    from bpjax.results.files import probe_file
+    from bpjax.results.store import read_runs
 
     format = format_of(options.out, options.format)
     file = options.out or f"{options.folders[0]}/runs.{format}"

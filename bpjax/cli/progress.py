@@ -41,21 +41,6 @@ class ProgressLine:
             warn("")
 
 
-def duration(seconds: float) -> str:
-    """Return a time in words of two units at most.
-
-    Example:
-      >>> [duration(s) for s in (0.4, 75, 7300)]
-      ['0 s', '1 min 15 s', '2 h 1 min']
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 1:
-        return f"{rest} s"
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
 def rate(per_second: float) -> str:
     """Return a rate with a prefix.
 

@@ -151,7 +151,7 @@ def _heard(ear: int, seconds: float | None) -> int:
 
 def _nothing_is_being_written() -> bool:
     """See to it that no file is being written from now on; return whether that was possible."""
-    files = sys.modules.get("bpjax.sweeps.files")
+    files = sys.modules.get("bpjax.results.files")
     return files is None or files.publishing.acquire(blocking=False)
 
 

@@ -6,12 +6,13 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-import tyro
-
 from bpjax.cli import stopping
-from bpjax.cli.options import Settings, Task, arg, parse, shard, task_variants, whole, with_config
+from bpjax.cli.config import with_config
+from bpjax.cli.options import OfTask, Task, arg, parse, task_variants
 from bpjax.cli.output import say, warn
-from bpjax.cli.progress import ProgressLine, duration, rate
+from bpjax.cli.progress import ProgressLine, rate
+from bpjax.cli.words import shard, whole
+from bpjax.text import duration
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Options:
     was stopped.
     """
 
-    settings: tyro.conf.OmitArgPrefixes[Settings]
+    settings: OfTask
     task: Task = None
     """One of `bpjax tasks`."""
     seeds: Annotated[str | None, arg("N", "1000")] = None
@@ -61,8 +62,8 @@ def main(words: Sequence[str]) -> int:
     variants, settings = task_variants(options.task, options.settings)
 
     from bpjax.sweeps.devices import keep_compiled_programs, use_all_cpu_cores
-    from bpjax.sweeps.plan import make_plan
-    from bpjax.sweeps.run import Progress, default_folder, run_plan
+    from bpjax.sweeps.host_loop import Progress, default_folder, run_plan
+    from bpjax.sweeps.planning import make_plan
 
     use_all_cpu_cores()
     keep_compiled_programs()
@@ -94,7 +95,7 @@ def main(words: Sequence[str]) -> int:
         what = f"{table} and summary" if options.no_figures else f"{table}, summary and figures"
         say(f"{what}: {folder}")
     if not options.no_figures:
-        from bpjax.plots.draw import draw_sweep
+        from bpjax.figures.draw import draw_sweep
 
         draw_sweep(result.table, f"{folder}/figures", _histories(plan))
     return 0
@@ -138,7 +139,7 @@ def _progress_text(at: Any) -> str:
     speed = at.lane_epochs / at.seconds if at.seconds else 0.0
     left = "?"
     if at.runs_made and at.seconds > 0.5:
-        left = duration(at.seconds * (at.num_runs - at.runs_done) / at.runs_made)
+        left = duration(at.seconds * (at.num_runs - at.runs_done) / at.runs_made, decimals=0)
     return (
         f"{at.runs_done:,} of {at.num_runs:,} runs | {share:.1%} solved | "
         f"{rate(speed)} seed-epochs/s | {left} left"
@@ -245,7 +246,7 @@ def _share(share: Mapping[str, float]) -> str:
 
 def _shown_settings(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what tells this sweep from others: all but what hardly anybody changes."""
-    from bpjax.sweeps.summary import told_settings
+    from bpjax.results.summary import told_settings
 
     settings, seeds = summary["settings"], summary["seeds"]
     shown = [("seeds", f"{seeds['first']} to {seeds['first'] + seeds['count'] - 1}")]

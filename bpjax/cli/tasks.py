@@ -15,7 +15,7 @@ class Options:
 def main(words: Sequence[str]) -> int:
     """Print every task with its defaults."""
     parse(Options, "tasks", words)
-    from bpjax.learning import as_schedule
+    from bpjax.schedule import as_schedule
     from bpjax.tasks import TASKS, make_task, option_defaults
 
     for name in TASKS:

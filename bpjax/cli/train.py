@@ -5,12 +5,12 @@ import json
 from collections.abc import Sequence
 from typing import Annotated
 
-import tyro
-
 from bpjax.cli import stopping
-from bpjax.cli.options import Settings, Task, arg, parse, single_task, whole, with_config
+from bpjax.cli.config import with_config
+from bpjax.cli.options import OfTask, Task, arg, parse, single_task
 from bpjax.cli.output import say
 from bpjax.cli.progress import ProgressLine
+from bpjax.cli.words import whole
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Options:
     The run is the one that `bpjax sweep` counts under the same seed and settings.
     """
 
-    settings: tyro.conf.OmitArgPrefixes[Settings]
+    settings: OfTask
     task: Task = None
     """One of `bpjax tasks`."""
     seed: Annotated[str | None, arg("N", "0")] = None
@@ -51,9 +51,10 @@ def main(words: Sequence[str]) -> int:
     if options.snapshot_every is not None:
         snapshot_every = whole("snapshot_every", options.snapshot_every)
 
+    from bpjax.recording import Glance
     from bpjax.run_folder import claim, default_folder, save
     from bpjax.sweeps.devices import keep_compiled_programs, use_all_cpu_cores
-    from bpjax.training import Glance, check_history, check_recording, plan_run, train_plan
+    from bpjax.training import check_history, check_recording, plan_run, train_plan
 
     use_all_cpu_cores()
     keep_compiled_programs()
@@ -84,7 +85,7 @@ def main(words: Sequence[str]) -> int:
             say(f"implementation: {plan.fallback}")
         say(f"{what}: {folder}")
     if not options.no_figures:
-        from bpjax.plots.draw import draw_run
+        from bpjax.figures.draw import draw_run
 
         draw_run(run, folder / "figures")
     return 0

@@ -28,8 +28,8 @@ class Options:
 def main(words: Sequence[str]) -> int:
     """Print what is wrong with a folder, if anything, and mend it if asked to."""
     options = parse(Options, "verify", words)
-    from bpjax.sweeps.files import names_in
-    from bpjax.sweeps.manifest import is_run_folder
+    from bpjax.results.files import names_in
+    from bpjax.results.manifest import is_run_folder
 
     names = names_in(Path(options.folder)) if os.path.isdir(options.folder) else []
     if is_run_folder(names):
@@ -40,8 +40,8 @@ def main(words: Sequence[str]) -> int:
 
 
 def _verify_sweep(options: Options) -> int:
-    from bpjax.sweeps.chunks import runs_text
-    from bpjax.sweeps.store import verify
+    from bpjax.results.chunks import runs_text
+    from bpjax.results.store import verify
 
     report = verify(options.folder)
     for fault in report.faults:
@@ -67,15 +67,15 @@ def _verify_sweep(options: Options) -> int:
 def _repair_sweep(folder: str) -> None:
     from bpjax.cli import stopping
     from bpjax.cli.progress import ProgressLine
+    from bpjax.results.folder import SweepFolder
     from bpjax.sweeps.devices import keep_compiled_programs, use_all_cpu_cores
-    from bpjax.sweeps.folder import SweepFolder
 
     flags = SweepFolder.open_for_reading(folder).identity["xla_flags"]
     if "xla_backend_extra_options" in flags:  # as the command line has asked for it
         use_all_cpu_cores()
     keep_compiled_programs()
     from bpjax.repair import repair_sweep
-    from bpjax.sweeps.run import Progress
+    from bpjax.sweeps.host_loop import Progress
 
     with ProgressLine() as line, stopping.politely("stopped; the same command goes on"):
 

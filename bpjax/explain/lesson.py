@@ -9,13 +9,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bpjax.epoch import trained_by
 from bpjax.errors import SettingError
-from bpjax.learning import as_schedule
+from bpjax.held_out import trained_by
 from bpjax.loss import HalfSquaredError, Loss, MarginSquaredError
-from bpjax.network import Network, Params, unflatten_params
+from bpjax.network import Network
+from bpjax.params import Params, unflatten_params
+from bpjax.recording import History
+from bpjax.schedule import as_schedule
 from bpjax.task import Task
-from bpjax.training import History, Run
+from bpjax.training import Run
 
 MOST_NUMBERS = 40_000
 """Weights that a page holds: small nets at every epoch, large ones at some, evenly spaced."""

@@ -9,38 +9,24 @@ Every function draws what it is given, computes no statistics, takes `ax=None` a
 `Axes`; `save_figure(axes.figure, path)` writes PNG and SVG.
 """
 
-from bpjax.plots.activities import activities
-from bpjax.plots.bars import class_bars
-from bpjax.plots.curve import setting_curve
-from bpjax.plots.diagram import network_diagram
-from bpjax.plots.fan import loss_fan
-from bpjax.plots.gradient import gradient_size
-from bpjax.plots.hinton import hinton, unit_panels
-from bpjax.plots.histogram import epochs_histogram
-from bpjax.plots.lanes import lanes_curve
-from bpjax.plots.loss import loss_curve
-from bpjax.plots.map import setting_map
-from bpjax.plots.panels import hinton_panels
-from bpjax.plots.plane import plane
-from bpjax.plots.style import new_axes, save_figure
-from bpjax.plots.survival import survival
+import inspect
 
-__all__ = [
-    "activities",
-    "class_bars",
-    "epochs_histogram",
-    "gradient_size",
-    "hinton",
-    "hinton_panels",
-    "lanes_curve",
-    "loss_curve",
-    "loss_fan",
-    "network_diagram",
-    "new_axes",
-    "plane",
-    "save_figure",
-    "setting_curve",
-    "setting_map",
-    "survival",
-    "unit_panels",
-]
+from bpjax.plots.activities import activities as activities
+from bpjax.plots.bars import class_bars as class_bars
+from bpjax.plots.curve import setting_curve as setting_curve
+from bpjax.plots.diagram import network_diagram as network_diagram
+from bpjax.plots.fan import loss_fan as loss_fan
+from bpjax.plots.gradient import gradient_size as gradient_size
+from bpjax.plots.hinton import hinton as hinton
+from bpjax.plots.hinton import unit_panels as unit_panels
+from bpjax.plots.histogram import epochs_histogram as epochs_histogram
+from bpjax.plots.lanes import lanes_curve as lanes_curve
+from bpjax.plots.loss import loss_curve as loss_curve
+from bpjax.plots.map import setting_map as setting_map
+from bpjax.plots.panels import hinton_panels as hinton_panels
+from bpjax.plots.plane import plane as plane
+from bpjax.plots.style import new_axes as new_axes
+from bpjax.plots.style import save_figure as save_figure
+from bpjax.plots.survival import survival as survival
+
+__all__ = [name for name, drawn in globals().items() if inspect.isfunction(drawn)]

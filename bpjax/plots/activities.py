@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from bpjax.network import Key, Network
+from bpjax.connections import Key
+from bpjax.network import Network
 from bpjax.plots.arrange import by_level, grid, in_time
 from bpjax.plots.page import TEXT_HEIGHT, Words, text_width
 from bpjax.plots.squares import Mosaic, largest_of

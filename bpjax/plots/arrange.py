@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bpjax.network import Key, Network
+from bpjax.connections import Key
+from bpjax.network import Network
 from bpjax.plots.page import TEXT_HEIGHT, Box, Words, around, box_of, text_width
 from bpjax.recurrent import at
 

@@ -11,7 +11,8 @@ from matplotlib.patches import Circle
 from numpy.typing import ArrayLike
 
 from bpjax.errors import SettingError
-from bpjax.network import Network, Params, weight_matrix
+from bpjax.network import Network
+from bpjax.params import Params, weight_matrix
 from bpjax.plots.page import Box, Words, around, box_of, page, short, text_width, write
 from bpjax.plots.routes import ROW, Plan, number_places, plan_of, route
 from bpjax.plots.squares import largest_of

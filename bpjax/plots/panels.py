@@ -6,7 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
-from bpjax.network import Key, Layer, Network, Params
+from bpjax.connections import Key, Layer
+from bpjax.network import Network
+from bpjax.params import Params
 from bpjax.plots.page import TEXT_HEIGHT, Words, text_width
 from bpjax.plots.squares import Mosaic, largest_of
 

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.legend import Legend
 from matplotlib.ticker import LogFormatter, MaxNLocator
 
-from bpjax.sweeps.files import explained, make_folders, publish
+from bpjax.results.files import explained, make_folders, publish
 
 # Okabe & Ito (2008): told apart under the common forms of colour blindness.
 BLACK = "#000000"

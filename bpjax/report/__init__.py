@@ -16,7 +16,7 @@ from bpjax.report.folders import Sweep, load
 from bpjax.report.parts import Part
 from bpjax.report.runs import run_part
 from bpjax.report.sweeps import summary_of, sweep_part
-from bpjax.sweeps.files import explained, probe, publish
+from bpjax.results.files import explained, probe, publish
 from bpjax.version import __version__
 
 _MARK = b'<meta name="generator" content="bpjax report'

@@ -11,15 +11,18 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from bpjax.network import Initializer
+from bpjax.initial import Initializer
+from bpjax.results.identity import as_stored, fingerprint
+from bpjax.settings import settings_by
 from bpjax.sweeps.devices import SMALL_LOOP_FLAG, device_kind
-from bpjax.sweeps.identity import as_stored, fingerprint
-from bpjax.sweeps.plan import Plan, good_block_size, make_plan
+from bpjax.sweeps.plan import Plan
+from bpjax.sweeps.planning import good_block_size, make_plan
 from bpjax.task import Task
 from bpjax.tasks import make_task
 
-_FLAGS = ("learning_rate", "momentum", "init_range", "weight_decay", "tolerance", "loss_below")
-_BY_SET = ("updates", "decay_biases", "copies")
+_FLAGS = settings_by("flag", "recipe", "criterion")
+_NUMBERS = {setting.name for setting in _FLAGS if setting.kind == "number"}
+_BY_SET = {setting.name for setting in settings_by("set", "recipe")}
 _OF_THE_MACHINE = (
     "xla_flags",
     "matmul_precision",
@@ -57,7 +60,7 @@ def repeat(identity: Mapping[str, Any], command: str = "sweep") -> Repeat | None
     """Return the command that makes this sweep or run again.
 
     Args:
-      identity: from `sweep.json` or `run.json`, of the shape `bpjax.sweeps.shape.IDENTITY`.
+      identity: from `sweep.json` or `run.json`, of the shape `bpjax.results.schema.IDENTITY`.
       command: "sweep" or "train".
 
     Returns:
@@ -90,7 +93,7 @@ def plan_of(identity: Mapping[str, Any], command: str = "sweep") -> Plan | None:
     """Return the plan of a sweep or run from its identity, as far as this machine can follow it.
 
     Args:
-      identity: of the shape `bpjax.sweeps.shape.IDENTITY`.
+      identity: of the shape `bpjax.results.schema.IDENTITY`.
       command: "sweep" or "train".
 
     Returns:
@@ -167,7 +170,7 @@ def _option_words(fixed: Mapping[str, Any], axes: Mapping[str, list[Any]]) -> li
 
 
 def _set_word(value: Any) -> str:
-    """Return the right side of NAME=VALUE; `bpjax.cli.options.literal` reads it back."""
+    """Return the right side of NAME=VALUE; `bpjax.cli.words.literal` reads it back."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
@@ -195,8 +198,8 @@ def _settings(stored: Sequence[Mapping[str, Any]], variants: Sequence[Task]) -> 
         if not _same(values, [task["recipe"][setting] for task in own]):
             settings[setting] = _one_of(values)
     if [task["criterion"] for task in stored] != [task["criterion"] for task in own]:
-        kind, _, threshold = _one_of([task["criterion"] for task in stored]).rpartition(" ")
-        settings[{"tolerance": "tolerance", "loss below": "loss_below"}[kind]] = float(threshold)
+        words, _, threshold = _one_of([task["criterion"] for task in stored]).rpartition(" ")
+        settings[words.replace(" ", "_")] = float(threshold)
     if "initializer" in settings:
         settings["initializer"] = _initializer(settings["initializer"])
     return settings
@@ -221,9 +224,9 @@ def _grid(grid: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
     if any(len(values) < 2 for values in grid.values()):
         raise _NoWords
     by_set = [name for name in grid if name in _BY_SET]
-    flags = [name for name in (*_FLAGS, "optimizer") if name in grid]
+    flags = [setting.name for setting in _FLAGS if setting.name in grid]
     return {
-        name: [float(value) for value in grid[name]] if name in _FLAGS else grid[name]
+        name: [float(value) for value in grid[name]] if name in _NUMBERS else grid[name]
         for name in [*by_set, *flags]
     }
 

@@ -9,13 +9,13 @@ from matplotlib.axes import Axes
 
 from bpjax.analysis.convergence import survival_of_outcomes
 from bpjax.analysis.outcomes import Outcomes
-from bpjax.network import parameter_names, unflatten_params
-from bpjax.plots.draw import history_figures, run_figures
+from bpjax.figures.draw import history_figures, run_figures
+from bpjax.figures.sweeps import MOST_GROUPS, sweep_figures
+from bpjax.params import parameter_names, unflatten_params
 from bpjax.plots.style import figure_png, figure_svg
 from bpjax.plots.survival import survival
-from bpjax.plots.sweep import MOST_GROUPS, sweep_figures
 from bpjax.report.folders import Sweep, WatchedRun
-from bpjax.report.short import short_names, with_short_names
+from bpjax.report.short_names import short_names, with_short_names
 from bpjax.report.words import count, rate
 from bpjax.status import Status
 from bpjax.task import Task

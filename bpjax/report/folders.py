@@ -9,15 +9,15 @@ import numpy as np
 
 from bpjax.analysis.outcomes import Outcomes, outcomes_of
 from bpjax.errors import ResultsError
+from bpjax.results.chunks import missing_ranges
+from bpjax.results.files import explained, names_in
+from bpjax.results.folder import SweepFolder
+from bpjax.results.manifest import NAMES, is_run_folder
+from bpjax.results.schema import num_runs_of_all_shards
+from bpjax.results.store import RunTable, read_runs
+from bpjax.results.summary import Timing, recorded_timing
 from bpjax.run_folder import SavedRun
 from bpjax.run_folder import load as load_run
-from bpjax.sweeps.chunks import missing_ranges
-from bpjax.sweeps.files import explained, names_in
-from bpjax.sweeps.folder import SweepFolder
-from bpjax.sweeps.manifest import NAMES, is_run_folder
-from bpjax.sweeps.shape import num_runs_of_all_shards
-from bpjax.sweeps.store import RunTable, read_runs
-from bpjax.sweeps.summary import Timing, recorded_timing
 from bpjax.text import printable
 
 

@@ -8,7 +8,7 @@ from bpjax.report.figures import Figure
 from bpjax.report.folders import Source
 from bpjax.report.tables import Table
 from bpjax.report.words import name, setting
-from bpjax.sweeps.summary import told_settings
+from bpjax.results.summary import told_settings
 
 
 class Number(NamedTuple):

@@ -19,8 +19,8 @@ from bpjax.report.parts import (
     source_facts,
 )
 from bpjax.report.words import count, level, rate, setting, span
-from bpjax.sweeps.chunks import runs_text
-from bpjax.sweeps.summary import summarize
+from bpjax.results.chunks import runs_text
+from bpjax.results.summary import summarize
 
 
 def sweep_part(sweep: Sweep, summary: Mapping[str, Any]) -> Part:

@@ -9,7 +9,6 @@ from bpjax.report.folders import Source, Sweep
 from bpjax.report.words import (
     count,
     decimal,
-    duration,
     level,
     moments,
     name,
@@ -19,8 +18,9 @@ from bpjax.report.words import (
     span,
     speed,
 )
+from bpjax.results.summary import Timing
 from bpjax.run_folder import SavedRun
-from bpjax.sweeps.summary import Timing
+from bpjax.text import duration
 
 MOST_ROWS = 50
 MOST_WEIGHTS = 60

@@ -109,19 +109,6 @@ def name(setting_name: str) -> str:
     return setting_name.replace("_", " ")
 
 
-def duration(seconds: float) -> str:
-    """Return a time in words.
-
-    Example:
-      >>> duration(0.42), duration(62.8), duration(7384)
-      ('0.4 s', '1 min 3 s', '2 h 3 min')
-    """
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60:,} h {minutes % 60} min"
-
-
 def speed(per_second: float) -> str:
     """Return a speed with three digits.
 

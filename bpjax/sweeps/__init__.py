@@ -1,5 +1,7 @@
-"""Many runs: planned, trained in blocks of fixed shape, stored in chunks.
+"""Many runs: planned, trained in blocks of fixed shape, their outcomes handed to be kept.
 
-plan.py says which runs there are; matrix.py trains a block of them; devices.py spreads blocks over
-devices; store.py keeps results; run.py is the loop on the host that ties them together.
+`plan` says which runs there are; `scheduler` is the compiled program, which trains a pool of lanes
+and gives those whose runs have ended to the next ones, by a `roster`; `crew` is the host's side of
+one pool; `devices` and `memory` say where and how much at once; `host_loop` ties them together. How
+a block computes is in `bpjax.layouts`, what is kept of it in `bpjax.results`.
 """

@@ -10,9 +10,10 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
 from bpjax.epoch import Cases
-from bpjax.network import num_entries
-from bpjax.sweeps import lanes, scheduler
-from bpjax.sweeps.chunks import (
+from bpjax.layouts import lanes, layout_named
+from bpjax.layouts.lanes import num_products
+from bpjax.params import num_entries
+from bpjax.results.chunks import (
     Content,
     Ranges,
     as_ranges,
@@ -22,12 +23,13 @@ from bpjax.sweeps.chunks import (
     runs_at_places,
     without,
 )
-from bpjax.sweeps.counts import added_up
+from bpjax.results.counts import added_up
+from bpjax.sweeps import scheduler
+from bpjax.sweeps.collected import Collected, collect
 from bpjax.sweeps.memory import check_memory
 from bpjax.sweeps.plan import Group, Plan
 from bpjax.sweeps.roster import MOST_RUNS, most_ranges, roster_of, settings_table
-from bpjax.sweeps.scheduler import EMPTY, Collected, Queue
-from bpjax.sweeps.unrolled import num_products
+from bpjax.sweeps.scheduler import EMPTY, Queue
 
 LARGEST_CALL = 2**30
 """Epochs; counted in 32 bits."""
@@ -105,7 +107,7 @@ class Crew:
         self.plan, self.group, self.mesh = plan, group, mesh
         self.seconds_per_call, self.check = seconds_per_call, check
         self.compiled = scheduler.advance_on(mesh)
-        self.layout = scheduler.LAYOUTS[plan.implementation]
+        self.layout = layout_named(plan.implementation)
         self.cases = self.layout.cases_of(group.task, group.program)
         self.asked = None
         if group.task.num_held_out and not plan.summary_only:
@@ -119,6 +121,17 @@ class Crew:
         self.most_ranges = most_ranges(self.capacity)
         numbers = num_entries(group.program.network) if plan.keep_weights else 1
         self.places = 0 if plan.summary_only else max(PLACES // numbers, 2 * num_lanes)
+        keep: scheduler.Keep = "weights" if plan.keep_weights else "outcomes"
+        self.block = scheduler.Block(
+            implementation=plan.implementation,
+            program=group.program,
+            mesh=mesh,
+            num_usable=plan.block_size,
+            num_cases=group.task.num_cases,
+            keep="counts" if plan.summary_only else keep,
+            bins=group.task.recipe.max_epochs + 1 if plan.summary_only else 0,
+            places=self.places,
+        )
         blank = np.full(num_lanes * mesh.size, group.start)
         self.of_pool = (
             group.program,
@@ -179,7 +192,7 @@ class Crew:
         self._await(report, stride * rounds)
         jax.block_until_ready(pool)
         self.pool, on_device = pool, time.perf_counter() - called
-        done = scheduler.collect(report, self.plan.block_size, stride)
+        done = collect(report, self.plan.block_size, stride)
         self._note(done)
         self.waiting[:, 0] += done.taken
         self.num_ended += done.num_ended
@@ -247,17 +260,8 @@ class Crew:
 
     def next_call(self, stride: int = 0, rounds: int = 1) -> tuple[Any, ...]:
         """Return the arguments of the next call of `scheduler.advance`."""
-        bins = int(self.max_epochs) + 1 if self.plan.summary_only else 0
-        keep = "weights" if self.plan.keep_weights else "outcomes"
         return (
-            self.plan.implementation,
-            self.group.program,
-            self.mesh,
-            self.plan.block_size,
-            self.group.task.num_cases,
-            "counts" if self.plan.summary_only else keep,
-            bins,
-            self.places,
+            self.block,
             self.cases,
             self.asked,
             self.roster,

@@ -4,23 +4,19 @@ The shape of a block is part of a sweep's identity, so it is never made smaller 
 back: what does not fit is refused, by the name of the setting that makes it large.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import numpy as np
 
 from bpjax.errors import SettingError
-from bpjax.network import num_entries
-from bpjax.sweeps.lanes import num_lanes
+from bpjax.layouts.lanes import num_lanes
+from bpjax.params import num_entries
+from bpjax.sweeps.plan import Plan
 from bpjax.task import Task
-
-if TYPE_CHECKING:
-    from bpjax.sweeps.plan import Plan
 
 try:
     import resource

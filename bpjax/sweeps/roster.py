@@ -14,9 +14,9 @@ from jax import lax
 from jaxtyping import Array, Int, UInt
 
 from bpjax.epoch import Settings
-from bpjax.sweeps.chunks import Ranges
+from bpjax.results.chunks import Ranges
+from bpjax.results.schema import LARGEST_GRID
 from bpjax.sweeps.plan import Group, Plan
-from bpjax.sweeps.shape import LARGEST_GRID
 
 MOST_RUNS = 2**30
 """Runs of all ranges together; tickets have 32 bits."""

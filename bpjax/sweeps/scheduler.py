@@ -9,6 +9,7 @@ Lanes know nothing of their neighbours, so a run has the same bits whether its l
 the start or in the middle, and whatever the stride.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
@@ -21,19 +22,11 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Int
 
 from bpjax.epoch import Cases, Program, RunState, Settings, held_out_right
-from bpjax.network import flatten_params
+from bpjax.layouts import lanes, layout_named
+from bpjax.layouts.lanes import Arithmetic
+from bpjax.params import flatten_params
 from bpjax.status import Status
-from bpjax.sweeps import batched, fused, lanes, matrix, unrolled
-from bpjax.sweeps.lanes import Arithmetic, Layout
 from bpjax.sweeps.roster import Roster, runs_at
-
-LAYOUTS = {
-    "matrix": lanes.layout_of(matrix),
-    "unrolled": lanes.layout_of(unrolled, unrolled.epochs_at_once),
-    "fused": Layout(unrolled.cases_of, fused.advance),
-    "batched": Layout(batched.cases_of, batched.advance),
-}
-"""Implementations of a block of runs, by name."""
 
 EMPTY = -1
 """The ticket of a lane without a run."""
@@ -45,6 +38,31 @@ EVERYWHERE = PartitionSpec()
 
 Keep = Literal["outcomes", "weights", "counts"]
 """What is written down of a run: its outcome, its weights too, or only one count in a histogram."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """What the training program is compiled for: a block of lanes, and what is done in it.
+
+    Attributes:
+      implementation: the name of a layout.
+      program: of the runs.
+      mesh: the devices.
+      num_usable: lanes per device that may carry a run, the first ones.
+      num_cases: number of cases.
+      keep: what to write down of a run that has ended.
+      bins: for counts, `max_epochs + 1`; else 0.
+      places: for rows, the longest queue of a device.
+    """
+
+    implementation: str
+    program: Program
+    mesh: Mesh
+    num_usable: int
+    num_cases: int
+    keep: Keep
+    bins: int
+    places: int
 
 
 class Pool(NamedTuple):
@@ -160,32 +178,12 @@ def empty_pool(
     return place(Pool(runs, settings, np.full_like(runs.status, EMPTY)), mesh)
 
 
-_compiled = functools.partial(
-    jax.jit,
-    static_argnames=(
-        "implementation",
-        "program",
-        "mesh",
-        "num_usable",
-        "num_cases",
-        "keep",
-        "bins",
-        "places",
-    ),
-    donate_argnames=("pool",),
-)
+_compiled = functools.partial(jax.jit, static_argnames=("block",), donate_argnames=("pool",))
 
 
 @_compiled
 def advance(
-    implementation: str,
-    program: Program,
-    mesh: Mesh,
-    num_usable: int,
-    num_cases: int,
-    keep: Keep,
-    bins: int,
-    places: int,
+    block: Block,
     cases: Any,
     asked: Cases | None,
     roster: Roster,
@@ -198,14 +196,7 @@ def advance(
     """Go up to `num_rounds` rounds on every device.
 
     Args:
-      implementation: a name in `LAYOUTS`; static, like all up to `places`.
-      program: what is compiled for.
-      mesh: the devices.
-      num_usable: lanes per device that may carry a run, the first ones.
-      num_cases: number of cases.
-      keep: what to write down of a run that has ended.
-      bins: for counts, `max_epochs + 1`.
-      places: for rows, the longest queue of a device.
+      block: what is compiled for; static.
       cases: what the layout's `cases_of` returned.
       asked: the cases again, of which a run that has ended is asked those that it held out; None
         where none are, or where only counts are kept.
@@ -219,8 +210,9 @@ def advance(
     Returns:
       The pool after the last round, and what was done.
     """
-    layout = LAYOUTS[implementation]
-    arithmetic = Arithmetic(program, mesh.devices.flat[0].platform)
+    program, num_cases = block.program, block.num_cases
+    train = layout_named(block.implementation).advance
+    arithmetic = Arithmetic(program, block.mesh.devices.flat[0].platform)
 
     def on_device(
         cases: Any,
@@ -232,7 +224,7 @@ def advance(
         pool: Any,
         queue: Any,
     ) -> Advanced:
-        usable = jnp.arange(pool.ticket.size) < num_usable
+        usable = jnp.arange(pool.ticket.size) < block.num_usable
 
         def busy(carry: Advanced) -> Any:
             empty = carry.pool.ticket == EMPTY
@@ -244,7 +236,7 @@ def advance(
             pool, report = carry
             begin = functools.partial(_begin, program, num_cases, roster)
             pool, taken = _fill(begin, usable, pool, queue, report.taken)
-            runs = layout.advance(
+            runs = train(
                 arithmetic,
                 num_cases,
                 cases,
@@ -255,22 +247,22 @@ def advance(
             )
             ended = (pool.ticket != EMPTY) & (runs.status != Status.RUNNING)
             pool = Pool(runs, pool.settings, pool.ticket)
-            written = _write_down(program, keep, bins, asked, report, pool, ended)
+            written = _write_down(block, asked, report, pool, ended)
             pool = pool._replace(ticket=jnp.where(ended, EMPTY, pool.ticket))
             num_ended = report.num_ended + jnp.sum(ended, dtype=jnp.int32)
             return Advanced(pool, Report(written, num_ended, taken, report.rounds + 1))
 
         zero = jnp.zeros(1, jnp.int32)
-        nothing = _nothing_ended(program, keep, bins, places, pool)
+        nothing = _nothing_ended(block, pool)
         before = Advanced(pool, Report(nothing, zero, zero, zero))
         return lax.while_loop(busy, one_round, before)
 
     numbers = jax.tree.map(jnp.asarray, (cases, asked, roster, max_epochs, num_epochs, num_rounds))
     in_specs = (*[EVERYWHERE] * len(numbers), *sharding_of((pool, queue)))
-    report = jax.eval_shape(functools.partial(_report_shape, program, keep, bins, places), pool)
+    report = jax.eval_shape(functools.partial(_report_shape, block), pool)
     return jax.shard_map(
         on_device,
-        mesh=mesh,
+        mesh=block.mesh,
         in_specs=in_specs,
         out_specs=sharding_of(Advanced(pool, report)),
         check_vma=False,
@@ -290,21 +282,21 @@ def advance_on(mesh: Mesh) -> Any:
     return advance_on_gpu if mesh.devices.flat[0].platform == "gpu" else advance
 
 
-def _report_shape(program: Program, keep: Keep, bins: int, places: int, pool: Pool) -> Report:
+def _report_shape(block: Block, pool: Pool) -> Report:
     """Return a report with the right number of axes everywhere; their lengths do not matter."""
     number = jnp.zeros(1, jnp.int32)
-    return Report(_nothing_ended(program, keep, bins, places, pool), number, number, number)
+    return Report(_nothing_ended(block, pool), number, number, number)
 
 
-def _nothing_ended(program: Program, keep: Keep, bins: int, places: int, pool: Pool) -> Any:
-    if keep == "counts":
-        return jnp.zeros(3 * bins, jnp.int32)
-    places += pool.ticket.size  # all that are in lanes and in the queue can end
+def _nothing_ended(block: Block, pool: Pool) -> Any:
+    if block.keep == "counts":
+        return jnp.zeros(3 * block.bins, jnp.int32)
+    places = block.places + pool.ticket.size  # all that are in lanes and in the queue can end
     whole, weights = jnp.zeros(places, jnp.int32), None
-    right = whole if program.held_out else None
-    if keep == "weights":
-        weights = jnp.zeros((_num_numbers(pool.runs), places), program.dtype)
-    return Ended(whole, whole, whole, jnp.zeros(places, program.dtype), right, weights)
+    right = whole if block.program.held_out else None
+    if block.keep == "weights":
+        weights = jnp.zeros((_num_numbers(pool.runs), places), block.program.dtype)
+    return Ended(whole, whole, whole, jnp.zeros(places, block.program.dtype), right, weights)
 
 
 def _num_numbers(runs: RunState) -> int:
@@ -334,19 +326,17 @@ def _begin(program: Program, num_cases: int, roster: Roster, ticket: Any) -> Poo
     return Pool(lanes.start(program, num_cases, seeds, settings), settings, ticket)
 
 
-def _write_down(
-    program: Program, keep: Keep, bins: int, asked: Any, report: Report, pool: Pool, ended: Any
-) -> Any:
+def _write_down(block: Block, asked: Any, report: Report, pool: Pool, ended: Any) -> Any:
     """Return what is written down, with the runs in the lanes that have `ended`."""
-    runs = pool.runs
+    program, runs = block.program, pool.runs
 
     def write(written: Any) -> Any:
-        if keep == "counts":
-            place = jnp.where(ended, (runs.status - 1) * bins + runs.epoch, written.size)
+        if block.keep == "counts":
+            place = jnp.where(ended, (runs.status - 1) * block.bins + runs.epoch, written.size)
             return written.at[place].add(1, mode="drop")  # others are out of bounds: dropped
         right = None if asked is None else _ask(program, asked, pool, ended)
         weights = None
-        if keep == "weights":
+        if block.keep == "weights":
             flatten = functools.partial(flatten_params, program.network)
             weights = jax.vmap(flatten, in_axes=-1, out_axes=-1)(runs.params)
         rows = Ended(pool.ticket, runs.status, runs.epoch, runs.loss, right, weights)
@@ -373,69 +363,3 @@ def _ask(program: Program, asked: Cases, pool: Pool, ended: Any) -> Any:
 
     times = (jnp.sum(ended, dtype=jnp.int32) + few - 1) // few
     return lax.fori_loop(0, times, ask_few, jnp.zeros(ended.size, jnp.int32))
-
-
-# ---- on the host ---------------------------------------------------------------------------------
-
-
-class Collected(NamedTuple):
-    """What the host learns from a call: the runs that ended, and how much was done.
-
-    Attributes:
-      columns: `ticket`, `status`, `epochs`, `loss`, `held_out_right` where cases are held out and,
-        if kept, `weights`, a row per run; with counts instead `status`, `epochs` and `count`, a row
-        for each kind of outcome.
-      num_ended: how many runs ended.
-      taken: per device, how many runs of its queue were begun.
-      lane_epochs: epochs made by all usable lanes, busy or not.
-      num_epochs: epochs that the busiest device made.
-    """
-
-    columns: dict[str, np.ndarray]
-    num_ended: int
-    taken: np.ndarray
-    lane_epochs: int
-    num_epochs: int
-
-
-def collect(report: Report, num_usable: int, stride: int) -> Collected:
-    """Fetch a report from the devices, awaiting the call that made it."""
-    num_ended, taken, rounds = jax.device_get((report.num_ended, report.taken, report.rounds))
-    ended = report.ended if num_ended.any() else jax.tree.map(_without_places, report.ended)
-    ended = jax.device_get(ended)  # it may be large
-    if isinstance(ended, Ended):
-        columns = _columns(ended, num_ended)
-    else:
-        columns = _tally(ended.reshape(len(num_ended), 3, -1).sum(axis=0, dtype=np.int64))
-    lane_epochs = int(rounds.astype(np.int64).sum()) * num_usable * stride
-    num_epochs = int(rounds.max()) * stride
-    return Collected(columns, int(num_ended.sum()), np.asarray(taken), lane_epochs, num_epochs)
-
-
-def _without_places(row: Any) -> np.ndarray:
-    return np.empty((*row.shape[:-1], 0), row.dtype)
-
-
-def _columns(ended: Ended, count: np.ndarray) -> dict[str, np.ndarray]:
-    places = ended.ticket.size // len(count)
-    where = np.concatenate([k * places + np.arange(n) for k, n in enumerate(count)])
-    columns = {
-        "ticket": ended.ticket[where],
-        "status": ended.status[where].astype(np.int8),
-        "epochs": ended.epoch[where],
-        "loss": ended.loss[where],
-    }
-    if ended.held_out_right is not None:
-        columns["held_out_right"] = ended.held_out_right[where]
-    if ended.weights is not None:
-        columns["weights"] = np.ascontiguousarray(ended.weights[:, where].T)
-    return columns
-
-
-def _tally(counts: np.ndarray) -> dict[str, np.ndarray]:
-    status, epochs = np.nonzero(counts)
-    return {
-        "status": (status + 1).astype(np.int8),
-        "epochs": epochs.astype(np.int32),
-        "count": counts[status, epochs],
-    }

@@ -6,51 +6,29 @@ from typing import Any
 
 from bpjax.errors import SettingError
 from bpjax.task import Task
-from bpjax.tasks.addition import addition
-from bpjax.tasks.encoder import encoder
-from bpjax.tasks.family_trees import family_trees
-from bpjax.tasks.graded_code import graded_code
-from bpjax.tasks.negation import negation
-from bpjax.tasks.parity import parity
-from bpjax.tasks.sequence import sequence, timing
-from bpjax.tasks.shift_register import shift_register
-from bpjax.tasks.symmetry import symmetry
-from bpjax.tasks.t_c import t_c
-from bpjax.tasks.xor import xor
+
+# isort: off
+# In the order in which tasks are listed: `TASKS` follows from these lines.
+from bpjax.tasks.symmetry import symmetry as symmetry
+from bpjax.tasks.xor import xor as xor
+from bpjax.tasks.parity import parity as parity
+from bpjax.tasks.encoder import encoder as encoder
+from bpjax.tasks.graded_code import graded_code as graded_code
+from bpjax.tasks.addition import addition as addition
+from bpjax.tasks.negation import negation as negation
+from bpjax.tasks.t_c import t_c as t_c
+from bpjax.tasks.shift_register import shift_register as shift_register
+from bpjax.tasks.sequence import sequence as sequence
+from bpjax.tasks.sequence import timing as timing
+from bpjax.tasks.family_trees import family_trees as family_trees
+# isort: on
 
 TASKS: dict[str, Callable[..., Task]] = {
-    "symmetry": symmetry,
-    "xor": xor,
-    "parity": parity,
-    "encoder": encoder,
-    "graded-code": graded_code,
-    "addition": addition,
-    "negation": negation,
-    "t-c": t_c,
-    "shift-register": shift_register,
-    "sequence": sequence,
-    "timing": timing,
-    "family-trees": family_trees,
+    name.replace("_", "-"): made for name, made in globals().items() if inspect.isfunction(made)
 }
-"""Every task by name, in the order in which they are listed."""
+"""Every task by name: its function's, with dashes."""
 
-__all__ = [
-    "TASKS",
-    "addition",
-    "encoder",
-    "family_trees",
-    "graded_code",
-    "make_task",
-    "negation",
-    "option_defaults",
-    "parity",
-    "sequence",
-    "shift_register",
-    "symmetry",
-    "t_c",
-    "timing",
-    "xor",
-]
+__all__ = ["TASKS", "make_task", "option_defaults", *(made.__name__ for made in TASKS.values())]
 
 
 def make_task(name: str, /, **options: Any) -> Task:

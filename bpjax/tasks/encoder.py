@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from bpjax.learning import Recipe
 from bpjax.network import layered
 from bpjax.numbers import whole_number
+from bpjax.recipe import Recipe
 from bpjax.task import Published, Task
 from bpjax.tasks.cases import check_off_on, middle_criterion, on_off_targets
 

@@ -1,16 +1,21 @@
-"""Family trees, Figs 2-4 of the paper: a person and a relation are shown, a person is asked."""
+"""Family trees, Figs 2-4 of the paper: a person and a relation are shown, a person is asked.
+
+It is long because everything that is printed of the task is here, people and recipes included.
+"""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from bpjax.connections import Connection, Layer
 from bpjax.display import Display
 from bpjax.errors import SettingError
-from bpjax.learning import Recipe, Schedule
 from bpjax.loss import HalfSquaredError, Loss, MarginSquaredError
-from bpjax.network import Connection, Layer, Network
+from bpjax.network import Network
 from bpjax.numbers import real_number, whole_number
+from bpjax.recipe import Recipe
+from bpjax.schedule import Schedule
 from bpjax.task import Published, Task
 from bpjax.tasks.cases import (
     check_flag,

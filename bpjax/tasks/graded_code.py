@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from bpjax.learning import Recipe
 from bpjax.network import layered
+from bpjax.recipe import Recipe
 from bpjax.task import Published, Task
 from bpjax.tasks.cases import all_binary_vectors, check_off_on, middle_criterion, on_off_targets
 

@@ -1,9 +1,9 @@
 """Parity, where the most similar cases need different answers (PDP vol. 1, ch. 8)."""
 
 from bpjax.display import Display
-from bpjax.learning import Recipe
 from bpjax.network import layered
 from bpjax.numbers import whole_number
+from bpjax.recipe import Recipe
 from bpjax.task import Published, Task
 from bpjax.tasks.cases import all_binary_vectors, check_off_on, middle_criterion, on_off_targets
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from bpjax.learning import Recipe
-from bpjax.network import Connection, Layer, Network
+from bpjax.connections import Connection, Layer
+from bpjax.network import Network
 from bpjax.numbers import whole_number
+from bpjax.recipe import Recipe
 from bpjax.recurrent import unroll
 from bpjax.task import Published, Task
 from bpjax.tasks.cases import all_binary_vectors, check_off_on, middle_criterion, on_off_targets

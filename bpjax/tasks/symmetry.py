@@ -1,8 +1,8 @@
 """Mirror symmetry, Fig. 1 of the paper: whether an input reads the same backwards."""
 
-from bpjax.learning import Recipe
 from bpjax.network import layered
 from bpjax.numbers import whole_number
+from bpjax.recipe import Recipe
 from bpjax.task import Published, Task
 from bpjax.tasks.cases import all_binary_vectors, check_off_on, middle_criterion, on_off_targets
 

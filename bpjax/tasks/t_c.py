@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from bpjax.connections import Connection, Layer
 from bpjax.display import Display
-from bpjax.learning import Recipe
-from bpjax.network import Connection, Layer, Network
+from bpjax.network import Network
 from bpjax.numbers import whole_number
+from bpjax.recipe import Recipe
 from bpjax.task import Published, Task
 from bpjax.tasks.cases import (
     check_choice,

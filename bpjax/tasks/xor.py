@@ -2,9 +2,10 @@
 
 import math
 
-from bpjax.learning import Recipe
-from bpjax.network import Connection, Layer, Network, layered
+from bpjax.connections import Connection, Layer
+from bpjax.network import Network, layered
 from bpjax.numbers import whole_number
+from bpjax.recipe import Recipe
 from bpjax.task import Published, Task
 from bpjax.tasks.cases import (
     all_binary_vectors,

@@ -1,7 +1,7 @@
 """Everything that can be shown of our GPU programs without a GPU: what their machine code is.
 
 The training programs are compiled for an H100 that need not be there, and what the compilers made
-is counted: registers and instructions of the kernel of `bpjax.sweeps.fused`, kernels per epoch of
+is counted: registers and instructions of the kernel of `bpjax.layouts.fused`, kernels per epoch of
 the other layouts. Nothing is run, so nothing here is a measurement.
 
     python -m experiments.gpu_code

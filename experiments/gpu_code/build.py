@@ -23,8 +23,8 @@ from jax.experimental import topologies
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from bpjax.epoch import program_of, settings_of
-from bpjax.sweeps import lanes, scheduler
-from bpjax.sweeps.plan import good_block_size, make_plan
+from bpjax.layouts import lanes, layout_named
+from bpjax.sweeps.planning import good_block_size, make_plan
 from bpjax.task import Task
 from experiments.gpu_code.tools import CannotCompile, Tools
 from experiments.reproduce.rows import experiments
@@ -134,7 +134,7 @@ def _block(task: Task, precision: str, size: int) -> Any:
 
 
 def _compile(task: Task, layout: str, precision: str, settings: Any, runs: Any) -> str:
-    program, chosen = program_of(task, precision), scheduler.LAYOUTS[layout]
+    program, chosen = program_of(task, precision), layout_named(layout)
     advance = functools.partial(chosen.advance, lanes.Arithmetic(program, "gpu"), task.num_cases)
     cases = jax.eval_shape(lambda: jax.tree.map(jnp.asarray, chosen.cases_of(task, program)))
     number = jax.ShapeDtypeStruct((), np.int32)

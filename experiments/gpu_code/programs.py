@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from bpjax.epoch import Program, program_of
-from bpjax.sweeps import fused, scheduler
-from bpjax.sweeps.plan import make_plan
+from bpjax.layouts import LAYOUTS, fused, layout_named
+from bpjax.sweeps.planning import make_plan
 from bpjax.task import Task
 from experiments.gpu_code import machine_code
 from experiments.gpu_code.build import Built, build
@@ -35,7 +35,7 @@ def compute(tools: Tools, tell: Callable[[str], None]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         rows = [_fused_row(e, precision, place, tools, tell) for e, precision in served()]
-        others = [name for name in scheduler.LAYOUTS if name != "fused"]
+        others = [name for name in LAYOUTS if name != "fused"]
         by_name = {experiment.name: experiment for experiment in experiments()}
         chosen = [(by_name[name], layout) for name in BY_XLA for layout in others]
         by_xla = [_xla_row(e, layout, place, tools, tell) for e, layout in chosen]
@@ -109,7 +109,7 @@ def _xla_row(
     if refused is not None:
         return {"name": experiment.name, "layout": layout, "refused": refused}
     built = build(experiment.name, layout, "float32", place / f"{experiment.name} {layout}", tools)
-    at_once = scheduler.LAYOUTS[layout].epochs_at_once(program_of(task), task.num_cases, "gpu")
+    at_once = layout_named(layout).epochs_at_once(program_of(task), task.num_cases, "gpu")
     kinds = kernels_of_an_epoch(built.hlo, at_once)
     return {
         **_named(experiment, built),

@@ -18,10 +18,10 @@ import numpy as np
 from bpjax import run_folder
 from bpjax.errors import ResultsError
 from bpjax.repair import repair_sweep
-from bpjax.sweeps.plan import make_plan
-from bpjax.sweeps.run import run_plan
-from bpjax.sweeps.store import SweepFolder, read_runs, verify
-from bpjax.sweeps.summary import recorded_timing
+from bpjax.results.store import SweepFolder, read_runs, verify
+from bpjax.results.summary import recorded_timing
+from bpjax.sweeps.host_loop import run_plan
+from bpjax.sweeps.planning import make_plan
 from bpjax.tasks import xor
 from bpjax.training import plan_run, train_plan
 

@@ -24,13 +24,14 @@ from unittest import mock
 
 import bpjax
 from bpjax.cli import main
-from bpjax.sweeps import crew, files, run
+from bpjax.results import files
+from bpjax.sweeps import crew, host_loop
 
 STEPS = (
     "listing", "read", "create", "write", "sync",
     "replace", "remove", "make", "sync_folder", "lock",
 )  # fmt: skip
-"""The functions of `bpjax.sweeps.files` that touch the disk."""
+"""The functions of `bpjax.results.files` that touch the disk."""
 ERRORS = ("EIO", "ENOSPC", "EDQUOT", "EMFILE")
 WAYS = ("before", "half", "after", *ERRORS, "short", "garbled", "close")
 ONLY = {"half": "write", "short": "write", "garbled": "write", "close": "create"}
@@ -100,7 +101,7 @@ def _import_all() -> None:
 def small_chunks() -> Iterator[None]:
     """Let sweeps store after every call, and make calls so short that there are several."""
     with (
-        mock.patch.dict(vars(run), {"SECONDS_PER_CHUNK": 0.0}),
+        mock.patch.dict(vars(host_loop), {"SECONDS_PER_CHUNK": 0.0}),
         mock.patch.dict(vars(crew), {"FIRST_CALL": 40}),
         mock.patch.object(crew.Crew, "_pace"),
     ):
@@ -132,8 +133,8 @@ def _stopped() -> None:
 
 
 def _table() -> Any:
-    from bpjax.sweeps.export import table_bytes
-    from bpjax.sweeps.store import read_runs, verify
+    from bpjax.results.export import table_bytes
+    from bpjax.results.store import read_runs, verify
 
     rubbish = [path.name for path in Path("sweep").rglob("*") if files.is_temporary(path.name)]
     return table_bytes(read_runs("sweep")), verify("sweep").ok, rubbish

@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 
 from bpjax.cli import main
-from bpjax.sweeps.chunks import HELD, chunk_name, pack, seal_of
-from bpjax.sweeps.identity import fingerprint
-from bpjax.sweeps.sealed import sealed
-from bpjax.sweeps.store import SweepFolder
+from bpjax.results.chunks import HELD, chunk_name, pack, seal_of
+from bpjax.results.identity import fingerprint
+from bpjax.results.sealed import sealed
+from bpjax.results.store import SweepFolder
 
 SWEEP = ["sweep", "xor", "--seeds", "40", "--max-epochs", "60", "--no-figures", "--out"]
 RUN = ["train", "xor", "--seed", "7", "--max-epochs", "60", "--no-figures", "--out"]

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from bpjax.gradient_check import check_gradients, check_task, random_problem
+from bpjax.gradient_check import check_gradients, check_task
+from bpjax.problems import random_problem
 from bpjax.tasks import TASKS, make_task
 from experiments.trust import suite
 

@@ -27,9 +27,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bpjax.cli import main
-from bpjax.sweeps.chunks import every_run
-from bpjax.sweeps.export import table_bytes
-from bpjax.sweeps.store import SweepFolder, read_runs
+from bpjax.results.chunks import every_run
+from bpjax.results.export import table_bytes
+from bpjax.results.store import SweepFolder, read_runs
 from experiments.trust.suite import bpjax
 
 EVERY = 0.2
@@ -48,16 +48,16 @@ SWEEPS = {
 LONG = ("xor", "--max-epochs", "300", "--seeds", "100000000", "--no-figures")
 PROGRAM = """
 import os, sys, time
-import bpjax.sweeps.run as run
+import bpjax.sweeps.host_loop
 from bpjax.cli import main
-run.SECONDS_PER_CHUNK = float(sys.argv[1])
-after_call = run._Meter.after_call
+host_loop.SECONDS_PER_CHUNK = float(sys.argv[1])
+after_call = host_loop._Meter.after_call
 def told(meter, *done):
     before = meter.runs_done
     after_call(meter, *done)
     if meter.runs_done > before:
         os.write(1, b"ended %d\\n" % meter.runs_done)
-run._Meter.after_call = told
+host_loop._Meter.after_call = told
 sys.exit(main(sys.argv[2:]))
 """
 """Tells after every call of the training program how many runs have ended."""

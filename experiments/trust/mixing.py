@@ -18,11 +18,11 @@ import jax.numpy as jnp
 
 import bpjax
 from bpjax.errors import ResultsError, SettingError
+from bpjax.initial import Initializer
 from bpjax.loss import HalfSquaredError
-from bpjax.network import Initializer
-from bpjax.sweeps.identity import as_stored
-from bpjax.sweeps.plan import make_plan
-from bpjax.sweeps.store import SweepFolder, read_runs
+from bpjax.results.identity import as_stored
+from bpjax.results.store import SweepFolder, read_runs
+from bpjax.sweeps.planning import make_plan
 from experiments.trust import suite
 
 SEEDS = 30

@@ -82,6 +82,7 @@ def fate(tests: Tests, mutant: Mutant | None, programs: str) -> str:
         kept = {
             "JAX_COMPILATION_CACHE_DIR": programs,
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "XLA_FLAGS": "--xla_backend_optimization_level=0",  # what is compiled runs for moments
         }
         verdict = suite.judged(*tests, *(["-x"] if mutant else []), at=copy, env=kept)
     fate = verdict.failed[0] if verdict.failed else ""

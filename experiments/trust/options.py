@@ -195,7 +195,7 @@ def _toml(value: Any) -> str:
 # ---- one try -------------------------------------------------------------------------------------
 
 WHERE_WORK_BEGINS = (
-    "bpjax.sweeps.run.run_plan",
+    "bpjax.sweeps.host_loop.run_plan",
     "bpjax.run_folder.claim",
     "bpjax.training.train_plan",
     "bpjax.gradient_check.check_task",
@@ -216,7 +216,7 @@ def nothing_is_trained() -> Iterator[None]:
             importlib.import_module(place.rpartition(".")[0])
             stack.enter_context(mock.patch(place, stop))
         for place in ("make_folders", "probe_file"):
-            stack.enter_context(mock.patch(f"bpjax.sweeps.files.{place}", return_value=None))
+            stack.enter_context(mock.patch(f"bpjax.results.files.{place}", return_value=None))
         yield
 
 

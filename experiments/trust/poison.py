@@ -9,8 +9,8 @@ import numpy as np
 
 import bpjax
 from bpjax.epoch import Settings, program_of, settings_of
+from bpjax.layouts import lanes, layout_named
 from bpjax.status import Status
-from bpjax.sweeps import lanes, scheduler
 
 LANES, EPOCHS = 64, 150
 LAYOUTS = ("matrix", "unrolled", "batched")
@@ -74,7 +74,7 @@ def _train(layout: str, name: str, settings: Settings) -> Any:
 def _program(layout: str, name: str) -> tuple[Any, Any]:
     """Return the cases and the training of a block, one run per lane, to the outcomes."""
     task = bpjax.tasks.TASKS[name]()
-    program, of = program_of(task, "float32"), scheduler.LAYOUTS[layout]
+    program, of = program_of(task, "float32"), layout_named(layout)
     arithmetic = lanes.Arithmetic(program, "cpu")
 
     @jax.jit

@@ -14,8 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import bpjax
-from bpjax.learning import Schedule, learning_rule
-from bpjax.network import unflatten_params
+from bpjax.learning import learning_rule
+from bpjax.params import unflatten_params
+from bpjax.schedule import Schedule
 from bpjax.witness import loss_and_gradient
 
 EPOCHS = 50

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bpjax.errors import ResultsError
-from bpjax.sweeps.store import verify
+from bpjax.results.store import verify
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 SECONDS = 5.0
@@ -65,9 +65,10 @@ class Seen(NamedTuple):
 
 
 def attacks(full: bool) -> Iterator[Attack]:
-    """Yield all attacks: every 50 ms of a sweep, and every second of all else."""
-    fine, coarse = (0.05, 1.0) if full else (1.0, 2.5)
+    """Yield all attacks: SIGINT every 50 ms of a sweep, each second of others; SIGTERM less."""
+    often = {signal.SIGINT: (0.05, 1.0), signal.SIGTERM: (0.25, 2.5)}
     for number in CODES:
+        fine, coarse = often[number] if full else (1.0, 2.5)
         for k in range(1, round(SECONDS / fine) + 1):
             yield Attack(SWEEP, number, k * fine)
         for words in OTHERS:

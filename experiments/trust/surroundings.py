@@ -133,9 +133,9 @@ def told_and_drawn() -> dict[str, str]:
     import numpy as np
 
     import bpjax
-    from bpjax.network import flatten_params
-    from bpjax.sweeps.identity import fingerprint
-    from bpjax.sweeps.plan import make_plan
+    from bpjax.params import flatten_params
+    from bpjax.results.identity import fingerprint
+    from bpjax.sweeps.planning import make_plan
 
     task = bpjax.tasks.xor()
     told, network = fingerprint(make_plan(task, 64, keep_weights=True).identity()), task.network

@@ -8,44 +8,57 @@ from typing import Any
 
 from experiments.trust.mutants import Mutant, Tests, bitten
 
-UNROLLED = "tests/test_layouts.py", "-k", "every and unrolled and (direct or case)"
-MATRIX = "tests/test_layouts.py", "-k", "every and matrix and (direct or case) or look_up or large"
-BATCHED = "tests/test_layouts.py", "-k", "mapped"
+LAYOUTS = "tests/test_layouts.py"
+UNROLLED = (
+    f"{LAYOUTS}::test_every_task_gives_what_single_runs_give[unrolled-xor direct]",
+    f"{LAYOUTS}::test_every_rule_gives_what_single_runs_give[unrolled-per case]",
+)
+MATRIX = (
+    f"{LAYOUTS}::test_every_task_gives_what_single_runs_give[matrix-xor direct]",
+    f"{LAYOUTS}::test_any_network_with_skips_masks_and_ties[matrix-0]",
+    f"{LAYOUTS}::test_every_rule_gives_what_single_runs_give[matrix-per case]",
+)
+BATCHED = (f"{LAYOUTS}::test_a_stride_has_as_many_epochs_as_it_was_asked_for",)
 FUSED = "tests/test_fused.py", "-k", "xor-5 or ended or neighbours"
-EPOCH = ("tests/test_epoch.py",)
-CRITERION = ("tests/test_criteria.py", "tests/test_epoch.py")
-LANES = ("tests/test_scheduler.py",)
+EPOCH = "tests/test_epoch.py", "-k", "converge or outcome or judged or finite"
+CRITERION = ("tests/test_criteria.py",)
+LANES = (
+    "tests/test_roster.py",
+    "tests/test_scheduler.py",
+    "-k",
+    "ranges_of_a_grid or counts_are_those or runs_dry or without_refill and unrolled",
+)
 CONVERGENCE = ("tests/test_convergence.py",)
 LOG_RANK = ("tests/test_log_rank.py",)
 HELD_OUT = "tests/test_held_out.py", "-k", "share or agree or answers"
 
 MUTANTS: dict[Tests, list[Mutant]] = {
     UNROLLED: [
-        Mutant("sweeps/unrolled", "activations[c.source][i]))  # (1)", "1.0))"),
-        Mutant("sweeps/unrolled", ".append(function(x))  # (2)", ".append(x)"),
-        Mutant("sweeps/unrolled", "[layer.name][j] * slope  # (5)", "[layer.name][j]"),
-        Mutant("sweeps/unrolled", "_times(d_x, activations[c.source][i]))", "d_x)"),
-        Mutant("sweeps/unrolled", "d_x * weight", "d_x"),
-        Mutant("sweeps/unrolled", "row[k] = _plus(row[k], term)", "row[k] = term"),
-        Mutant("sweeps/unrolled", "right & near", "near"),
-        Mutant("sweeps/unrolled", "values, right = [*values, value]", "values, right = [value]"),
+        Mutant("layouts/unrolled", "activations[c.source][i]))  # (1)", "1.0))"),
+        Mutant("layouts/unrolled", ".append(function(x))  # (2)", ".append(x)"),
+        Mutant("layouts/unrolled", "[layer.name][j] * slope  # (5)", "[layer.name][j]"),
+        Mutant("layouts/unrolled", "_times(d_x, activations[c.source][i]))", "d_x)"),
+        Mutant("layouts/unrolled", "d_x * weight", "d_x"),
+        Mutant("layouts/unrolled", "row[k] = _plus(row[k], term)", "row[k] = term"),
+        Mutant("layouts/unrolled", "right & near", "near"),
+        Mutant("layouts/unrolled", "values, right = [*values, value]", "values, right = [value]"),
     ],
     MATRIX: [
-        Mutant("sweeps/matrix", "function(total(terms))  # (2)", "total(terms)"),
-        Mutant("sweeps/matrix", "* slope  # (5)", "+ slope"),
-        Mutant("sweeps/matrix", "carried if there is None else there + carried", "carried"),
-        Mutant("sweeps/matrix", "return loss + value, right & near", "return value, right & near"),
-        Mutant("sweeps/matrix", "weight[:, j][:, None] * row[None]", "row[None]"),
-        Mutant("sweeps/matrix", "y * dx[None] for y, dx", "dx[None] for y, dx"),
-        Mutant("sweeps/matrix", "passes.add_gradient(sums, before)) if learns", "sums) if learns"),
+        Mutant("layouts/matrix", "function(total(terms))  # (2)", "total(terms)"),
+        Mutant("layouts/matrix", "* slope  # (5)", "+ slope"),
+        Mutant("layouts/matrix", "carried if there is None else there + carried", "carried"),
+        Mutant("layouts/matrix", "return loss + value, right & near", "return value, right & near"),
+        Mutant("layouts/matrix", "weight[:, j][:, None] * row[None]", "row[None]"),
+        Mutant("layouts/matrix", "y * dx[None] for y, dx", "dx[None] for y, dx"),
+        Mutant("layouts/matrix", "passes.add_gradient(sums, before)) if learns", "sums) if learns"),
     ],
     BATCHED: [
-        Mutant("sweeps/batched", "lax.fori_loop(0, num_epochs", "lax.fori_loop(1, num_epochs"),
+        Mutant("layouts/batched", "lax.fori_loop(0, num_epochs", "lax.fori_loop(1, num_epochs"),
     ],
     FUSED: [
-        Mutant("sweeps/fused", "loss.derivative(y, target)", "loss.derivative(target, y)"),
-        Mutant("sweeps/fused", "< threshold", "<= 2 * threshold"),
-        Mutant("sweeps/fused", "lax.fori_loop(0, num_epochs", "lax.fori_loop(1, num_epochs"),
+        Mutant("layouts/fused", "loss.derivative(y, target)", "loss.derivative(target, y)"),
+        Mutant("layouts/fused", "< threshold", "<= 2 * threshold"),
+        Mutant("layouts/fused", "lax.fori_loop(0, num_epochs", "lax.fori_loop(1, num_epochs"),
     ],
     EPOCH: [
         Mutant("epoch", "state.epoch >= max_epochs", "state.epoch > max_epochs"),
@@ -67,7 +80,7 @@ MUTANTS: dict[Tests, list[Mutant]] = {
         Mutant(
             "sweeps/scheduler", "ticket=jnp.where(ended, EMPTY", "ticket=jnp.where(~ended, EMPTY"
         ),
-        Mutant("sweeps/scheduler", "(runs.status - 1) * bins", "runs.status * 0 * bins"),
+        Mutant("sweeps/scheduler", "(runs.status - 1) * block.bins", "runs.status * 0"),
         Mutant("sweeps/scheduler", "& ~waiting & jnp.any", "& jnp.any"),
         Mutant("sweeps/roster", "rest - left - 1", "rest - left"),
     ],

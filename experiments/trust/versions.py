@@ -38,7 +38,7 @@ def seen_here(seeds: int) -> dict[str, Any]:
 
     import bpjax
     from bpjax.histories import loss_histories
-    from bpjax.network import flatten_params
+    from bpjax.params import flatten_params
 
     found: dict[str, Any] = {"jax": jax.__version__, "python": sys.version.split()[0]}
     for task, count in ((bpjax.tasks.xor(), seeds), (bpjax.tasks.encoder(), max(seeds // 10, 8))):

@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from bpjax.analysis.activations import activations_of
-from bpjax.epoch import trained_by
-from bpjax.network import flatten_params
+from bpjax.held_out import trained_by
+from bpjax.params import flatten_params
 from bpjax.plots.activities import activities, cases_beside
 from bpjax.plots.diagram import network_diagram
 from bpjax.plots.panels import hinton_panels

@@ -17,7 +17,6 @@ other backend for GPUs, Triton, is deprecated and refuses there to lower without
 """
 
 import functools
-import types
 from collections.abc import Callable
 from typing import Any
 
@@ -26,10 +25,11 @@ import jax.numpy as jnp
 from jax import lax
 from jax.experimental import pallas as pl
 
-from bpjax.epoch import Program, RunState, Settings, as_answered
+from bpjax.epoch import Program, RunState, Settings
+from bpjax.held_out import as_answered
+from bpjax.layouts import lanes, unrolled
+from bpjax.layouts.lanes import Arithmetic, Layout, total
 from bpjax.learning import name_of
-from bpjax.sweeps import lanes, unrolled
-from bpjax.sweeps.lanes import Arithmetic, total
 
 THREADS = 128
 """Lanes of a block of the kernel: Mosaic's unit is four warps, here with a run in each thread."""
@@ -179,7 +179,7 @@ def _errors_of_case(
     return total(values), d_outputs, functools.reduce(jnp.logical_and, near)
 
 
-_PASSES: Any = types.SimpleNamespace(
+_PASSES = unrolled.PASSES._replace(
     evaluate=functools.partial(unrolled.evaluate, errors=_errors_of_case),
     learn_case_by_case=functools.partial(unrolled.learn_case_by_case, errors=_errors_of_case),
 )
@@ -207,3 +207,7 @@ def _interpreted(kernel: Callable[..., None], outputs: list[jax.ShapeDtypeStruct
 
     grid = (outputs[0].shape[0] // THREADS,)
     return pl.pallas_call(body, out_shape=outputs, grid=grid, interpret=True)
+
+
+LAYOUT = Layout(unrolled.cases_of, advance, why_not=why_not, why_not_here=why_not_here)
+"""Never the best, until it has been measured."""

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bpjax.sweeps.sealed import check_value
+from bpjax.results.sealed import check_value
 from bpjax.text import printable
 
 _ABSENT = object()

@@ -17,10 +17,11 @@ from bpjax.plots.fan import loss_fan
 from bpjax.plots.histogram import epochs_histogram
 from bpjax.plots.map import setting_map
 from bpjax.plots.survival import survival
+from bpjax.results.identity import as_stored
+from bpjax.results.store import RunTable
+from bpjax.results.summary import summarize
+from bpjax.settings import CRITERIA
 from bpjax.status import Status
-from bpjax.sweeps.identity import as_stored
-from bpjax.sweeps.store import RunTable
-from bpjax.sweeps.summary import summarize
 from bpjax.task import Published
 from bpjax.tasks import TASKS, make_task
 
@@ -137,7 +138,7 @@ def _title(table: RunTable, num_runs: int, of_what: str = "") -> str:
     """Return what no epoch count may be without: runs, criterion, cap and initial range."""
     grid, task = table.identity["grid"], _tasks(table)[0]
     parts = []
-    if not {"tolerance", "loss_below"} & grid.keys():
+    if not set(CRITERIA) & grid.keys():
         parts.append(f"criterion {task['criterion']}")
     elif of_what:
         parts.append("several criteria")

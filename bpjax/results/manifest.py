@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bpjax.errors import ResultsError
-from bpjax.sweeps import files
-from bpjax.sweeps.identity import fingerprint
-from bpjax.sweeps.sealed import MOST_BYTES, parsed, publish_sealed, unsealed
-from bpjax.sweeps.shape import ENVIRONMENT, fault_of, fault_of_identity
+from bpjax.results import files
+from bpjax.results.identity import fingerprint
+from bpjax.results.schema import ENVIRONMENT, fault_of, fault_of_identity
+from bpjax.results.sealed import MOST_BYTES, parsed, publish_sealed, unsealed
 from bpjax.text import printable
 
 FORMAT = 2

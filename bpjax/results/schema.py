@@ -158,7 +158,7 @@ IDENTITY: Shape = {
 """What `Plan.identity` returns, as far as it is shown."""
 
 ENVIRONMENT: Shape = {"versions": table(text), "device_kind": text, "num_devices": positive}
-"""What `bpjax.sweeps.run.environment` returns, likewise."""
+"""What `bpjax.sweeps.host_loop.environment` returns, likewise."""
 
 
 # ---- identities ---------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bpjax.errors import ResultsError
-from bpjax.sweeps import files
+from bpjax.results import files
 
 MOST_BYTES = 2**27
 """Of a JSON file."""

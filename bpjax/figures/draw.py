@@ -6,15 +6,16 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bpjax.figures.nets import activity_figure, network_figure
+from bpjax.figures.sweeps import fan_of_histories, sweep_figures
 from bpjax.histories import LossHistories
 from bpjax.plots.gradient import gradient_size
-from bpjax.plots.inside import activity_figure, network_figure
 from bpjax.plots.loss import loss_curve
 from bpjax.plots.style import save_figure
-from bpjax.plots.sweep import fan_of_histories, sweep_figures
+from bpjax.recording import History
+from bpjax.results.store import RunTable
 from bpjax.status import Status
-from bpjax.sweeps.store import RunTable
-from bpjax.training import History, Run
+from bpjax.training import Run
 
 
 def draw_run(run: Run, folder: str | Path) -> list[Path]:

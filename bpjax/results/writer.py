@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from bpjax.errors import ResultsError
-from bpjax.sweeps import files
+from bpjax.results import files
 
 BEAT = 5.0
 """Seconds between two counts."""

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bpjax.errors import ResultsError
-from bpjax.sweeps.sealed import parsed, seal_of
+from bpjax.results.sealed import parsed, seal_of
 
 Ranges = NDArray[np.int64]
 """Runs as rows `(start, stop)`, each meaning `start` to `stop - 1`; shape `(num_ranges, 2)`."""

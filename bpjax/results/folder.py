@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bpjax.errors import ResultsError
-from bpjax.sweeps import files
-from bpjax.sweeps.chunks import (
+from bpjax.results import files
+from bpjax.results.chunks import (
     HELD,
     Chunk,
     Content,
@@ -40,9 +40,9 @@ from bpjax.sweeps.chunks import (
     unpack,
     without_repetition,
 )
-from bpjax.sweeps.columns import Columns, columns_of, fault_of_columns, most_bytes
-from bpjax.sweeps.identity import as_stored, differences, fingerprint
-from bpjax.sweeps.manifest import (
+from bpjax.results.columns import Columns, columns_of, fault_of_columns, most_bytes
+from bpjax.results.identity import as_stored, differences, fingerprint
+from bpjax.results.manifest import (
     NAMES,
     FileFault,
     LostManifest,
@@ -52,9 +52,9 @@ from bpjax.sweeps.manifest import (
     read_manifest,
     write_manifest,
 )
-from bpjax.sweeps.sealed import publish_sealed, read_sealed
-from bpjax.sweeps.shape import fault_of_identity
-from bpjax.sweeps.writer import Writer, only_writer
+from bpjax.results.schema import fault_of_identity
+from bpjax.results.sealed import publish_sealed, read_sealed
+from bpjax.results.writer import Writer, only_writer
 
 
 class Survey(NamedTuple):
@@ -70,7 +70,7 @@ class SweepFolder:
 
     Args:
       path: the folder.
-      identity: which sweep; see `bpjax.sweeps.identity`.
+      identity: which sweep; see `bpjax.results.identity`.
       fingerprint: the identity's digest, which every chunk carries.
       environment: versions and device of the program that made the folder.
       faults: of `sweep.json` and its copy; the folder was read from the other.

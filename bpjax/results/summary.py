@@ -11,9 +11,10 @@ from bpjax.analysis.convergence import summarize_outcomes
 from bpjax.analysis.held_out import summarize_answers
 from bpjax.analysis.outcomes import outcomes_of
 from bpjax.learning import ignores_momentum
-from bpjax.sweeps.folder import SweepFolder
-from bpjax.sweeps.shape import fault_of, nothing, number, whole
-from bpjax.sweeps.store import RunTable
+from bpjax.results.folder import SweepFolder
+from bpjax.results.schema import fault_of, nothing, number, whole
+from bpjax.results.store import RunTable
+from bpjax.settings import CRITERIA, SETTINGS
 
 
 class Timing(NamedTuple):
@@ -102,16 +103,8 @@ def _settings(tasks: list[Mapping[str, Any]], identity: Mapping[str, Any]) -> di
     }
 
 
-_USUAL = {
-    "off": 0.0,
-    "on": 1.0,
-    "direct": False,
-    "weight_decay": 0.0,
-    "decay_biases": True,
-    "updates": "batch",
-    "optimizer": "paper",
-    "copies": "average",
-    "initializer": "Initializer(distribution='uniform', biases='drawn')",
+_USUAL = {"off": 0.0, "on": 1.0, "direct": False} | {  # of tasks, and of all
+    setting.name: setting.usual for setting in SETTINGS if setting.usual is not None
 }
 
 
@@ -134,10 +127,10 @@ def told_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _criterion(tasks: list[Mapping[str, Any]], point: Mapping[str, Any]) -> str:
     """Return the criterion in words, at one point of a grid or with all values of its axes."""
-    for name, words in (("tolerance", "tolerance"), ("loss_below", "loss below")):
+    for name in CRITERIA:
         if name in point:
             values = point[name] if isinstance(point[name], list) else [point[name]]
-            return f"{words} {', '.join(f'{value:g}' for value in values)}"
+            return f"{name.replace('_', ' ')} {', '.join(f'{value:g}' for value in values)}"
     return ", ".join(sorted({task["criterion"] for task in tasks}))
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bpjax.errors import ResultsError
-from bpjax.sweeps.chunks import (
+from bpjax.results.chunks import (
     Chunk,
     Content,
     DamagedChunk,
@@ -28,11 +28,11 @@ from bpjax.sweeps.chunks import (
     runs_text,
     without,
 )
-from bpjax.sweeps.counts import added_up
-from bpjax.sweeps.files import publish
-from bpjax.sweeps.folder import Survey, SweepFolder
-from bpjax.sweeps.identity import differences, fingerprint, seeds_text
-from bpjax.sweeps.manifest import FileFault
+from bpjax.results.counts import added_up
+from bpjax.results.files import publish
+from bpjax.results.folder import Survey, SweepFolder
+from bpjax.results.identity import differences, fingerprint, seeds_text
+from bpjax.results.manifest import FileFault
 
 __all__ = [
     "Chunk",

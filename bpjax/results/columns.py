@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bpjax.results.chunks import Ranges, every_run, num_runs_of
+from bpjax.results.identity import seeds_text
+from bpjax.results.schema import tasks_of
 from bpjax.status import Status
-from bpjax.sweeps.chunks import Ranges, every_run, num_runs_of
-from bpjax.sweeps.identity import seeds_text
-from bpjax.sweeps.shape import tasks_of
 
 _ROUND_ABOUT = 2**16
 """Bytes of a chunk beside its columns, and more: header, names, seal."""

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from bpjax.errors import ResultsError, SettingError
+from bpjax.results import files
+from bpjax.results.store import RunTable
 from bpjax.status import Status
-from bpjax.sweeps import files
-from bpjax.sweeps.store import RunTable
 
 _ROWS_AT_ONCE = 65_536
 """Rows turned into text together: bounds the memory, does not show in the file."""

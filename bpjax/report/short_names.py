@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from bpjax.sweeps.store import RunTable
+from bpjax.results.store import RunTable
 
 LONGEST = 28
 

@@ -19,9 +19,9 @@ from jax import lax
 
 from bpjax.epoch import Evaluation, Learner, Program, Settings, learn_if
 from bpjax.errors import SettingError
-from bpjax.network import Params, weight_gradient, weight_matrix
+from bpjax.layouts.lanes import Arithmetic, Layout, Passes, output_errors, total, train
+from bpjax.params import Params, weight_gradient, weight_matrix
 from bpjax.precision import full_precision
-from bpjax.sweeps.lanes import Arithmetic, output_errors, total
 from bpjax.task import Task
 from bpjax.units import UNITS
 
@@ -84,7 +84,7 @@ def evaluate(
     arithmetic: Arithmetic, cases: Cases, settings: Settings, params: Params, trained: Any
 ) -> Evaluation:
     """Return loss, criterion and gradient of all lanes: equations (1) to (7), summed over cases."""
-    passes = _Passes(arithmetic, params)
+    passes = _Net(arithmetic, params)
     learns = arithmetic.program.updates == "batch"
     threshold, counted = settings.threshold, _in_groups(cases, trained)
 
@@ -121,7 +121,7 @@ def learn_case_by_case(
     """Change the weights of all lanes after every case, in the order of the cases."""
 
     def one_case(k: Any, learner: Learner) -> Learner:
-        passes, case = _Passes(arithmetic, learner[0]), _group(cases, k)
+        passes, case = _Net(arithmetic, learner[0]), _group(cases, k)
         activations = passes.forward(case)
         outputs = passes.outputs(activations)
         nowhere = jnp.zeros_like(outputs[0, 0])
@@ -145,7 +145,7 @@ def _in_groups(cases: Cases, trained: Any) -> Any:
     return trained.reshape(*cases.targets.shape[:2], trained.shape[-1])
 
 
-class _Passes:
+class _Net:
     """Forward and backward pass of a group of cases at given parameters, for all lanes."""
 
     def __init__(self, arithmetic: Arithmetic, params: Params):
@@ -274,3 +274,11 @@ def _add_outer(sums: Any, source: Any, signal: Any) -> Any:
 def _by_case(rows: Any) -> list[Any]:
     """Return (units, lanes) for every case of a group."""
     return [rows[:, k] for k in range(rows.shape[1])]
+
+
+PASSES = Passes(take_apart, put_together, evaluate, learn_case_by_case)
+LAYOUT = Layout(
+    cases_of=cases_of,
+    advance=functools.partial(train, PASSES),
+    is_best=lambda *_: True,  # of those that `LAYOUTS` has left
+)

@@ -8,7 +8,7 @@ the run itself, neither on its lane, nor on its neighbours, nor on how many devi
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,18 +16,9 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Int, UInt
 
-from bpjax.epoch import (
-    Evaluation,
-    Learner,
-    Program,
-    RunState,
-    Settings,
-    as_answered,
-    change,
-    judge,
-    rule_of,
-)
+from bpjax.epoch import Evaluation, Learner, Program, RunState, Settings, change, judge, rule_of
 from bpjax.epoch import start as start_run
+from bpjax.held_out import as_answered
 from bpjax.status import Status
 from bpjax.task import Task
 from bpjax.units import UNITS
@@ -46,50 +37,51 @@ EpochsAtOnce = Callable[[Program, int, str], int]
 """Of a program, the number of cases and the platform: epochs in a turn of the loop over epochs."""
 
 
+def one_at_a_time(program: Program, num_cases: int, platform: str) -> int:
+    """Return 1."""
+    del program, num_cases, platform
+    return 1
+
+
 class Layout(NamedTuple):
-    """One way to train a block of runs: what the scheduler and the crew ask of it.
+    """One way to train a block of runs, and what it says of itself.
 
     Attributes:
       cases_of: of a task and a program, the cases in the form that `advance` takes.
       advance: makes a stride of epochs with all runs, as `train` does.
       epochs_at_once: strides of a multiple of so many epochs are those that go fastest, and always
         give the same bits.
+      why_not: of a program and its number of cases, why it cannot serve them; None if it can.
+      why_not_here: why the devices of this process cannot run it; None if they can.
+      is_best: of a program, its number of cases and the platform, whether it is the best for them.
     """
 
     cases_of: Callable[[Task, Program], Any]
     advance: Callable[..., RunState]
-    epochs_at_once: EpochsAtOnce = lambda *_: 1
+    epochs_at_once: EpochsAtOnce = one_at_a_time
+    why_not: Callable[[Program, int], str | None] = lambda *_: None
+    why_not_here: Callable[[], str | None] = lambda: None
+    is_best: Callable[[Program, int, str], bool] = lambda *_: False
 
 
-class Passes(Protocol):
-    """One way to write the arithmetic of an epoch for a block of runs; a module each."""
+class Passes(NamedTuple):
+    """One way to write the arithmetic of an epoch for a block of runs.
 
-    def cases_of(self, task: Task, program: Program) -> Any:
-        """Return the cases in the form that `evaluate` takes."""
+    Attributes:
+      take_apart: returns parameters, or a rule's memory, in the form in which they are computed
+        with.
+      put_together: undoes it.
+      evaluate: of arithmetic, cases, settings, parameters and which cases count ((cases, lanes);
+        None for all): judges the weights of all lanes; with the gradient, unless weights change
+        per case.
+      learn_case_by_case: of arithmetic, cases, which of them count, learner and `learn`, which
+        takes the gradient of a case: changes the weights of all lanes after every case.
+    """
 
-    def take_apart(self, tree: Any) -> Any:
-        """Return parameters, or a rule's memory, in the form in which they are computed with."""
-
-    def put_together(self, tree: Any) -> Any:
-        """Undo `take_apart`."""
-
-    def evaluate(
-        self, arithmetic: "Arithmetic", cases: Any, settings: Settings, params: Any, trained: Any
-    ) -> Evaluation:
-        """Judge the weights of all lanes; with the gradient, unless weights change per case.
-
-        `trained` says which cases count, (cases, lanes); None for all.
-        """
-
-    def learn_case_by_case(
-        self,
-        arithmetic: "Arithmetic",
-        cases: Any,
-        trained: Any,
-        learner: Learner,
-        learn: Callable[[Any, Learner], Learner],
-    ) -> Learner:
-        """Change the weights of all lanes after every case; `learn` takes its gradient."""
+    take_apart: Callable[[Any], Any]
+    put_together: Callable[[Any], Any]
+    evaluate: Callable[..., Evaluation]
+    learn_case_by_case: Callable[..., Learner]
 
 
 class Arithmetic:
@@ -112,6 +104,13 @@ def num_lanes(block_size: int) -> int:
       (128, 128)
     """
     return -(-block_size // LANE_MULTIPLE) * LANE_MULTIPLE
+
+
+def num_products(program: Program, num_cases: int) -> int:
+    """Return how many products of a weight a program has: every copy of a weight makes its own."""
+    network = program.network
+    biases = sum(layer.size for layer in network.computed_layers if layer.bias)
+    return num_cases * (biases + sum(map(network.num_weights, network.connections)))
 
 
 def start(
@@ -152,7 +151,6 @@ def epoch_of(
 
 def train(
     passes: Passes,
-    epochs_at_once: EpochsAtOnce,
     arithmetic: Arithmetic,
     num_cases: int,
     cases: Any,
@@ -160,6 +158,7 @@ def train(
     num_epochs: Int[Array, ""],
     settings: Settings,
     runs: RunState,
+    epochs_at_once: EpochsAtOnce = one_at_a_time,
 ) -> RunState:
     """Make `num_epochs` epochs with every run that has not ended; those that end stay as they are.
 
@@ -193,12 +192,6 @@ def train(
         params=passes.put_together(apart.params),
         optimizer_state=passes.put_together(apart.optimizer_state),
     )
-
-
-def layout_of(passes: Passes, epochs_at_once: EpochsAtOnce = lambda *_: 1) -> Layout:
-    """Return the layout whose epochs are made of the passes of a module, by `train`."""
-    advance = functools.partial(train, passes, epochs_at_once)
-    return Layout(passes.cases_of, advance, epochs_at_once)
 
 
 def output_errors(

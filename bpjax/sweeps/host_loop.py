@@ -14,15 +14,8 @@ from jax.sharding import Mesh
 
 from bpjax.numbers import whole_number
 from bpjax.precision import FULL
-from bpjax.status import Status
-from bpjax.surroundings import pinned, recorded
-from bpjax.sweeps.chunks import Content, Ranges, ranges_at_places, within, without
-from bpjax.sweeps.crew import Crew, go_on
-from bpjax.sweeps.devices import device_kind, lane_mesh, loops_are_one_function
-from bpjax.sweeps.memory import check_rows
-from bpjax.sweeps.plan import Plan, make_plan
-from bpjax.sweeps.scheduler import Collected
-from bpjax.sweeps.store import (
+from bpjax.results.chunks import Content, Ranges, ranges_at_places, within, without
+from bpjax.results.store import (
     RunTable,
     SweepFolder,
     as_ranges,
@@ -32,7 +25,15 @@ from bpjax.sweeps.store import (
     read_runs,
     table_of,
 )
-from bpjax.sweeps.summary import Timing, recorded_timing, summarize
+from bpjax.results.summary import Timing, recorded_timing, summarize
+from bpjax.status import Status
+from bpjax.surroundings import pinned, recorded
+from bpjax.sweeps.collected import Collected
+from bpjax.sweeps.crew import Crew, go_on
+from bpjax.sweeps.devices import device_kind, lane_mesh, loops_are_one_function
+from bpjax.sweeps.memory import check_rows
+from bpjax.sweeps.plan import Plan
+from bpjax.sweeps.planning import make_plan
 from bpjax.task import Task
 from bpjax.version import __version__
 

@@ -1,0 +1,146 @@
+"""Where a run starts: its random key and its initial weights."""
+
+import dataclasses
+from collections.abc import Hashable
+from typing import Any, Literal, Protocol
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from bpjax.errors import SettingError
+from bpjax.network import Network
+from bpjax.params import Params, mask_of, num_entries, unflatten_params
+from bpjax.surroundings import pinned
+
+NUM_SEEDS_THERE_ARE = 2**32
+
+
+class Strategy(Hashable, Protocol):
+    """What a recipe's initialiser is: `Initializer`, `bpjax.Plane`, or any object like them.
+
+    What it draws may depend on nothing but its arguments; it is told by what it computes.
+    """
+
+    @property
+    def num_seeds(self) -> int:
+        """Number of runs there are: seeds are below it."""
+
+    def check(self, network: Network) -> None:
+        """Raise SettingError unless the strategy can start this network."""
+
+    def params_of(
+        self, network: Network, seed: Any, init_range: Any, dtype: Any = jnp.float32
+    ) -> Params:
+        """Return the initial parameters of the run named by `seed`; both numbers may be traced."""
+
+
+def as_strategy(given: Any) -> Strategy:
+    """Return an initialiser.
+
+    Raises:
+      SettingError: if it is none.
+    """
+    has = all(hasattr(given, name) for name in ("num_seeds", "check", "params_of"))
+    if not has or isinstance(given, type) or type(given).__hash__ is None:
+        rule = "must be an Initializer, a Plane, or hashable with their methods and num_seeds"
+        raise SettingError("initializer", rule, given)
+    return given  # type: ignore[no-any-return]
+
+
+@dataclasses.dataclass(frozen=True)
+class Initializer:
+    """How initial weights are drawn; the range itself is a setting of the recipe.
+
+    A recipe may have another strategy in its place that has these methods: `bpjax.Plane`.
+
+    Args:
+      distribution: "uniform" on [-init_range, init_range], as the paper states for the symmetry
+        net, or "normal" with standard deviation init_range.
+      biases: "drawn" like any weight (the paper's view of a bias) or "zero".
+
+    Raises:
+      SettingError: for an unknown distribution or choice of biases.
+    """
+
+    distribution: Literal["uniform", "normal"] = "uniform"
+    biases: Literal["drawn", "zero"] = "drawn"
+
+    def __post_init__(self) -> None:
+        if self.distribution not in ("uniform", "normal"):
+            raise SettingError("distribution", "must be 'uniform' or 'normal'", self.distribution)
+        if self.biases not in ("drawn", "zero"):
+            raise SettingError("biases", "must be 'drawn' or 'zero'", self.biases)
+
+    @property
+    def num_seeds(self) -> int:
+        """Number of runs there are."""
+        return NUM_SEEDS_THERE_ARE
+
+    def check(self, network: Network) -> None:
+        """Any network will do."""
+
+    def params_of(
+        self, network: Network, seed: Any, init_range: Any, dtype: Any = jnp.float32
+    ) -> Params:
+        """Return the initial parameters of the run named by `seed`, which may be traced."""
+        return init_params(network, run_key(seed), init_range, self, dtype)
+
+
+@pinned()
+def run_key(seed: Any) -> Array:
+    """Return the random key of the run named by `seed`.
+
+    The key depends on nothing but the seed: not on how many runs there are, nor on their order.
+
+    Args:
+      seed: 0 <= seed < 2**32, as an unsigned 32-bit integer. The range is checked where seeds
+        come in: without 64-bit mode JAX would wrap a larger seed silently.
+
+    Returns:
+      A key of the Threefry generator, whatever generator is JAX's default.
+    """
+    return jax.random.fold_in(jax.random.key(1986, impl="threefry2x32"), jnp.uint32(seed))
+
+
+@pinned()
+def init_params(
+    network: Network,
+    key: Array,
+    init_range: Any,
+    initializer: Initializer = Initializer(),
+    dtype: Any = jnp.float32,
+) -> Params:
+    """Draw the initial parameters of one run.
+
+    Draws are made in float32 and scaled by one multiplication: the same seed starts at the same
+    point in every program, block shape and precision, and a wider range stretches the same draws.
+
+    Args:
+      network: the net.
+      key: the run's random key, see `run_key`.
+      init_range: half-width (uniform) or standard deviation (normal) of the draws.
+      initializer: the distribution and its variations.
+      dtype: float32 or float64.
+
+    Returns:
+      Parameters with zeros at masked entries.
+
+    Note:
+      The draws are those of JAX's defaults, whatever JAX is set to; inside `jax.jit` of your own
+      they are those that JAX is set to when that is compiled.
+    """
+    shape = (num_entries(network),)
+    if initializer.distribution == "uniform":
+        draws = jax.random.uniform(key, shape, jnp.float32, minval=-1, maxval=1)
+    else:
+        draws = jax.random.normal(key, shape, jnp.float32)
+    drawn = unflatten_params(network, draws.astype(dtype) * jnp.asarray(init_range, dtype))
+    bias = drawn.bias
+    if initializer.biases == "zero":
+        bias = {name: jnp.zeros_like(entry) for name, entry in bias.items()}
+    weight = dict(drawn.weight)
+    for name, c in network.weights.items():
+        if c.tie is None and c.mask is not None:
+            weight[name] = weight[name] * mask_of(c, weight[name])
+    return Params(weight, bias)

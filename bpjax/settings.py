@@ -1,0 +1,131 @@
+"""The settings of a run, one row each: how people say them, in which kind of word, what is usual.
+
+What a setting means and which values it may have is told where it is kept, in `bpjax.recipe`,
+`bpjax.criteria` or `bpjax.initial`. From this table follow the options of the command line, the
+way back from a stored identity to a command, and what a summary need not tell.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from bpjax.layouts import AUTO, LAYOUTS
+
+
+class Setting(NamedTuple):
+    """One setting.
+
+    Attributes:
+      name: in Python and in TOML; the flag has dashes.
+      kind: what its words are.
+      help: one sentence; of a setting that is said by `--set`, a value other than the usual one.
+      by: "flag"; "set" for `--set NAME=VALUE`; or "python" where the command line has no word.
+      of: what has it; "task": it is one of its options.
+      several: whether a list of values makes a grid.
+      default: what holds where nothing is said, in words.
+      usual: the value that a summary does not tell; None tells all.
+    """
+
+    name: str
+    kind: Literal["number", "whole number", "name"]
+    help: str
+    by: Literal["flag", "set", "python"] = "flag"
+    of: Literal["recipe", "initializer", "criterion", "task", "sweep"] = "recipe"
+    several: bool = True
+    default: str = "the task's"
+    usual: Any = None
+
+
+RULES = {
+    "paper": "equations 8 and 9",
+    "sgd": "optax's momentum",
+    "adam": "0.9, 0.999, epsilon 1e-8 outside the root",
+    "rmsprop": "0.9, epsilon 1e-8 inside the root",
+    "rprop": "factors 1.2 and 0.5, steps from 1e-6 to 50, the first of them --learning-rate",
+}
+"""Learning rules by name, in a few words; what they compute is in `bpjax.learning`."""
+
+
+def _listed(words: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} ({each})" for name, each in words.items())
+
+
+SETTINGS = (
+    Setting("hidden", "whole number", "Number of hidden units.", of="task"),
+    Setting("learning_rate", "number", "Epsilon of equations (8) and (9), above 0."),
+    Setting("momentum", "number", "Alpha of equation (9), from 0 to below 1."),
+    Setting("init_range", "number", "Initial weights lie between minus and plus this number."),
+    Setting(
+        "weight_decay",
+        "number",
+        "Share of every weight lost after each change, from 0 to below 1.",
+        usual=0.0,
+    ),
+    Setting(
+        "tolerance",
+        "number",
+        "Solved when every output of every case is nearer to its target than this.",
+        of="criterion",
+    ),
+    Setting(
+        "loss_below",
+        "number",
+        "Solved when the loss is below this, instead of --tolerance.",
+        of="criterion",
+        default="off",
+    ),
+    Setting(
+        "max_epochs",
+        "whole number",
+        "A run that is not solved by then ends as MAX_EPOCHS.",
+        several=False,
+    ),
+    Setting(
+        "optimizer",
+        "name",
+        f"{_listed(RULES)}; in quotes with options: rprop(backtracking=true).",
+        usual="paper",
+    ),
+    Setting("updates", "name", "case", by="set", usual="batch"),
+    Setting("copies", "name", "sum", by="set", usual="average"),
+    Setting("decay_biases", "name", "false", by="set", usual=True),
+    Setting(
+        "initializer",
+        "name",
+        "Where a run starts.",
+        by="python",
+        usual="Initializer(distribution='uniform', biases='drawn')",
+    ),
+    Setting("distribution", "name", "normal", by="set", of="initializer", several=False),
+    Setting("biases", "name", "zero", by="set", of="initializer", several=False),
+    Setting(
+        "precision",
+        "name",
+        "float32 or float64.",
+        of="sweep",
+        several=False,
+        default="float32",
+    ),
+    Setting(
+        "implementation",
+        "name",
+        f"{AUTO}, or {_listed(LAYOUTS)}.",
+        of="sweep",
+        several=False,
+        default=AUTO,
+    ),
+)
+"""In the order in which the help lists them."""
+
+
+def settings_by(by: str, *of: str) -> tuple[Setting, ...]:
+    """Return the settings that are said by "flag" or by "set", of all or of some things.
+
+    Example:
+      >>> [setting.name for setting in settings_by("set", "initializer")]
+      ['distribution', 'biases']
+    """
+    return tuple(s for s in SETTINGS if s.by == by and (not of or s.of in of))
+
+
+CRITERIA = tuple(setting.name for setting in SETTINGS if setting.of == "criterion")
+"""What makes another criterion; a criterion in words is the name of one and its threshold."""

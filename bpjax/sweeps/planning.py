@@ -1,0 +1,288 @@
+"""Laying out a sweep: every setting checked, in words of its own, before anything long begins."""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from bpjax.epoch import Settings, program_of, settings_of
+from bpjax.errors import SettingError
+from bpjax.initial import NUM_SEEDS_THERE_ARE
+from bpjax.layouts import AUTO, IMPLEMENTATIONS
+from bpjax.layouts.choose import choose
+from bpjax.learning import as_spelled, ignores_momentum
+from bpjax.numbers import whole_number
+from bpjax.results.schema import LARGEST_GRID
+from bpjax.sweeps.memory import check_sizes
+from bpjax.sweeps.plan import Cell, Plan, Shard, as_told
+from bpjax.task import CRITERION_SETTINGS, Task, is_grid
+
+BLOCK_SIZES = {"small": 128, "large": 64}
+"""Runs per CPU device and block: what its nearest caches hold.
+
+Part of a sweep's identity: another shape gives other last bits.
+"""
+LARGEST_SMALL = 256
+"""Parameters of the largest net of which a CPU trains 128 at a time: beyond it 64 are faster."""
+
+ACCELERATOR_BLOCKS = 2**10, 2**20
+"""Runs per block of an accelerator, the least and the most. A GPU trains about 100,000 of the
+smallest nets at one time (the registers of an H100, counted): a block is several times as many, so
+that few of its processors wait for the last. Not measured."""
+ACCELERATOR_BYTES = 2**32
+"""What a block may take there, about, with the activations of all its cases."""
+
+LARGEST_HISTOGRAM = 10_000_000
+"""Epochs of the cap up to which outcomes are counted on the device, epoch by epoch."""
+
+PRECISIONS = ("float32", "float64")
+
+
+def make_plan(
+    task: Task | Sequence[Task],
+    seeds: int,
+    *,
+    first_seed: int = 0,
+    precision: str = "float32",
+    implementation: str = AUTO,
+    block_size: int | None = None,
+    keep_weights: bool = False,
+    summary_only: bool = False,
+    refill: bool = True,
+    shard: tuple[int, int] | None = None,
+    **settings: Any,
+) -> Plan:
+    """Lay out a sweep, checking every setting before anything long begins.
+
+    Args:
+      task: one task, or several variants of one that differ in their options.
+      seeds: number of seeds per cell of the grid, at least 1.
+      first_seed: the first of them; all must lie below 2**32.
+      precision: "float32" or "float64".
+      implementation: "matrix" serves every net, "unrolled" only small ones and is faster for the
+        smallest; "auto" takes it for nets with which it was measured to be, on a CPU. "fused"
+        is "unrolled" as one kernel for Hopper GPUs and newer ones, still smaller nets only; until
+        it has been measured "auto" does not take it. "batched" serves every net too, by products
+        of matrices for all lanes and cases at once: what "auto" takes on a GPU where it would
+        take "matrix" on a CPU. One that cannot serve the sweep gives way to what "auto"
+        takes, and the plan's `fallback` says why.
+      block_size: runs per device and block, at least 1; None takes one that was measured to be good
+        for the net on a CPU, or one that should be on an accelerator.
+      keep_weights: keep the final weights of every run.
+      summary_only: keep no row per run, only how many ended when and how: not what they answer to
+        held-out cases. The points of a grid are then trained one after another.
+      refill: give the lanes of ended runs to new ones at once; without, a block of runs waits for
+        its last. The results are the same.
+      shard: (i, n), the i-th of n parts, counted from 1.
+      **settings: settings of `Task.with_settings`; a list makes a grid.
+
+    Raises:
+      SettingError: naming the setting, its rule and the value.
+
+    Example:
+      >>> from bpjax.tasks import xor
+      >>> plan = make_plan(xor(), 100, learning_rate=[0.25, 0.5], momentum=0.8)
+      >>> plan.num_runs, [cell.columns for cell in plan.cells]
+      (200, [{'learning_rate': 0.25}, {'learning_rate': 0.5}])
+    """
+    seeds = whole_number("seeds", seeds, 1, NUM_SEEDS_THERE_ARE)
+    first_seed = whole_number("first_seed", first_seed, 0, NUM_SEEDS_THERE_ARE - 1)
+    _check_choice("precision", precision, PRECISIONS)
+    _check_choice("implementation", implementation, IMPLEMENTATIONS)
+    if block_size is not None:
+        block_size = whole_number("block_size", block_size, 1, 2**20)
+
+    single = {name: value for name, value in settings.items() if not is_grid(value)}
+    grid = {name: _values(name, value) for name, value in settings.items() if is_grid(value)}
+    variants = (task,) if isinstance(task, Task) else tuple(task)
+    _check_grid(grid)
+    _check_variants(variants)
+    _check_points(len(variants) * math.prod(len(values) for values in grid.values()))
+    tasks = tuple(variant.with_settings(**single) for variant in variants)
+    cells = _cells(tasks, grid, precision)
+    _check_used(settings, cells)
+    for cell in cells:
+        _check_precision(cell.task, precision)
+        _check_seeds(cell.task, first_seed, seeds)
+    _check_summary_only(summary_only, keep_weights, cells)
+    if keep_weights and len({cell.task.network for cell in cells}) > 1:
+        raise SettingError("keep_weights", "needs one network for all runs", keep_weights)
+    _check_shard(shard, len(cells) * seeds)
+    programs = [(program_of(cell.task, precision), cell.task.num_cases) for cell in cells]
+    implementation, fallback = choose(implementation, programs, _platform())
+    plan = Plan(
+        tasks=tasks,
+        grid=grid,
+        cells=cells,
+        first_seed=first_seed,
+        num_seeds=seeds,
+        precision=precision,  # type: ignore[arg-type]
+        implementation=implementation,
+        fallback=fallback,
+        block_size=block_size or good_block_size(cells, _platform() == "cpu"),
+        block_size_asked=block_size is not None,
+        keep_weights=keep_weights,
+        summary_only=summary_only,
+        refill=refill,
+        shard=None if shard is None else Shard(*shard),
+    )
+    check_sizes(plan)
+    return plan
+
+
+def _cells(
+    tasks: tuple[Task, ...], grid: Mapping[str, tuple[Any, ...]], precision: str
+) -> tuple[Cell, ...]:
+    varied = [
+        name for name in tasks[0].options if len({task.options.get(name) for task in tasks}) > 1
+    ]
+    settings = [task.setting(precision, lasting=False) for task in tasks]
+    words = [as_told(name, values, settings) for name, values in grid.items()]
+    cells = []
+    for task in tasks:
+        options = {name: task.options.get(name) for name in varied}
+        points = zip(itertools.product(*grid.values()), itertools.product(*words), strict=True)
+        for values, told in points:
+            point = dict(zip(grid, values, strict=True))
+            columns = dict(zip(grid, told, strict=True))
+            cells.append(Cell(task.with_settings(**point), options | columns))
+    return tuple(cells)
+
+
+def _values(name: str, grid: Any) -> tuple[Any, ...]:
+    """Return the values of a grid as Python's own numbers, which JSON and tables can hold."""
+    values = (value.item() if isinstance(value, np.generic) else value for value in grid)
+    return tuple(map(as_spelled, values) if name == "optimizer" else values)
+
+
+def _platform() -> str:
+    return jax.local_devices()[0].platform
+
+
+def good_block_size(cells: Sequence[Cell], on_cpu: bool) -> int:
+    """Return how many runs a block has unless told otherwise, on a CPU or on an accelerator."""
+    if on_cpu:
+        largest = max(cell.task.network.num_parameters for cell in cells)
+        return BLOCK_SIZES["small" if largest <= LARGEST_SMALL else "large"]
+    most = ACCELERATOR_BYTES // max(_bytes_of_a_run(cell.task) for cell in cells)
+    return int(np.clip(2 ** int(math.log2(max(most, 1))), *ACCELERATOR_BLOCKS))
+
+
+def _bytes_of_a_run(task: Task) -> int:
+    """Return about what a run takes: parameters, memory, gradient; four numbers per unit and case.
+
+    Example:
+      >>> from bpjax.tasks import xor
+      >>> _bytes_of_a_run(xor())
+      300
+    """
+    units = sum(layer.size for layer in task.network.computed_layers)
+    return 4 * (3 * task.network.num_parameters + 4 * task.num_cases * units)
+
+
+def _check_precision(task: Task, precision: str) -> None:
+    """Raise SettingError for a number that `precision` would turn into infinity or zero."""
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = settings_of(task, precision)
+        cases = {field: getattr(task, field).astype(precision) for field in ("inputs", "targets")}
+    for field, table in cases.items():
+        for case, column in np.argwhere(~np.isfinite(table))[:1].tolist():
+            rule = (
+                f"must be within the range of {precision}, and case {case}, column {column} is not"
+            )
+            raise SettingError(field, rule, getattr(task, field)[case, column].item())
+    exact = settings_of(task, "float64")
+    for name, ours, theirs in zip(Settings._fields, rounded, exact, strict=True):
+        lost = ~np.isfinite(ours) | ((np.asarray(ours) == 0) & (np.asarray(theirs) != 0))
+        if np.any(lost):
+            thresholds = {kind: setting for setting, kind in CRITERION_SETTINGS.items()}
+            setting = thresholds[task.criterion.kind] if name == "threshold" else name
+            value = np.asarray(theirs)[lost].item(0)
+            raise SettingError(setting, f"must be within the range of {precision}", value)
+
+
+def _check_seeds(task: Task, first_seed: int, seeds: int) -> None:
+    """Raise SettingError unless all seeds name runs of the task: on a plane, one per pixel."""
+    there_are = task.recipe.initializer.num_seeds
+    if first_seed + seeds > there_are:
+        last = "2**32 - 1" if there_are == NUM_SEEDS_THERE_ARE else f"{there_are - 1}"
+        rule = f"must keep all seeds at or below {last} with first_seed {first_seed}"
+        raise SettingError("seeds", rule, seeds)
+
+
+def check_seed(seed: Any, task: Task | None = None) -> None:
+    """Raise SettingError unless `seed` names a run (of a task): a whole number below 2**32."""
+    there_are = NUM_SEEDS_THERE_ARE if task is None else task.recipe.initializer.num_seeds
+    whole_number("seed", seed, 0, there_are - 1)
+
+
+def _check_choice(setting: str, value: Any, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise SettingError(setting, f"must be one of {', '.join(choices)}", value)
+
+
+def _check_variants(tasks: tuple[Task, ...]) -> None:
+    options = [dict(task.options) for task in tasks]
+    if not tasks:
+        raise SettingError("task", "must be a task, or at least one variant of it", options)
+    if len({(task.name, *task.options) for task in tasks}) > 1:
+        names = [task.name for task in tasks]
+        raise SettingError("task", "must be variants of one task, with the same options", names)
+    if any(options[k] in options[:k] for k in range(len(tasks))):
+        raise SettingError("task", "must be variants that differ in their options", options)
+
+
+def _check_grid(grid: Mapping[str, tuple[Any, ...]]) -> None:
+    for name, values in grid.items():
+        if not values:
+            raise SettingError(name, "must have at least one value", list(values))
+        if len(set(values)) < len(values):
+            raise SettingError(name, "must not have a value twice", list(values))
+        if name == "max_epochs":
+            raise SettingError(name, "must be one number for the whole sweep", list(values))
+
+
+def _check_points(num_points: int) -> None:
+    if num_points > LARGEST_GRID:
+        raise SettingError("grid", f"must have at most {LARGEST_GRID} points", num_points)
+
+
+def _check_summary_only(summary_only: bool, keep_weights: bool, cells: Sequence[Cell]) -> None:
+    if not summary_only:
+        return
+    if keep_weights:
+        raise SettingError("keep_weights", "cannot go with summary_only", keep_weights)
+    for cell in cells:
+        if cell.task.recipe.max_epochs > LARGEST_HISTOGRAM:
+            rule = f"must be at most {LARGEST_HISTOGRAM} with summary_only"
+            raise SettingError("max_epochs", rule, cell.task.recipe.max_epochs)
+
+
+def _check_used(settings: Mapping[str, Any], cells: Sequence[Cell]) -> None:
+    """Raise SettingError for a rate that was asked for and that no rule of the sweep takes."""
+    optimizers = [cell.task.recipe.optimizer for cell in cells]
+    if "momentum" in settings and all(map(ignores_momentum, optimizers)):
+        rule = f"must be left out where the optimizer is {_words_of(optimizers)}: it takes none"
+        raise SettingError("momentum", rule, settings["momentum"])
+    if "learning_rate" in settings and not any(isinstance(each, str) for each in optimizers):
+        rule = "must be left out where the optimizer is a transformation: that has its own"
+        raise SettingError("learning_rate", rule, settings["learning_rate"])
+
+
+def _words_of(optimizers: Sequence[Any]) -> str:
+    words = [each if isinstance(each, str) else "a transformation" for each in optimizers]
+    return " or ".join(dict.fromkeys(words))
+
+
+def _check_shard(shard: tuple[int, int] | None, num_runs: int) -> None:
+    if shard is None:
+        return
+    index, count = shard
+    text = f"{index}/{count}"
+    if not 1 <= index <= count:
+        raise SettingError("shard", "must be i/n with 1 <= i <= n", text)
+    if count > num_runs:
+        raise SettingError("shard", f"must not split {num_runs} runs into more parts", text)
