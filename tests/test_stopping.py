@@ -228,3 +228,20 @@ def test_little_is_loaded_before_the_handlers_stand():
         [sys.executable, "-S", "-c", program], capture_output=True, text=True, env=path, check=True
     )
     assert not {"typing", "threading", "contextlib", "json", "numpy"} & set(done.stdout.split())
+
+
+LEAVING = """
+import atexit, os, sys, time
+from bpjax.cli import stopping
+
+stopping.install()
+atexit.register(time.sleep, 0.3)
+atexit.register(os.kill, os.getpid(), int(sys.argv[1]))
+stopping.leave(7)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_python_takes_itself_apart_changes_no_exit_code(number):
+    done = subprocess.run([sys.executable, "-c", LEAVING, str(int(number))], capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (7, b"", b"")

@@ -110,8 +110,14 @@ class politely:
 
 
 def leave(code: int) -> None:
-    """End the process with an exit code; after a signal without more ado."""
+    """End the process with an exit code; after a signal without more ado.
+
+    All is done and said: a signal that comes while Python takes itself apart has nothing to stop.
+    Python would put the system's own handler back by then, whose exit code is another.
+    """
     sys.stdout.flush()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     if _state.came is not None:
         os._exit(code)
     sys.exit(code)

@@ -62,6 +62,7 @@ class Seen(NamedTuple):
     when: str
     seconds: float
     wrong: tuple[str, ...]
+    shown: str
 
 
 def attacks(full: bool) -> Iterator[Attack]:
@@ -115,7 +116,10 @@ def record(seen: Sequence[Seen]) -> dict[str, Any]:
         "slowest_seconds": round(slowest, 2),
         "before_our_first_line": early,
         "after_the_end": sum(one.when == "after the end" for one in seen),
-        "bad": [f"{one.attack}: {', '.join(one.wrong)} ({one.seconds:.1f} s)" for one in bad[:50]],
+        "bad": [
+            f"{one.attack}: {', '.join(one.wrong)} ({one.seconds:.1f} s): {one.shown[-2000:]}"
+            for one in bad[:50]
+        ],
     }
 
 
@@ -150,7 +154,8 @@ def attempt(attack: Attack, places: dict[str, str], new: str) -> Seen:
     reader.join()
     os.close(ours)
     text = b"".join(shown).decode(errors="replace")
-    return Seen(attack, when, seconds, tuple(_faults(attack, code, seconds, text, new, workers)))
+    wrong = tuple(_faults(attack, code, seconds, text, new, workers))
+    return Seen(attack, when, seconds, wrong, text)
 
 
 def _faults(
