@@ -245,3 +245,19 @@ stopping.leave(7)
 def test_a_signal_while_python_takes_itself_apart_changes_no_exit_code(number):
     done = subprocess.run([sys.executable, "-c", LEAVING, str(int(number))], capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (7, b"", b"")
+
+
+IMPORTING = """
+import os, signal, sys, time, types
+from bpjax.cli import stopping
+
+stopping.install()
+sys.modules["bpjax.results.files"] = types.ModuleType("bpjax.results.files")  # so far empty
+os.kill(os.getpid(), signal.SIGINT)
+time.sleep(10)
+"""
+
+
+def test_a_signal_while_the_module_that_writes_is_being_imported_ends_the_command():
+    done = subprocess.run([sys.executable, "-c", IMPORTING], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")

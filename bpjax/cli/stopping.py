@@ -128,12 +128,12 @@ def _watch(ear: int) -> None:
     while not (number := _heard(ear, None)):
         pass
     _state.came = number
-    if not _another(ear, GRACE, lambda: _state.safe or not _state.polite):
-        if _state.safe:
-            _another(ear, float("inf"), lambda: False)
-        else:
-            _another(ear, GRACE, _nothing_is_being_written)
     try:
+        if not _another(ear, GRACE, lambda: _state.safe or not _state.polite):
+            if _state.safe:
+                _another(ear, float("inf"), lambda: False)
+            else:
+                _another(ear, GRACE, _nothing_is_being_written)
         _say_at_once(_state.words)
     finally:
         os._exit(128 + number)
@@ -158,7 +158,8 @@ def _heard(ear: int, seconds: float | None) -> int:
 def _nothing_is_being_written() -> bool:
     """See to it that no file is being written from now on; return whether that was possible."""
     files = sys.modules.get("bpjax.results.files")
-    return files is None or files.publishing.acquire(blocking=False)
+    publishing = getattr(files, "publishing", None)  # none while the module is being imported
+    return publishing is None or publishing.acquire(blocking=False)
 
 
 def _say_at_once(words: str) -> None:
