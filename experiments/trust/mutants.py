@@ -64,11 +64,9 @@ def fate(tests: Tests, mutant: Mutant | None, programs: str) -> str:
     with tempfile.TemporaryDirectory() as place:
         copy = Path(place)
         for part in ("bpjax", "tests", "experiments"):
-            shutil.copytree(
-                suite.ROOT / part,
-                copy / part,
-                ignore=shutil.ignore_patterns("__pycache__", "results"),
-            )
+            left_out = ("__pycache__", *(("results",) if part == "experiments" else ()))
+            ignore = shutil.ignore_patterns(*left_out)
+            shutil.copytree(suite.ROOT / part, copy / part, ignore=ignore)
         shutil.copy(suite.ROOT / "pyproject.toml", copy)
         if mutant is not None:
             path = copy / "bpjax" / f"{mutant.module}.py"
