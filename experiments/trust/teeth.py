@@ -15,7 +15,7 @@ UNROLLED = (
 )
 MATRIX = (
     f"{LAYOUTS}::test_every_task_gives_what_single_runs_give[matrix-xor direct]",
-    f"{LAYOUTS}::test_any_network_with_skips_masks_and_ties[matrix-0]",
+    f"{LAYOUTS}::test_every_task_gives_what_single_runs_give[matrix-in time]",
     f"{LAYOUTS}::test_every_rule_gives_what_single_runs_give[matrix-per case]",
 )
 BATCHED = (f"{LAYOUTS}::test_a_stride_has_as_many_epochs_as_it_was_asked_for",)
