@@ -64,7 +64,7 @@ MUTANTS: dict[Tests, list[Mutant]] = {
         Mutant("epoch", "state.epoch >= max_epochs", "state.epoch > max_epochs"),
         Mutant("epoch", "state.epoch + running.astype", "state.epoch + 1 + 0 * running.astype"),
         Mutant("epoch", "jnp.where(running, dw, jnp.zeros_like(dw))", "dw"),
-        Mutant("epoch", "jnp.where(running, evaluation.loss, state.loss)", "evaluation.loss"),
+        Mutant("epoch", "jnp.where(running, evaluation.loss, state.loss)", "state.loss"),
         Mutant("epoch", "ended, int(Status.NONFINITE))", "ended, int(Status.MAX_EPOCHS))"),
     ],
     CRITERION: [
