@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from experiments.trust import suite
 
 AT_ONCE = 2
+LONGEST = 150.0
+"""Seconds for the tests of one mutant: some make a loop that never ends, which is noticed too."""
 
 
 Tests = tuple[str, ...]
@@ -82,7 +84,8 @@ def fate(tests: Tests, mutant: Mutant | None, programs: str) -> str:
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
             "XLA_FLAGS": "--xla_backend_optimization_level=0",  # what is compiled runs for moments
         }
-        verdict = suite.judged(*tests, *(["-x"] if mutant else []), at=copy, env=kept)
+        words = [*tests, *(["-x"] if mutant else [])]
+        verdict = suite.judged(*words, at=copy, seconds=LONGEST, env=kept)
     fate = verdict.failed[0] if verdict.failed else ""
     print(f"  {mutant.module if mutant else 'unchanged'}: {fate or 'no test fails'}", flush=True)
     return fate
