@@ -51,7 +51,7 @@ def held_out_answers(
 
     Example:
       >>> import dataclasses, bpjax
-      >>> from bpjax.epoch import trained_by
+      >>> from bpjax.held_out import trained_by
       >>> task = dataclasses.replace(bpjax.tasks.encoder(), held_out=1)
       >>> runs = bpjax.sweep(task, 4, keep_weights=True)
       >>> held_out_answers(task, trained_by(task, runs["seed"]), runs["weights"]).right.shape
