@@ -27,19 +27,23 @@ class Mutant(NamedTuple):
 
 
 def bitten(
-    mutants: Mapping[Tests, Sequence[Mutant]], groups: Iterable[Tests], what: str
+    mutants: Mapping[Tests, Sequence[Mutant]],
+    groups: Iterable[Tests],
+    what: str,
+    xla_flags: str = "",
 ) -> dict[str, Any]:
     """See the tests of the groups pass on an unchanged copy, then fail on every mutant.
 
     Returns:
-      A proof's record, without where and when; `what` says what the mutants are.
+      A proof's record, without where and when; `what` says what the mutants are, and `xla_flags`
+      how their programs are compiled.
     """
     groups = list(groups)
     tries = [(tests, mutant) for tests in groups for mutant in mutants[tests]]
     # A program that a mutant leaves as it is need not be compiled again: XLA keeps it by its text.
     with tempfile.TemporaryDirectory() as programs, ThreadPoolExecutor(AT_ONCE) as workers:
-        healthy = list(workers.map(lambda tests: fate(tests, None, programs), groups))
-        fates = list(workers.map(lambda one: fate(one[0], one[1], programs), tries))
+        healthy = list(workers.map(lambda tests: fate(tests, None, programs, xla_flags), groups))
+        fates = list(workers.map(lambda one: fate(one[0], one[1], programs, xla_flags), tries))
     sick = [f"unchanged: {noticed}" for noticed in healthy if noticed]
     killed_by = {
         f"{m.module}: {m.old}": noticed for (_, m), noticed in zip(tries, fates, strict=True)
@@ -55,13 +59,14 @@ def bitten(
     }
 
 
-def fate(tests: Tests, mutant: Mutant | None, programs: str) -> str:
+def fate(tests: Tests, mutant: Mutant | None, programs: str, xla_flags: str) -> str:
     """Return the first test that noticed; nothing if the mutant lives.
 
     Args:
       tests: what to run, on a copy of this repository.
       mutant: what to break in it first.
       programs: a folder for compiled programs.
+      xla_flags: how they are compiled.
     """
     with tempfile.TemporaryDirectory() as place:
         copy = Path(place)
@@ -82,7 +87,7 @@ def fate(tests: Tests, mutant: Mutant | None, programs: str) -> str:
         kept = {
             "JAX_COMPILATION_CACHE_DIR": programs,
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            "XLA_FLAGS": "--xla_backend_optimization_level=0",  # what is compiled runs for moments
+            **({"XLA_FLAGS": xla_flags} if xla_flags else {}),
         }
         words = [*tests, *(["-x"] if mutant else [])]
         verdict = suite.judged(*words, at=copy, seconds=LONGEST, env=kept)

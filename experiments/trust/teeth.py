@@ -118,4 +118,5 @@ QUICK = (CRITERION, LOG_RANK)
 def measure(full: bool) -> dict[str, Any]:
     """See every mutant die."""
     what = "mutants of the layouts, the epoch count, the criterion, the lanes and the statistics"
-    return bitten(MUTANTS, MUTANTS if full else QUICK, what)
+    quickly_compiled = "--xla_backend_optimization_level=0"  # it runs for moments
+    return bitten(MUTANTS, MUTANTS if full else QUICK, what, quickly_compiled)
