@@ -7,10 +7,11 @@ makes them anew in experiments/results/tour, in a few minutes; `--only NAME` mak
 """
 
 import argparse
+import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ class Picture(NamedTuple):
     figure: str
 
 
+# Neighbours of one command are made by it together.
 PICTURES = (
     Picture("symmetry", "train symmetry --seed 3 --tolerance 0.1", "network"),
     Picture("family-trees", "train family-trees --seed 7", "activities"),
@@ -54,12 +56,13 @@ SHOWN = {"epoch": 650, "case": 1, "steps": 7}
 """Of that page: when a hidden unit gets its blame for the second case."""
 
 
-def make(picture: Picture, out: Path) -> None:
-    """Run the command in a folder of its own, and keep the figure."""
+def make(command: str, pictures: Iterable[Picture], out: Path) -> None:
+    """Run the command of some pictures in a folder of its own, and keep their figures."""
     with tempfile.TemporaryDirectory() as folder:
-        if bpjax([*picture.command.split(), "--out", folder]):
-            raise SystemExit(f"`bpjax {picture.command}` failed.")
-        shutil.copy(f"{folder}/figures/{picture.figure}.png", out / f"{picture.name}.png")
+        if bpjax([*command.split(), "--out", folder]):
+            raise SystemExit(f"`bpjax {command}` failed.")
+        for picture in pictures:
+            shutil.copy(f"{folder}/figures/{picture.figure}.png", out / f"{picture.name}.png")
 
 
 def make_explain(out: Path) -> None:
@@ -94,9 +97,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=HERE / "results" / "tour")
     options = parser.parse_args(argv)
     options.out.mkdir(parents=True, exist_ok=True)
-    for picture in PICTURES:
-        if picture.name in options.only:
-            make(picture, options.out)
+    wanted = [picture for picture in PICTURES if picture.name in options.only]
+    for command, same in itertools.groupby(wanted, lambda picture: picture.command):
+        make(command, same, options.out)
     if "explain" in options.only:
         make_explain(options.out)
     return 0

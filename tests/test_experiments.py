@@ -549,7 +549,7 @@ def test_every_picture_has_its_command_and_the_gallery_names_both():
 
 def test_a_picture_is_a_figure_of_its_command(tmp_path):
     quick = pictures.Picture("some", "sweep xor --seeds 20 --max-epochs 50", "epochs")
-    pictures.make(quick, tmp_path)
+    pictures.make(quick.command, [quick], tmp_path)
     assert (tmp_path / "some.png").read_bytes()[:4] == b"\x89PNG"
     with pytest.raises(SystemExit, match="`bpjax sweep chess` failed"):
-        pictures.make(quick._replace(command="sweep chess"), tmp_path)
+        pictures.make("sweep chess", [quick], tmp_path)

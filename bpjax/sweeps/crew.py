@@ -133,14 +133,14 @@ class Crew:
             places=self.places,
         )
         blank = np.full(num_lanes * mesh.size, group.start)
-        self.of_pool = (
+        self._of_pool = (
             group.program,
             mesh,
             group.task.num_cases,
             plan.seeds_of(blank),
             plan.settings_of(blank),
         )
-        self.pool = scheduler.pool_to_be(*self.of_pool)
+        self.pool = scheduler.pool_to_be(*self._of_pool)
         self.made: list[Made] = []
         self.calls, self.seconds = 0, 0.0
         self.platform = mesh.devices.flat[0].platform
@@ -185,7 +185,7 @@ class Crew:
         if not self.calls:
             to_come = self.next_call(stride, rounds)
             check_memory(self.compiled, to_come, self.plan, self.group.task, self.mesh.size)
-            self.pool = scheduler.empty_pool(*self.of_pool)
+            self.pool = scheduler.empty_pool(*self._of_pool)
         arguments = self.next_call(stride, rounds)
         called = time.perf_counter()
         pool, report = self.compiled(*arguments)
