@@ -185,7 +185,7 @@ class Crew:
         if not self.calls:
             to_come = self.next_call(stride, rounds)
             check_memory(self.compiled, to_come, self.plan, self.group.task, self.mesh.size)
-            self.pool = scheduler.empty_pool(*self._of_pool)
+            self.pool = scheduler.empty_pool(self.pool, *self._of_pool)
         arguments = self.next_call(stride, rounds)
         called = time.perf_counter()
         pool, report = self.compiled(*arguments)

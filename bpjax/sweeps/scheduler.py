@@ -152,7 +152,10 @@ def place(tree: Any, mesh: Mesh) -> Any:
 def pool_to_be(
     program: Program, mesh: Mesh, num_cases: int, seeds: Any, settings: Settings
 ) -> Pool:
-    """Return the shapes of what `empty_pool` makes: for a net of any size that takes no memory."""
+    """Return the shapes of a pool, which take no memory, whatever the size of the net.
+
+    `seeds` and `settings` (lanes last) only say how many lanes it has.
+    """
     begin = functools.partial(lanes.start, program, num_cases)
     runs = jax.eval_shape(begin, seeds, settings)
     pool = Pool(runs, settings, runs.status)
@@ -165,14 +168,13 @@ def pool_to_be(
 
 
 def empty_pool(
-    program: Program, mesh: Mesh, num_cases: int, seeds: Any, settings: Settings
+    to_be: Pool, program: Program, mesh: Mesh, num_cases: int, seeds: Any, settings: Settings
 ) -> Pool:
-    """Return a pool without runs; `seeds` and `settings` (lanes last) only give it its shape."""
-    begin = functools.partial(lanes.start, program, num_cases)
-    shapes = jax.eval_shape(begin, seeds, settings)
-    if all(isinstance(leaf.dtype, np.dtype) for leaf in jax.tree.leaves(shapes)):
-        runs = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+    """Return the pool that `pool_to_be` made `to_be` of, from the same arguments, without runs."""
+    if all(isinstance(leaf.dtype, np.dtype) for leaf in jax.tree.leaves(to_be.runs)):
+        runs = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), to_be.runs)
     else:  # a rule of the user's own may keep a random key, and NumPy knows none
+        begin = functools.partial(lanes.start, program, num_cases)
         runs = jax.jit(begin)(seeds, settings)
     runs = runs._replace(status=np.full_like(runs.status, Status.MAX_EPOCHS))
     return place(Pool(runs, settings, np.full_like(runs.status, EMPTY)), mesh)
