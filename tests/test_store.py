@@ -309,18 +309,23 @@ def test_without_both_copies_the_chunks_tell_which_sweep_it_is(tmp_path):
 
 
 def test_the_manifest_of_another_sweep_is_told_by_the_chunks(tmp_path):
-    other = {**IDENTITY, "precision": "float64"}
+    other = {**IDENTITY, "block_size": 7}
     write_sweep(tmp_path / "one", [(0, 10)])
     write_sweep(tmp_path / "other", [], other)
     for name in ("sweep.json", "sweep-copy.json"):
         data = (tmp_path / "one" / name).read_bytes()
         (tmp_path / "one" / name).write_bytes((tmp_path / "other" / name).read_bytes())
         folder = SweepFolder.open_for_reading(tmp_path / "one")
-        assert folder.identity["precision"] == "float32"
+        assert folder.identity["block_size"] == IDENTITY["block_size"]
         assert [fault.path.name for fault in folder.faults] == [name]
         write_sweep(tmp_path / "one", [])
         assert (tmp_path / "one" / name).read_bytes() == data
     (tmp_path / "one" / name).write_bytes((tmp_path / "other" / name).read_bytes())
+    write_sweep(tmp_path / "other", [(10, 20)], other)
+    (theirs,) = (tmp_path / "other" / "chunks").iterdir()
+    theirs.rename(tmp_path / "one" / "chunks" / theirs.name)
+    with pytest.raises(ResultsError, match="are of two sweeps, and there are chunks of both"):
+        SweepFolder.open_for_reading(tmp_path / "one")
     for chunk in (tmp_path / "one" / "chunks").iterdir():
         chunk.unlink()
     with pytest.raises(ResultsError, match="are of two sweeps, and there are chunks of neither"):
