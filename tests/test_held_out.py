@@ -191,6 +191,9 @@ def test_answers_are_summed_up_over_converged_runs_and_over_all():
     assert found["converged"]["share_right"]["estimate"] == pytest.approx(0.75)
     assert found["converged"]["all_right"] == success_rate(2, 3)._asdict()
     assert found["all_runs"]["all_right"] == success_rate(3, 5)._asdict()
+    assert (
+        summarize_answers(status[:1], [3], num_cases=4)["converged"]["all_right"]["estimate"] == 0
+    )
     assert summarize_answers([Status.MAX_EPOCHS], [1], 4)["converged"] is None
     with pytest.raises(SettingError, match="must be from 0 to 4"):
         summarize_answers(status, [4, 4, 1, 5, 0], num_cases=4)

@@ -18,7 +18,7 @@ def test_every_rule_by_name_is_tried():
 
 @pytest.mark.parametrize("name", TRIALS)
 def test_a_rule_makes_the_changes_of_its_paper(name):
-    assert rules.on_made_up_derivatives(TRIALS[name], seed=1) <= LARGEST_DIFFERENCE
+    assert max(rules.on_made_up_derivatives(TRIALS[name], 1)) <= LARGEST_DIFFERENCE
 
 
 @pytest.mark.parametrize(

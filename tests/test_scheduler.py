@@ -25,6 +25,7 @@ from bpjax.sweeps.crew import Crew, go_on
 from bpjax.sweeps.devices import lane_mesh, loops_are_one_function
 from bpjax.sweeps.host_loop import run_plan
 from bpjax.sweeps.planning import make_plan
+from bpjax.sweeps.scheduler import EMPTY
 
 XOR = bpjax.tasks.xor().with_settings(learning_rate=1.0, init_range=1.0, max_epochs=150)
 sweep = functools.partial(bpjax.sweep, block_size=8, keep_weights=True)
@@ -82,9 +83,14 @@ def test_a_queue_that_runs_dry_in_the_middle_of_a_call_is_filled_again(monkeypat
     plan = make_plan(XOR, 700, block_size=8, keep_weights=True)
     crew = Crew(plan, *plan.groups(), lane_mesh())
     assert crew.places < 700 / 4, "not all runs of a device have a place"
+    monkeypatch.setattr(Crew, "_pace", lambda crew, made, on_device: None)
+    crew.stride, crew.epochs_per_call = 1, 10**6  # a call lasts until no lane has anything to do
     crew.begin(as_ranges([(0, 700)]))
     while not crew.all_ended:
         crew.advance()
+        busy = np.asarray(crew.pool.ticket != EMPTY).reshape(lane_mesh().size, -1).any(axis=1)
+        first, stop = crew.waiting.T
+        assert busy[first < stop].all(), "lanes ran empty while runs waited for one"
     columns = crew.ended().columns
     assert columns["seed"].tolist() == list(range(700))
     assert columns["epochs"][:100].tobytes() == table(hundred)["epochs"]

@@ -231,7 +231,7 @@ def advance(
         def busy(carry: Advanced) -> Any:
             empty = carry.pool.ticket == EMPTY
             waiting = carry.report.taken[0] < queue.length[0]
-            starving = queue.more[0] & ~waiting & jnp.any(empty & usable)
+            starving = queue.more[0] & jnp.any(empty & usable)
             return (carry.report.rounds[0] < num_rounds) & (waiting | (jnp.any(~empty) & ~starving))
 
         def one_round(carry: Advanced) -> Advanced:

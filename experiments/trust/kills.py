@@ -87,7 +87,7 @@ def measure(full: bool) -> dict[str, Any]:
             finished += rounds
         usual = [
             _kill(Path(folder) / f"usual-{k}", USUAL, LONG, dice.uniform(15, 40), faults)
-            for k in range(6 if full else 1)
+            for k in range(4 if full else 1)
         ]
     seconds, runs = ([getattr(kill, name) for kill in killed] for name in ("seconds", "runs"))
     long = [kill for kill in usual if kill is not None]

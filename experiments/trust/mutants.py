@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from experiments.trust import suite
 
 AT_ONCE = 2
-LONGEST = 150.0
+LONGEST = 100.0
 """Seconds for the tests of one mutant: some make a loop that never ends, which is noticed too."""
 
 

@@ -1,10 +1,10 @@
 """P19: whatever JAX, XLA and the machine are set to, a run keeps its bits or says that it does not.
 
 Every setting of JAX, and every flag, variable and property of the machine that could matter, is
-tried in a process that sweeps exclusive-or and an encoder net. Held against the default's: either
-the tables are equal bit for bit, or their fingerprints differ, so that a resume refuses to mix. The
-other way round, each is tried on the initial weights that JAX draws when nothing is held, to show
-which ones would have moved them.
+tried: either a sweep gets another fingerprint than by default, so that a resume refuses to mix, or
+tables of exclusive-or and an encoder net are equal to the default's bit for bit. The other way
+round, each is tried on the initial weights that JAX draws when nothing is held, to show which ones
+would have moved them.
 
     python -m experiments.trust.surroundings
 """
@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
@@ -95,8 +96,8 @@ CHOICES: Mapping[str, Any] = {
     "jax_send_traceback_to_runtime": "full",
 }
 """What settings of JAX are tried at that are neither a truth value nor a number."""
-TOGETHER = 12
-"""So many settings are changed at once."""
+TOGETHER = 20
+"""So many settings that no fingerprint tells are changed at once."""
 QUICK = (
     "jax_threefry_partitionable",
     "jax_random_seed_offset",
@@ -110,26 +111,8 @@ QUICK = (
 # ---- in a process of its own ---------------------------------------------------------------------
 
 
-def swept() -> dict[str, str]:
-    """Sweep as JAX is set, and return digests of the tables, their identity and bare draws."""
-    import jax
-
-    import bpjax
-
-    tables = []
-    for task, settings in (
-        (bpjax.tasks.xor(), {"seeds": 64}),
-        (bpjax.tasks.encoder(), {"seeds": 8, "max_epochs": 40, "loss_below": 1e-9}),
-    ):
-        found = bpjax.sweep(task, keep_weights=True, **settings)
-        tables += [found[name].tobytes() for name in ("status", "epochs", "loss", "weights")]
-    told = told_and_drawn()
-    jax.clear_caches()
-    return {"table": _digest(*tables), **told}
-
-
 def told_and_drawn() -> dict[str, str]:
-    """Return the fingerprint of such a sweep and a digest of bare draws, as JAX is set."""
+    """Return the fingerprint of a sweep and a digest of bare draws, as JAX is set."""
     import numpy as np
 
     import bpjax
@@ -148,20 +131,44 @@ def told_and_drawn() -> dict[str, str]:
     return {"fingerprint": told, "bare": _digest(bare)}
 
 
+def swept() -> dict[str, str]:
+    """Sweep as JAX is set and return a digest of the tables."""
+    import bpjax
+
+    tables = []
+    for task, settings in (
+        (bpjax.tasks.xor(), {"seeds": 64}),
+        (bpjax.tasks.encoder(), {"seeds": 8, "max_epochs": 40, "loss_below": 1e-9}),
+    ):
+        found = bpjax.sweep(task, keep_weights=True, **settings)
+        tables += [found[name].tobytes() for name in ("status", "epochs", "loss", "weights")]
+    return {"table": _digest(*tables)}
+
+
+def as_started(default: str) -> dict[str, str]:
+    """Return what is found as this process was started; no tables if the fingerprint is another.
+
+    Args:
+      default: the fingerprint by default; "" makes the tables in any case.
+    """
+    told = told_and_drawn()
+    return told if default not in ("", told["fingerprint"]) else told | swept()
+
+
 def _digest(*parts: bytes) -> str:
     return hashlib.sha256(b"".join(parts)).hexdigest()[:16]
 
 
-def tried_here(names: Sequence[str], table: str) -> dict[str, Any]:
+def tried_here(names: Sequence[str], default: Mapping[str, str]) -> dict[str, Any]:
     """Try other values of settings of JAX in this process; each is put back.
 
-    Each is tried alone on the fingerprint and on bare draws. A sweep takes seconds, so it is made
-    with several settings changed together; those of a group that moves a bit, or cannot be swept
-    with, are taken one by one.
+    Each is tried alone on the fingerprint and on bare draws. Tables take seconds, so they are made
+    with several settings changed together that the fingerprint does not tell; those of a group
+    that moves a bit, or cannot be swept with, are taken one by one.
 
     Args:
       names: of the settings.
-      table: the digest of the tables where nothing is changed.
+      default: what is found where nothing is changed.
     """
     import jax
 
@@ -169,16 +176,19 @@ def tried_here(names: Sequence[str], table: str) -> dict[str, Any]:
     others = {name: _another(name, settings[name]) for name in names}
     found: dict[str, Any] = {
         name: {"not_tried": "says where it runs, or takes a name of something"}
-        for name, other in others.items()
         if other is None
+        else {"value": str(other), **_tried({name: other}, told_and_drawn)}
+        for name, other in others.items()
     }
-    changed = [name for name, other in others.items() if other is not None]
-    for first in range(0, len(changed), TOGETHER):
-        together = {name: others[name] for name in changed[first : first + TOGETHER]}
-        as_one = _tried(together, swept).get("table") == table
+    untold = [name for name in names if found[name].get("fingerprint") == default["fingerprint"]]
+    for first in range(0, len(untold), TOGETHER):
+        together = {name: others[name] for name in untold[first : first + TOGETHER]}
+        as_one = _tried(together, swept)
         for name, other in together.items():
-            alone = _tried({name: other}, told_and_drawn if as_one else swept)
-            found[name] = {"value": str(other), "table": table, **alone}
+            alone = (
+                as_one if as_one == {"table": default["table"]} else _tried({name: other}, swept)
+            )
+            found[name] |= alone
     return found
 
 
@@ -220,33 +230,39 @@ def measure(full: bool) -> dict[str, Any]:
       `tried`, `failed` (other bits under the same fingerprint, or a program that did not run),
       `words`, and `found`: a verdict for each.
     """
-    default = _in_a_process([])["default"]
+    names = _settings_there_are() if full else list(QUICK)
+    settings = _in_a_process(names)
+    default = settings.pop("default")
     if "refused" in default:
         raise RuntimeError(f"nothing can be swept here: {default['refused']}")
-    names = _settings_there_are() if full else list(QUICK)
-    found = {name: {**entry, "kind": "setting"} for name, entry in _in_a_process(names).items()}
-    del found["default"]
+    found = {name: {**entry, "kind": "setting"} for name, entry in settings.items()}
+    untold = default["fingerprint"]
     flags = FLAGS if full else FLAGS[:2]
     surroundings = [{"XLA_FLAGS": flag} for flag in flags]
     surroundings += list(VARIABLES) if full else []
     for variables in surroundings:
         name = " ".join(f"{key}={value}" for key, value in variables.items())
-        found[name] = {**_in_a_process([], variables)["default"], "kind": "environment"}
+        found[name] = {**_in_a_process([], variables, untold)["default"], "kind": "environment"}
     if full:
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "flags").write_text(FLAGS[0])
             at = {"XLA_FLAGS": f"{folder}/flags"}
-            found["XLA_FLAGS=FILE"] = {**_in_a_process([], at)["default"], "kind": "environment"}
-        found["one core"] = {**_in_a_process([], one_core=True)["default"], "kind": "machine"}
+            found["XLA_FLAGS=FILE"] = {
+                **_in_a_process([], at, untold)["default"],
+                "kind": "environment",
+            }
+        alone = _in_a_process([], {}, untold, one_core=True)["default"]
+        found["one core"] = {**alone, "kind": "machine"}
     for entry in found.values():
         entry["verdict"] = verdict(default, entry)
     tried = [entry for entry in found.values() if "not_tried" not in entry]
     failed = [name for name, entry in found.items() if entry["verdict"].startswith("FAILED")]
-    moved = [entry for entry in tried if entry.get("table", default["table"]) != default["table"]]
+    told = sum(entry["verdict"] == "recorded" for entry in tried)
     bare = [entry for entry in tried if entry.get("bare", default["bare"]) != default["bare"]]
     words = (
-        f"{len(tried)} settings, flags and variables tried: {len(moved)} moved bits and were all "
-        f"told by the fingerprint; {len(bare)} would have moved the draws that JAX makes by itself."
+        f"{len(tried)} settings, flags and variables tried: the fingerprint tells {told}, and the "
+        f"other {len(tried) - told} move no bit; {len(bare)} would have moved the draws that JAX "
+        "makes by itself."
     )
     if failed:
         words = f"Of {len(tried)} settings {len(failed)} failed: {', '.join(failed)}."
@@ -258,18 +274,19 @@ def verdict(default: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
 
     Example:
       >>> here = {"table": "1", "fingerprint": "a"}
-      >>> verdict(here, here), verdict(here, here | {"table": "2"})
-      ('same bits', 'FAILED: other bits under one fingerprint')
+      >>> verdict(here, here), verdict(here, {"fingerprint": "b"})
+      ('same bits', 'recorded')
+      >>> verdict(here, here | {"table": "2"})
+      'FAILED: other bits under one fingerprint'
     """
     if "not_tried" in entry:
         return f"not tried: {entry['not_tried']}"
     if "refused" in entry:
         return f"FAILED: {entry['refused']}"
+    if entry["fingerprint"] != default["fingerprint"]:
+        return "recorded"
     same_bits = entry["table"] == default["table"]
-    same_identity = entry["fingerprint"] == default["fingerprint"]
-    if same_bits:
-        return "same bits" if same_identity else "recorded, same bits"
-    return "FAILED: other bits under one fingerprint" if same_identity else "recorded, other bits"
+    return "same bits" if same_bits else "FAILED: other bits under one fingerprint"
 
 
 def _settings_there_are() -> list[str]:
@@ -279,12 +296,22 @@ def _settings_there_are() -> list[str]:
 
 
 def _in_a_process(
-    names: Sequence[str], variables: Mapping[str, str] | None = None, one_core: bool = False
+    names: Sequence[str],
+    variables: Mapping[str, str] = MappingProxyType({}),
+    untold: str = "",
+    one_core: bool = False,
 ) -> dict[str, Any]:
-    """Return what a fresh process finds by default and at other settings of JAX."""
+    """Return what a fresh process finds as it is started and at other settings of JAX.
+
+    Args:
+      names: of settings to change in it, one after another.
+      variables: of its environment.
+      untold: the only fingerprint with which tables are made; "" for any.
+      one_core: whether it may use but one.
+    """
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("JAX_", "XLA_"))}
-    environment = kept | {"PYTHONPATH": str(ROOT)} | dict(variables or {})
-    command = [sys.executable, "-m", "experiments.trust.surroundings", "--here", *names]
+    environment = kept | {"PYTHONPATH": str(ROOT)} | dict(variables)
+    command = [sys.executable, "-m", "experiments.trust.surroundings", "--here", untold, *names]
 
     def pin() -> None:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -308,8 +335,8 @@ def _in_a_process(
 def main(words: Sequence[str]) -> None:
     """Print what was found as JSON; with `--here NAME ...`, in this process."""
     if words and words[0] == "--here":
-        default = swept()
-        print(json.dumps({"default": default, **tried_here(words[1:], default["table"])}))
+        default = as_started(words[1])
+        print(json.dumps({"default": default, **tried_here(words[2:], default)}))
         return
     print(json.dumps(measure(full="--quick" not in words), indent=1))
 

@@ -81,7 +81,7 @@ MUTANTS: dict[Tests, list[Mutant]] = {
             "sweeps/scheduler", "ticket=jnp.where(ended, EMPTY", "ticket=jnp.where(~ended, EMPTY"
         ),
         Mutant("sweeps/scheduler", "(runs.status - 1) * block.bins", "runs.status * 0"),
-        Mutant("sweeps/scheduler", "& ~waiting & jnp.any", "& jnp.any"),
+        Mutant("sweeps/scheduler", " & ~starving))", "))"),
         Mutant("sweeps/roster", "rest - left - 1", "rest - left"),
     ],
     CONVERGENCE: [

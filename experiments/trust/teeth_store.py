@@ -4,7 +4,11 @@ from typing import Any
 
 from experiments.trust.mutants import Mutant, Tests, bitten
 
-FAULTS = "tests/test_faults.py", "-k", "whatever or recipe or found_named or read_only or full_disk or larger"
+FAULTS = (
+    "tests/test_faults.py",
+    "-k",
+    "whatever or recipe or found_named or read_only or full_disk or larger",
+)
 STORE = ("tests/test_store.py",)
 WRITER = "tests/test_writer.py", "-k", "kept_out or slept or no_file or no_file_locks"
 RUNS = ("tests/test_run_folder.py",)

@@ -1,8 +1,9 @@
 """P6 and P14: how far a run drifts between the oldest, a middle and the newest JAX.
 
-Each version gets a virtual environment of its own in a temporary folder, with an interpreter that
-it supports. The initial weights must be equal bit for bit; losses may differ by rounding, and after
-long training a few runs by an epoch or more, but no conclusion may.
+Each version gets a virtual environment of its own in a temporary folder: the oldest with the oldest
+Python that it supports, the others with the newest. The initial weights must be equal bit for bit;
+losses may differ by rounding, and after long training a few runs by an epoch or more, but no
+conclusion may.
 
     python -m experiments.trust.versions
 """
@@ -150,7 +151,7 @@ def _overlap(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 def _environment(folder: Path, requirement: str) -> Path:
     """Return the Python of a new environment with a version of JAX that it supports."""
     fault: Exception = LookupError("there is no interpreter for it")
-    for interpreter in _interpreters():
+    for interpreter in _interpreters(oldest_first=requirement == VERSIONS["oldest"]):
         try:
             _done([str(interpreter), "-m", "venv", "--clear", str(folder)])
             python = folder / "bin" / "python"
@@ -162,11 +163,11 @@ def _environment(folder: Path, requirement: str) -> Path:
     raise fault
 
 
-def _interpreters() -> Iterator[Path]:
-    """Yield the interpreters there are, the newest first: on PATH, of pyenv, and this one."""
+def _interpreters(oldest_first: bool) -> Iterator[Path]:
+    """Yield the interpreters there are, in order: on PATH, of pyenv, and this one."""
     found = {name: shutil.which(name) for name in INTERPRETERS}
     root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    for name in reversed(INTERPRETERS):
+    for name in INTERPRETERS if oldest_first else reversed(INTERPRETERS):
         of_pyenv = sorted(root.glob(f"{name.removeprefix('python')}.*/bin/python"), reverse=True)
         yield from of_pyenv[:1]
         if not of_pyenv and (on_path := found[name]):
