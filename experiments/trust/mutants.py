@@ -3,13 +3,11 @@
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from experiments.trust import suite
 
-AT_ONCE = 2
 LONGEST = 100.0
 """Seconds for the tests of one mutant: some make a loop that never ends, which is noticed too."""
 
@@ -41,9 +39,9 @@ def bitten(
     groups = list(groups)
     tries = [(tests, mutant) for tests in groups for mutant in mutants[tests]]
     # A program that a mutant leaves as it is need not be compiled again: XLA keeps it by its text.
-    with tempfile.TemporaryDirectory() as programs, ThreadPoolExecutor(AT_ONCE) as workers:
-        healthy = list(workers.map(lambda tests: fate(tests, None, programs, xla_flags), groups))
-        fates = list(workers.map(lambda one: fate(one[0], one[1], programs, xla_flags), tries))
+    with tempfile.TemporaryDirectory() as programs:
+        healthy = [fate(tests, None, programs, xla_flags) for tests in groups]
+        fates = [fate(tests, mutant, programs, xla_flags) for tests, mutant in tries]
     sick = [f"unchanged: {noticed}" for noticed in healthy if noticed]
     killed_by = {
         f"{m.module}: {m.old}": noticed for (_, m), noticed in zip(tries, fates, strict=True)
