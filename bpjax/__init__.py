@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from bpjax.recurrent import unroll as unroll
     from bpjax.resilient import rprop as rprop
     from bpjax.schedule import Schedule as Schedule
+    from bpjax.start import Start as Start
+    from bpjax.start_files import read_start as read_start
     from bpjax.status import Status as Status
     from bpjax.sweeps.devices import use_all_cpu_cores as use_all_cpu_cores
     from bpjax.sweeps.host_loop import sweep as sweep
@@ -74,6 +76,8 @@ _HOME = {
     "Plane": "plane",
     "unroll": "recurrent",
     "rprop": "resilient",
+    "Start": "start",
+    "read_start": "start_files",
     "Status": "status",
     "use_all_cpu_cores": "sweeps.devices",
     "sweep": "sweeps.host_loop",

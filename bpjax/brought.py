@@ -18,6 +18,7 @@ import optax
 from bpjax.errors import SettingError
 from bpjax.initial import init_params, run_key
 from bpjax.network import Network
+from bpjax.start import Start
 from bpjax.surroundings import pinned
 from bpjax.traced import Untraceable, program_of
 from bpjax.units import UNITS
@@ -58,6 +59,8 @@ class Setting:
 
     def initializer(self, initializer: Any) -> str:
         """Return what an initialiser is told by."""
+        if isinstance(initializer, Start):
+            return initializer.told(self.network)
         if _is_ours(initializer):
             return repr(initializer)
         return self._told("initializer", initializer, self._of_initializer)

@@ -23,8 +23,9 @@ from bpjax.initial import Strategy
 from bpjax.learning import learning_rule
 from bpjax.loss import Loss
 from bpjax.network import Network
-from bpjax.params import Params
+from bpjax.params import Params, unflatten_params
 from bpjax.schedule import as_schedule, piecewise
+from bpjax.start import Start
 from bpjax.status import Status
 from bpjax.task import Task
 
@@ -85,8 +86,9 @@ class Program:
 
     Hashable, so that tasks which differ only in numbers share one compiled program. The fields
     have the meaning they have in `Task` and `Recipe`; `decays` says whether any run of the
-    program decays its weights, `dtype` is "float32" or "float64". What a user brings may be equal
-    to what computes something else: `brought` tells it from that by its traced program.
+    program decays its weights, `dtype` is "float32" or "float64"; `initializer` is None where the
+    weights of a `Start` are handed in. What a user brings may be equal to what computes something
+    else: `brought` tells it from that by its traced program.
     """
 
     network: Network
@@ -101,7 +103,7 @@ class Program:
     decay_biases: bool
     copies: Literal["average", "sum"]
     held_out: int | tuple[int, ...]
-    initializer: Strategy
+    initializer: Strategy | None
     dtype: str
     brought: tuple[str, ...] = ()
 
@@ -137,7 +139,7 @@ def program_of(task: Task, dtype: str = "float32", decays: bool | None = None) -
         decay_biases=recipe.decay_biases,
         copies=recipe.copies,
         held_out=task.held_out,
-        initializer=recipe.initializer,
+        initializer=None if isinstance(recipe.initializer, Start) else recipe.initializer,
         dtype=dtype,
     )
 
@@ -155,11 +157,27 @@ def settings_of(task: Task, dtype: str = "float32") -> Settings:
     return Settings(*(np.asarray(number, dtype) for number in numbers))  # type: ignore[arg-type]
 
 
-def start(program: Program, num_cases: int, seed: UInt[Array, ""], settings: Settings) -> RunState:
-    """Return the run named by `seed` before its first epoch."""
-    params = program.initializer.params_of(
-        program.network, seed, settings.init_range, program.dtype
-    )
+def start(
+    program: Program,
+    num_cases: int,
+    seed: UInt[Array, ""],
+    settings: Settings,
+    given: Float[Array, " num_parameters"] | None = None,
+) -> RunState:
+    """Return the run named by `seed` before its first epoch.
+
+    Args:
+      program: what is static.
+      num_cases: number of cases.
+      seed: the run's name.
+      settings: its numbers.
+      given: its weights, where the program has no initialiser.
+    """
+    if program.initializer is None:
+        params = unflatten_params(program.network, given)  # type: ignore[arg-type]
+    else:
+        network, init_range = program.network, settings.init_range
+        params = program.initializer.params_of(network, seed, init_range, program.dtype)
     optimizer_state = rule_of(program, settings, num_cases).init(params)
     zero = jnp.zeros((), jnp.int32)
     trained = trained_cases(program.held_out, num_cases, seed)

@@ -26,10 +26,10 @@ class Setting(NamedTuple):
     """
 
     name: str
-    kind: Literal["number", "whole number", "name"]
+    kind: Literal["number", "whole number", "name", "file"]
     help: str
     by: Literal["flag", "set", "python"] = "flag"
-    of: Literal["recipe", "initializer", "criterion", "task", "sweep"] = "recipe"
+    of: Literal["recipe", "initializer", "start", "criterion", "task", "sweep"] = "recipe"
     several: bool = True
     default: str = "the task's"
     usual: Any = None
@@ -94,6 +94,14 @@ SETTINGS = (
         "Where a run starts.",
         by="python",
         usual="Initializer(distribution='uniform', biases='drawn')",
+    ),
+    Setting(
+        "start",
+        "file",
+        "Where runs start, instead of at random: what a run or a sweep with weights has saved, or "
+        "a .npy; with a row for every seed, or of the one SEED.",
+        of="start",
+        default="drawn",
     ),
     Setting("distribution", "name", "normal", by="set", of="initializer", several=False),
     Setting("biases", "name", "zero", by="set", of="initializer", several=False),

@@ -9,6 +9,7 @@ import dataclasses
 import difflib
 import io
 import math
+import os
 import typing
 from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
@@ -17,7 +18,7 @@ import tyro
 
 from bpjax.cli.output import complain, lose
 from bpjax.cli.words import MOST_POINTS, literal, numbers, whole, whole_numbers
-from bpjax.errors import MOST_SHOWN, SettingError, shown
+from bpjax.errors import MOST_SHOWN, ResultsError, SettingError, shown
 from bpjax.settings import Setting, settings_by
 
 Words = tuple[str, ...] | None
@@ -36,7 +37,8 @@ Task = tyro.conf.Positional[
 
 def _words(setting: Setting) -> tuple[str, Any, Any]:
     """Return the field of a setting that is a flag."""
-    metavar = {"number": "X", "whole number": "N", "name": "NAME"}[setting.kind]
+    metavars = {"number": "X", "whole number": "N", "name": "NAME", "file": "FILE[:SEED]"}
+    metavar = metavars[setting.kind]
     kind = Words if setting.several else str | None
     shown = arg(metavar + " ..." * setting.several, setting.default, setting.help)
     return setting.name, Annotated[kind, shown], None  # type: ignore[valid-type]
@@ -50,7 +52,7 @@ _SET = tyro.conf.arg(
     "grid: bits=3,4,5.",
 )
 _FIELDS = [
-    *map(_words, settings_by("flag", "task", "recipe", "criterion")),
+    *map(_words, settings_by("flag", "task", "recipe", "start", "criterion")),
     ("set", Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], _SET], ()),
     *map(_words, settings_by("flag", "sweep")),
 ]
@@ -163,7 +165,12 @@ def task_variants(name: str | None, settings: Any) -> tuple[list[Any], dict[str,
         if words is None:
             continue
         values = _values(setting, words)
-        if setting.of != "task":
+        if setting.of == "start":
+            if "initializer" in others:
+                rule = "cannot go with a distribution of draws in --set"
+                raise SettingError(setting.name, rule, list(words))
+            others["initializer"] = values
+        elif setting.of != "task":
             others[setting.name] = values
         elif setting.name in options:
             raise SettingError(setting.name, "must not be given twice", words)
@@ -199,11 +206,26 @@ def _values(setting: Setting, words: Any) -> Any:
     """Return the value of a flag, or a list of them where several were given."""
     if not setting.several:
         return whole(setting.name, words) if setting.kind == "whole number" else words
+    if setting.kind == "file":
+        return _one_or_list([_start(word) for word in words])
     if setting.kind == "name":
         return _one_or_list(list(words))
     return _one_or_list(
         (numbers if setting.kind == "number" else whole_numbers)(setting.name, words)
     )
+
+
+def _start(word: str) -> Any:
+    """Return the weights of FILE[:SEED]."""
+    from bpjax.start_files import read_start
+
+    file, colon, seed = word.rpartition(":")
+    has_seed = bool(colon) and seed.isdecimal() and not os.path.exists(word)
+    try:
+        return read_start(file, int(seed)) if has_seed else read_start(word)
+    except ResultsError as fault:
+        rule = f"must name weights to start at: {str(fault).rstrip('.')}"
+        raise SettingError("start", rule, word) from None
 
 
 def _from_set(words: Sequence[str]) -> tuple[dict[str, list[Any]], dict[str, Any]]:

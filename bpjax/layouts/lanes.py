@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Int, UInt
+from jaxtyping import Array, Bool, Float, Int, UInt
 
 from bpjax.epoch import Evaluation, Learner, Program, RunState, Settings, change, judge, rule_of
 from bpjax.epoch import start as start_run
@@ -114,11 +114,15 @@ def num_products(program: Program, num_cases: int) -> int:
 
 
 def start(
-    program: Program, num_cases: int, seeds: UInt[Array, " lanes"], settings: Settings
+    program: Program,
+    num_cases: int,
+    seeds: UInt[Array, " lanes"],
+    settings: Settings,
+    given: Float[Array, "num_parameters lanes"] | None = None,
 ) -> RunState:
-    """Return a run in every lane before its first epoch; `settings` has the lanes last."""
+    """Return a run in every lane before its first epoch; all but `seeds` have the lanes last."""
     begin = functools.partial(start_run, program, num_cases)
-    return jax.vmap(begin, in_axes=(0, -1), out_axes=-1)(seeds, settings)
+    return jax.vmap(begin, in_axes=(0, -1, -1), out_axes=-1)(seeds, settings, given)
 
 
 def epoch_of(

@@ -28,7 +28,14 @@ from bpjax.sweeps import scheduler
 from bpjax.sweeps.collected import Collected, collect
 from bpjax.sweeps.memory import check_memory
 from bpjax.sweeps.plan import Group, Plan
-from bpjax.sweeps.roster import MOST_RUNS, most_ranges, roster_of, settings_table
+from bpjax.sweeps.roster import (
+    MOST_RUNS,
+    blank,
+    given_weights,
+    most_ranges,
+    roster_of,
+    settings_table,
+)
 from bpjax.sweeps.scheduler import EMPTY, Queue
 
 LARGEST_CALL = 2**30
@@ -114,6 +121,7 @@ class Crew:
             self.asked = Cases(*group.task.cases(group.program.dtype))
         self.everywhere = NamedSharding(mesh, scheduler.EVERYWHERE)
         self.settings = jax.device_put(settings_table(plan, group), self.everywhere)
+        self.given = jax.device_put(given_weights(plan, group), self.everywhere)
         self.max_epochs = np.int32(group.task.recipe.max_epochs)
         num_lanes = lanes.num_lanes(plan.block_size)
         self.capacity = plan.block_size * mesh.size
@@ -132,14 +140,8 @@ class Crew:
             bins=group.task.recipe.max_epochs + 1 if plan.summary_only else 0,
             places=self.places,
         )
-        blank = np.full(num_lanes * mesh.size, group.start)
-        self._of_pool = (
-            group.program,
-            mesh,
-            group.task.num_cases,
-            plan.seeds_of(blank),
-            plan.settings_of(blank),
-        )
+        beginning = blank(plan, group, num_lanes * mesh.size)
+        self._of_pool = (group.program, mesh, group.task.num_cases, beginning)
         self.pool = scheduler.pool_to_be(*self._of_pool)
         self.made: list[Made] = []
         self.calls, self.seconds = 0, 0.0
@@ -155,7 +157,7 @@ class Crew:
     def begin(self, runs: Ranges) -> None:
         """Take up a batch: ranges of the group's runs; the one before must have ended."""
         self.runs, self.num_runs = runs, num_runs_of(runs)
-        roster = roster_of(self.plan, self.group, runs, self.settings, self.most_ranges)
+        roster = roster_of(self.plan, self.group, runs, self.settings, self.most_ranges, self.given)
         self.roster = jax.device_put(roster, self.everywhere)
         self.bounds = np.arange(self.mesh.size + 1) * self.num_runs // self.mesh.size
         self.waiting = np.stack([self.bounds[:-1], self.bounds[1:]], axis=1)

@@ -16,6 +16,7 @@ from bpjax.layouts.choose import choose
 from bpjax.learning import as_spelled, ignores_momentum
 from bpjax.numbers import whole_number
 from bpjax.results.schema import LARGEST_GRID
+from bpjax.start import Start
 from bpjax.sweeps.memory import check_sizes
 from bpjax.sweeps.plan import Cell, Plan, Shard, as_told
 from bpjax.task import CRITERION_SETTINGS, Task, is_grid
@@ -185,6 +186,10 @@ def _bytes_of_a_run(task: Task) -> int:
 
 def _check_precision(task: Task, precision: str) -> None:
     """Raise SettingError for a number that `precision` would turn into infinity or zero."""
+    if isinstance(given := task.recipe.initializer, Start):
+        largest = float(np.max(np.abs(given.rows(task.network))))
+        if largest > np.finfo(precision).max:
+            raise SettingError("start", f"must be within the range of {precision}", largest)
     with np.errstate(over="ignore", under="ignore"):
         rounded = settings_of(task, precision)
         cases = {field: getattr(task, field).astype(precision) for field in ("inputs", "targets")}
@@ -262,14 +267,18 @@ def _check_summary_only(summary_only: bool, keep_weights: bool, cells: Sequence[
 
 
 def _check_used(settings: Mapping[str, Any], cells: Sequence[Cell]) -> None:
-    """Raise SettingError for a rate that was asked for and that no rule of the sweep takes."""
+    """Raise SettingError for a number that was asked for and that no run of the sweep takes."""
     optimizers = [cell.task.recipe.optimizer for cell in cells]
+    initializers = [cell.task.recipe.initializer for cell in cells]
     if "momentum" in settings and all(map(ignores_momentum, optimizers)):
         rule = f"must be left out where the optimizer is {_words_of(optimizers)}: it takes none"
         raise SettingError("momentum", rule, settings["momentum"])
     if "learning_rate" in settings and not any(isinstance(each, str) for each in optimizers):
         rule = "must be left out where the optimizer is a transformation: that has its own"
         raise SettingError("learning_rate", rule, settings["learning_rate"])
+    if "init_range" in settings and all(isinstance(each, Start) for each in initializers):
+        rule = "must be left out where runs start at given weights"
+        raise SettingError("init_range", rule, settings["init_range"])
 
 
 def _words_of(optimizers: Sequence[Any]) -> str:

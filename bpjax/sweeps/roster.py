@@ -11,17 +11,31 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Int, UInt
+from jaxtyping import Array, Float, Int, UInt
 
 from bpjax.epoch import Settings
+from bpjax.params import num_entries
 from bpjax.results.chunks import Ranges
 from bpjax.results.schema import LARGEST_GRID
+from bpjax.start import Start, row_of
 from bpjax.sweeps.plan import Group, Plan
 
 MOST_RUNS = 2**30
 """Runs of all ranges together; tickets have 32 bits."""
 FEWEST_RANGES = 1024
 """Ranges that a roster has room for, at least."""
+
+
+class Given(NamedTuple):
+    """The weights at which the runs of a group start, where these are given.
+
+    Attributes:
+      rows: of every `Start`, as long as the longest, which is a power of two.
+      start: of each cell of the group, which of them.
+    """
+
+    rows: Float[Array, "starts rows num_parameters"]
+    start: Int[Array, " cells"]
 
 
 class Roster(NamedTuple):
@@ -34,6 +48,7 @@ class Roster(NamedTuple):
       place: of that run among the runs of its cell.
       last: the last such place: the number of seeds, less one, which fits into 32 bits.
       first_seed: the seed at place 0.
+      given: the weights at which they start; None where they are drawn.
     """
 
     settings: Settings
@@ -42,6 +57,18 @@ class Roster(NamedTuple):
     place: UInt[Array, " ranges"]
     last: UInt[Array, ""]
     first_seed: UInt[Array, ""]
+    given: Given | None = None
+
+
+class Beginning(NamedTuple):
+    """How the run of each lane begins: its name, its numbers, its weights if they are given.
+
+    All but `seed` have the lanes last.
+    """
+
+    seed: UInt[Array, " lanes"]
+    settings: Settings
+    weights: Float[Array, "num_parameters lanes"] | None
 
 
 def most_ranges(capacity: int) -> int:
@@ -63,7 +90,39 @@ def settings_table(plan: Plan, group: Group) -> Settings:
     return jax.tree.map(lambda row: np.pad(row, [(0, 0)] * (row.ndim - 1) + [(0, unused)]), rows)
 
 
-def roster_of(plan: Plan, group: Group, runs: Ranges, settings: Settings, length: int) -> Roster:
+def given_weights(plan: Plan, group: Group) -> Given | None:
+    """Return the weights at which the runs of a group start; None where they are drawn."""
+    if group.program.initializer is not None:
+        return None
+    cells = plan.cells[group.start // plan.num_seeds : (group.stop - 1) // plan.num_seeds + 1]
+    starts = [cell.task.recipe.initializer for cell in cells]
+    different = [start for start in dict.fromkeys(starts) if isinstance(start, Start)]
+    tables = [start.rows(group.program.network) for start in different]
+    length = 2 ** (max(map(len, tables)) - 1).bit_length()
+    same = [table if len(table) > 1 else np.repeat(table, length, axis=0) for table in tables]
+    rows = [np.pad(table, [(0, length - len(table)), (0, 0)]) for table in same]
+    which = np.array([different.index(start) for start in starts], np.int32)  # type: ignore[arg-type]
+    unused = -len(which) % LARGEST_GRID
+    return Given(np.stack(rows).astype(group.program.dtype), np.pad(which, (0, unused)))  # type: ignore[arg-type]
+
+
+def blank(plan: Plan, group: Group, num_lanes: int) -> Beginning:
+    """Return something of the kind and size of what `runs_at` returns for so many lanes."""
+    runs, program = np.full(num_lanes, group.start), group.program
+    shape, weights = (num_entries(program.network), num_lanes), None
+    if program.initializer is None:
+        weights = np.broadcast_to(np.zeros((), program.dtype), shape)
+    return Beginning(plan.seeds_of(runs), plan.settings_of(runs), weights)  # type: ignore[arg-type]
+
+
+def roster_of(
+    plan: Plan,
+    group: Group,
+    runs: Ranges,
+    settings: Settings,
+    length: int,
+    given: Given | None = None,
+) -> Roster:
     """Return the roster of some of the group's runs.
 
     Args:
@@ -72,6 +131,7 @@ def roster_of(plan: Plan, group: Group, runs: Ranges, settings: Settings, length
       runs: their ranges, at most `length`, with at most `MOST_RUNS` runs.
       settings: what `settings_table` returned for the group.
       length: how many ranges there is room for.
+      given: what `given_weights` returned for it.
     """
     lengths = runs[:, 1] - runs[:, 0]
     cell, place = np.divmod(runs[:, 0], plan.num_seeds)
@@ -83,13 +143,11 @@ def roster_of(plan: Plan, group: Group, runs: Ranges, settings: Settings, length
         np.uint32(plan.num_seeds - 1),
         np.uint32(plan.first_seed),
     )
-    return Roster(settings, *numbers)  # type: ignore[arg-type]
+    return Roster(settings, *numbers, given)  # type: ignore[arg-type]
 
 
-def runs_at(
-    roster: Roster, tickets: Int[Array, " lanes"]
-) -> tuple[UInt[Array, " lanes"], Settings]:
-    """Return seeds and settings (lanes last) of the runs with these tickets."""
+def runs_at(roster: Roster, tickets: Int[Array, " lanes"]) -> Beginning:
+    """Return how the runs with these tickets begin."""
     first, cell, place = _ranges_at(roster, tickets)
     numbers = (tickets - first).astype(jnp.uint32)
     per_cell = jnp.maximum(roster.last, roster.last + 1)  # 2**32 becomes 0, and one less will do
@@ -99,7 +157,14 @@ def runs_at(
     place = jnp.where(wraps, rest - left - 1, place + rest)
     cell = cell + (further + wraps.astype(jnp.uint32)).astype(jnp.int32)
     settings = jax.tree.map(lambda row: jnp.take(row, cell, axis=-1), roster.settings)
-    return roster.first_seed + place, settings
+    seed = roster.first_seed + place
+    return Beginning(seed, settings, _weights_of(roster.given, cell, seed))
+
+
+def _weights_of(given: Given | None, cell: Array, seed: Array) -> Array | None:
+    if given is None:
+        return None
+    return given.rows[given.start[cell], row_of(seed, given.rows.shape[1])].T
 
 
 def _ranges_at(roster: Roster, tickets: Int[Array, " lanes"]) -> tuple[Array, Array, Array]:

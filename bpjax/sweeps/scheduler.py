@@ -26,7 +26,7 @@ from bpjax.layouts import lanes, layout_named
 from bpjax.layouts.lanes import Arithmetic
 from bpjax.params import flatten_params
 from bpjax.status import Status
-from bpjax.sweeps.roster import Roster, runs_at
+from bpjax.sweeps.roster import Beginning, Roster, runs_at
 
 EMPTY = -1
 """The ticket of a lane without a run."""
@@ -149,16 +149,13 @@ def place(tree: Any, mesh: Mesh) -> Any:
     return jax.device_put(tree, shardings)
 
 
-def pool_to_be(
-    program: Program, mesh: Mesh, num_cases: int, seeds: Any, settings: Settings
-) -> Pool:
+def pool_to_be(program: Program, mesh: Mesh, num_cases: int, beginning: Beginning) -> Pool:
     """Return the shapes of a pool, which take no memory, whatever the size of the net.
 
-    `seeds` and `settings` (lanes last) only say how many lanes it has.
+    `beginning` only says how many lanes it has.
     """
-    begin = functools.partial(lanes.start, program, num_cases)
-    runs = jax.eval_shape(begin, seeds, settings)
-    pool = Pool(runs, settings, runs.status)
+    runs = jax.eval_shape(functools.partial(lanes.start, program, num_cases), *beginning)
+    pool = Pool(runs, beginning.settings, runs.status)
     shardings = jax.tree.map(lambda spec: NamedSharding(mesh, spec), sharding_of(pool))
 
     def on_devices(leaf: Any, sharding: NamedSharding) -> jax.ShapeDtypeStruct:
@@ -168,16 +165,16 @@ def pool_to_be(
 
 
 def empty_pool(
-    to_be: Pool, program: Program, mesh: Mesh, num_cases: int, seeds: Any, settings: Settings
+    to_be: Pool, program: Program, mesh: Mesh, num_cases: int, beginning: Beginning
 ) -> Pool:
     """Return the pool that `pool_to_be` made `to_be` of, from the same arguments, without runs."""
     if all(isinstance(leaf.dtype, np.dtype) for leaf in jax.tree.leaves(to_be.runs)):
         runs = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), to_be.runs)
     else:  # a rule of the user's own may keep a random key, and NumPy knows none
         begin = functools.partial(lanes.start, program, num_cases)
-        runs = jax.jit(begin)(seeds, settings)
+        runs = jax.jit(begin)(*beginning)
     runs = runs._replace(status=np.full_like(runs.status, Status.MAX_EPOCHS))
-    return place(Pool(runs, settings, np.full_like(runs.status, EMPTY)), mesh)
+    return place(Pool(runs, beginning.settings, np.full_like(runs.status, EMPTY)), mesh)
 
 
 _compiled = functools.partial(jax.jit, static_argnames=("block",), donate_argnames=("pool",))
@@ -324,8 +321,8 @@ def _fill(
 
 
 def _begin(program: Program, num_cases: int, roster: Roster, ticket: Any) -> Pool:
-    seeds, settings = runs_at(roster, ticket)
-    return Pool(lanes.start(program, num_cases, seeds, settings), settings, ticket)
+    beginning = runs_at(roster, ticket)
+    return Pool(lanes.start(program, num_cases, *beginning), beginning.settings, ticket)
 
 
 def _write_down(block: Block, asked: Any, report: Report, pool: Pool, ended: Any) -> Any:
