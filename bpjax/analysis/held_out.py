@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import scipy.stats
+import scipy.special
 from numpy.typing import ArrayLike, NDArray
 
 from bpjax.analysis.activations import activations_of
@@ -150,10 +150,10 @@ def mean_share(shares: ArrayLike, level: float = 0.95) -> Interval:
     if np.isin(shares, (0, 1)).all():
         return success_rate(int(shares.sum()), len(shares), level)
     mean, answers, tail = shares.mean(), float(len(shares)), (1 + level) / 2
-    point = scipy.stats.norm.ppf(tail)
+    point = scipy.special.ndtri(tail)
     if np.ptp(shares) > 0:
         answers *= mean * (1 - mean) / shares.var(ddof=1)
-        point = scipy.stats.t.ppf(tail, len(shares) - 1)
+        point = scipy.special.stdtrit(len(shares) - 1, tail)
     shrink = 1 + point**2 / answers
     middle = (mean + point**2 / (2 * answers)) / shrink
     half = point / shrink * np.sqrt(mean * (1 - mean) / answers + (point / (2 * answers)) ** 2)

@@ -11,7 +11,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
-import scipy.stats
+import scipy.special
 from numpy.typing import NDArray
 
 from bpjax.analysis.outcomes import Outcomes
@@ -89,7 +89,7 @@ def log_rank(groups: Sequence[Outcomes]) -> LogRank | None:
     observed = converged.sum(axis=1)
     excess = (observed - expected)[telling]
     statistic = float(excess @ np.linalg.solve(covariance[np.ix_(telling, telling)], excess))
-    pvalue = float(scipy.stats.chi2.sf(statistic, telling.size))
+    pvalue = float(scipy.special.chdtrc(telling.size, statistic))
     counts = tuple(observed.tolist()), tuple(expected.tolist())
     return LogRank(statistic, telling.size, pvalue, *counts)
 

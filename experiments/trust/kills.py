@@ -11,8 +11,6 @@ kills strike the storing; a few sessions of a long sweep are killed with the int
 have.
 """
 
-import contextlib
-import io
 import random
 import re
 import subprocess
@@ -20,17 +18,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from bpjax.cli import main
 from bpjax.results.chunks import every_run
 from bpjax.results.export import table_bytes
 from bpjax.results.store import SweepFolder, read_runs
-from experiments.trust.suite import bpjax
+from experiments.trust.suite import bpjax, bpjax_here
 
 EVERY = 0.2
 """Seconds between two chunks of the sweeps that are killed in all phases."""
@@ -129,23 +125,13 @@ def _killed_over_and_over(
             if found is None:
                 break
             killed.append(found)
-        code, said = _to_its_end(("sweep", *words, "--out", str(path)))
+        ended = bpjax_here("sweep", *words, "--out", path)
         rounds += 1
-        if code:
-            faults.append(f"{path.name}: the resume ended with {code}: {said[-200:]}")
+        if ended.code:
+            faults.append(f"{path.name}: the resume ended with {ended.code}: {ended.err[-200:]}")
         elif _table(path) != expected:
             faults.append(f"{path.parent.name}/{path.name}: other bytes")
     return killed, rounds
-
-
-def _to_its_end(words: Sequence[str]) -> tuple[int, str]:
-    """Return the exit code of a command, which nothing disturbs, and what it said.
-
-    It runs in this process: the next session of what was killed has been a process of its own.
-    """
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        return main(words), said.getvalue()
 
 
 def _kill(

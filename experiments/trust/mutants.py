@@ -38,10 +38,18 @@ def bitten(
     """
     groups = list(groups)
     tries = [(tests, mutant) for tests in groups for mutant in mutants[tests]]
-    # A program that a mutant leaves as it is need not be compiled again: XLA keeps it by its text.
-    with tempfile.TemporaryDirectory() as programs:
-        healthy = [fate(tests, None, programs, xla_flags) for tests in groups]
-        fates = [fate(tests, mutant, programs, xla_flags) for tests, mutant in tries]
+    with tempfile.TemporaryDirectory() as folder:
+        copy = _copy(suite.ROOT, Path(folder) / "unchanged")
+        # A program that a mutant leaves as it is need not be compiled again: XLA keeps it by its
+        # text, and Python keeps a module by its time.
+        kept = {
+            "JAX_COMPILATION_CACHE_DIR": f"{folder}/programs",
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "PYTHONDONTWRITEBYTECODE": "",
+            **({"XLA_FLAGS": xla_flags} if xla_flags else {}),
+        }
+        healthy = [_fate("unchanged", copy, tests, kept) for tests in groups]
+        fates = [fate(mutant, copy, tests, kept) for tests, mutant in tries]
     sick = [f"unchanged: {noticed}" for noticed in healthy if noticed]
     killed_by = {
         f"{m.module}: {m.old}": noticed for (_, m), noticed in zip(tries, fates, strict=True)
@@ -57,38 +65,37 @@ def bitten(
     }
 
 
-def fate(tests: Tests, mutant: Mutant | None, programs: str, xla_flags: str) -> str:
+def fate(mutant: Mutant, healthy: Path, tests: Tests, env: Mapping[str, str]) -> str:
     """Return the first test that noticed; nothing if the mutant lives.
 
     Args:
-      tests: what to run, on a copy of this repository.
-      mutant: what to break in it first.
-      programs: a folder for compiled programs.
-      xla_flags: how they are compiled.
+      mutant: what to break.
+      healthy: in a copy of this folder.
+      tests: what to run there.
+      env: of these tests.
     """
-    with tempfile.TemporaryDirectory() as place:
-        copy = Path(place)
-        for part in ("bpjax", "tests", "experiments"):
-            left_out = ("__pycache__", *(("results",) if part == "experiments" else ()))
-            ignore = shutil.ignore_patterns(*left_out)
-            shutil.copytree(suite.ROOT / part, copy / part, ignore=ignore)
-        shutil.copy(suite.ROOT / "pyproject.toml", copy)
-        if mutant is not None:
-            path = copy / "bpjax" / f"{mutant.module}.py"
-            source = path.read_text()
-            if source.count(mutant.old) != 1:
-                print(
-                    f"  {mutant.module}: {mutant.old!r} is there {source.count(mutant.old)} times"
-                )
-                return ""
-            path.write_text(source.replace(mutant.old, mutant.new))
-        kept = {
-            "JAX_COMPILATION_CACHE_DIR": programs,
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            **({"XLA_FLAGS": xla_flags} if xla_flags else {}),
-        }
-        words = [*tests, *(["-x"] if mutant else [])]
-        verdict = suite.judged(*words, at=copy, seconds=LONGEST, env=kept)
-    fate = verdict.failed[0] if verdict.failed else ""
-    print(f"  {mutant.module if mutant else 'unchanged'}: {fate or 'no test fails'}", flush=True)
-    return fate
+    with tempfile.TemporaryDirectory() as folder:
+        copy = _copy(healthy, Path(folder) / "mutant")
+        path = copy / "bpjax" / f"{mutant.module}.py"
+        source = path.read_text()
+        if source.count(mutant.old) != 1:
+            print(f"  {mutant.module}: {mutant.old!r} is there {source.count(mutant.old)} times")
+            return ""
+        path.write_text(source.replace(mutant.old, mutant.new))
+        return _fate(mutant.module, copy, (*tests, "-x"), env)
+
+
+def _fate(name: str, copy: Path, tests: Tests, env: Mapping[str, str]) -> str:
+    verdict = suite.judged(*tests, at=copy, seconds=LONGEST, env=env)
+    found = verdict.failed[0] if verdict.failed else ""
+    print(f"  {name}: {found or 'no test fails'}", flush=True)
+    return found
+
+
+def _copy(source: Path, target: Path) -> Path:
+    """Copy what tests need of a repository, with the times of the files."""
+    for part in ("bpjax", "tests", "experiments"):
+        ignore = shutil.ignore_patterns("results") if part == "experiments" else None
+        shutil.copytree(source / part, target / part, ignore=ignore)
+    shutil.copy2(source / "pyproject.toml", target)
+    return target

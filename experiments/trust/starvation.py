@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.trust import suite
-from experiments.trust.suite import Ended, bpjax
+from experiments.trust.suite import Ended, bpjax, bpjax_here
 
 SWEEP = ("sweep", "xor", "--seeds", "2000", "--max-epochs", "300", "--no-figures", "--out")
 LOST_WORDS = 74
@@ -66,12 +66,12 @@ def measure(full: bool) -> dict[str, Any]:
 
 def _table(path: Path) -> bytes:
     out = path.parent / f"{path.name}.csv"
-    ended = bpjax("export", path, "--out", out)
+    ended = bpjax_here("export", path, "--out", out)
     return out.read_bytes() if ended.code == 0 else ended.err.encode()
 
 
 def _resumes(path: Path, expected: bytes) -> Faults:
-    ended = bpjax(*SWEEP, path)
+    ended = bpjax_here(*SWEEP, path)
     faults = [] if ended.code == 0 else [f"the resume ended with {ended.code}: {ended.err[-200:]}"]
     return faults if faults or _table(path) == expected else ["the resume gave other bytes"]
 

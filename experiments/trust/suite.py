@@ -1,5 +1,7 @@
 """What proofs share: the tests of this repository as a judge, and bpjax's command line, watched."""
 
+import contextlib
+import io
 import os
 import re
 import subprocess
@@ -10,6 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
+
+from bpjax.cli import main
 
 ROOT = Path(__file__).parents[2]
 
@@ -81,6 +85,14 @@ def bpjax(*words: str | Path, seconds: float = 300, **how: Any) -> Ended:
         command_line(*words), env=environment, text=True, timeout=seconds, **streams
     )
     return Ended(done.returncode, done.stdout or "", done.stderr or "")
+
+
+def bpjax_here(*words: str | Path) -> Ended:
+    """Run a command of bpjax in this process, undisturbed: no start, nothing compiled twice."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(list(map(str, words)))
+    return Ended(code, out.getvalue(), err.getvalue())
 
 
 UNSET = "\0unset"

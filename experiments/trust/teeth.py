@@ -85,8 +85,12 @@ MUTANTS: dict[Tests, list[Mutant]] = {
         Mutant("sweeps/roster", "rest - left - 1", "rest - left"),
     ],
     CONVERGENCE: [
-        Mutant("analysis/convergence", 'method="wilson"', 'method="exact"'),
-        Mutant("analysis/convergence", "(1 + level) / 2", "level"),
+        Mutant("analysis/convergence", "2 * num_runs * share + z**2", "2 * num_runs * share"),
+        Mutant(
+            "analysis/convergence",
+            "num_runs, scipy.special.ndtri((1 + level) / 2)",
+            "num_runs, scipy.special.ndtri(level)",
+        ),
         Mutant("analysis/convergence", "first_epoch(curve.low)", "first_epoch(curve.high)"),
         Mutant("analysis/convergence", "solved[solved <= cap]", "solved[solved < cap]"),
         Mutant("analysis/convergence", "- num_solved - num_gone", "- num_solved"),
@@ -107,7 +111,7 @@ MUTANTS: dict[Tests, list[Mutant]] = {
     ],
     HELD_OUT: [
         Mutant("analysis/held_out", "shares.var(ddof=1)", "shares.var()"),
-        Mutant("analysis/held_out", "scipy.stats.t.ppf(tail, len(shares) - 1)", "point"),
+        Mutant("analysis/held_out", "scipy.special.stdtrit(len(shares) - 1, tail)", "point"),
         Mutant("analysis/held_out", "np.ptp(shares) > 0", "shares.var() > 0"),
         Mutant("analysis/held_out", "right == num_cases", "right >= num_cases - 1"),
     ],
