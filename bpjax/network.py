@@ -230,14 +230,17 @@ def _check_copies(network: Network) -> None:
             raise SettingError("copy_of", rule, layer.name)
 
 
-def layered(*sizes: int) -> Network:
-    """Return the plain layered net: each layer feeds the next, all units logistic with biases.
+def layered(*sizes: int, unit: str = "logistic", output_unit: str | None = None) -> Network:
+    """Return the plain layered net: each layer feeds the next, all units have biases.
 
     Args:
       sizes: number of units of each layer, from input to output, at least two.
+      unit: the input-output function of the units, a name in `bpjax.units.UNITS`.
+      output_unit: that of the output units, if it is another.
 
     Raises:
-      SettingError: for fewer than two sizes, or one that is no whole number of at least 1.
+      SettingError: for fewer than two sizes, one that is no whole number of at least 1, or an
+        unknown unit.
 
     Example:
       >>> [layer.name for layer in layered(6, 2, 1).layers]
@@ -250,5 +253,6 @@ def layered(*sizes: int) -> Network:
     num_hidden = len(sizes) - 2
     hidden = ["hidden"] if num_hidden == 1 else [f"hidden{k + 1}" for k in range(num_hidden)]
     names = ["input", *hidden, "output"]
-    layers = [Layer(name, size) for name, size in zip(names, sizes, strict=True)]
+    units = [*[unit] * (len(sizes) - 1), output_unit or unit]
+    layers = [Layer(*of_layer) for of_layer in zip(names, sizes, units, strict=True)]
     return Network(layers, [Connection(*pair) for pair in itertools.pairwise(names)])

@@ -2,12 +2,13 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from bpjax.brought import Setting
 from bpjax.connections import Layer
@@ -15,7 +16,7 @@ from bpjax.criteria import Criterion
 from bpjax.display import Display
 from bpjax.errors import SettingError
 from bpjax.loss import HalfSquaredError, Loss
-from bpjax.network import Network
+from bpjax.network import Network, layered
 from bpjax.numbers import whole_number
 from bpjax.recipe import Recipe
 from bpjax.schedule import MOST_CHANGES, Schedule
@@ -47,12 +48,12 @@ class Task:
     """One experiment: network, cases, loss, recipe, criterion, and where they come from.
 
     Args:
-      name: the word that `bpjax tasks` lists.
-      title: one line for people.
-      options: the choices this task was made with, by name: `{"hidden": 2}`.
       network: the net.
       inputs: one row per case, shape (num_cases, num_in).
       targets: desired outputs, shape (num_cases, num_out).
+      name: the word that `bpjax tasks` lists.
+      title: one line for people; "" for the name and the sizes of the net.
+      options: the choices this task was made with, by name: `{"hidden": 2}`.
       recipe: how a run is trained.
       criterion: when it counts as solved.
       loss: what descent makes small.
@@ -70,14 +71,14 @@ class Task:
         are counted, or for a `Plane` of weights it does not have.
     """
 
-    name: str
-    title: str
-    options: Mapping[str, Any]
     network: Network
     inputs: np.ndarray
     targets: np.ndarray
-    recipe: Recipe
-    source: str
+    name: str = "task"
+    title: str = ""
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    recipe: Recipe = Recipe(learning_rate=0.1)  # noqa: RUF009  (frozen)
+    source: str = ""
     criterion: Criterion = Criterion()  # noqa: RUF009  (frozen)
     loss: Loss = HalfSquaredError()  # noqa: RUF009  (frozen)
     open_choices: str = ""
@@ -95,11 +96,61 @@ class Task:
                 raise SettingError(field, f"must have shape ({num_cases}, {width})", shape)
             _check_finite(field, getattr(self, field))
         object.__setattr__(self, "held_out", _held_out(self.held_out, num_cases))
+        object.__setattr__(self, "title", self.title or f"{self.name}, {self.network.describe()}")
         self.recipe.initializer.check(self.network)
         most = MOST_CHANGES // num_cases
         if self.recipe.updates == "case" and self.recipe.max_epochs > most:
             rule = f"must be at most {most:,} where weights change after each of {num_cases} cases"
             raise SettingError("max_epochs", rule, self.recipe.max_epochs)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        inputs: ArrayLike,
+        targets: ArrayLike,
+        hidden: int | Sequence[int] = (8,),
+        *,
+        unit: str = "logistic",
+        output_unit: str = "logistic",
+        loss: Loss = HalfSquaredError(),  # noqa: B008  (frozen)
+        name: str = "task",
+        held_out: int | tuple[int, ...] = 0,
+        **settings: Any,
+    ) -> Self:
+        """Return the task of learning some cases with a plain layered net.
+
+        Args:
+          inputs: one row per case, shape (num_cases, num_in).
+          targets: desired outputs, shape (num_cases, num_out), or (num_cases,) for one output.
+          hidden: number of units of each hidden layer; () for none.
+          unit: the input-output function of hidden units, a name in `bpjax.units.UNITS`.
+          output_unit: that of output units.
+          loss: what descent makes small.
+          name: of the task.
+          held_out: cases that a run is not trained on, as in `Task`.
+          **settings: of the recipe or criterion, see `with_settings`.
+
+        Raises:
+          SettingError: for a setting that breaks its rule.
+
+        Example:
+          >>> from bpjax.task import Task
+          >>> cases = [[0, 0], [0, 1], [1, 0], [1, 1]]
+          >>> task = Task.from_arrays(cases, [0, 1, 1, 0], hidden=3, unit="tanh", learning_rate=0.5)
+          >>> task.title, task.recipe.learning_rate
+          ('task, 2-3-1', 0.5)
+        """
+        inputs, targets = _table("inputs", inputs), _table("targets", targets)
+        targets = targets[:, None] if targets.ndim == 1 else targets
+        for field, table in (("inputs", inputs), ("targets", targets)):
+            if table.ndim != 2 or not table.size:
+                raise SettingError(field, "must be a table with a row for every case", table.shape)
+        sizes = [hidden] if np.ndim(hidden) == 0 else list(hidden)  # type: ignore[arg-type]
+        network = layered(
+            inputs.shape[1], *sizes, targets.shape[1], unit=unit, output_unit=output_unit
+        )
+        task = cls(network, inputs, targets, name, loss=loss, held_out=held_out)
+        return task.with_settings(**settings)
 
     @property
     def num_cases(self) -> int:
@@ -150,7 +201,7 @@ class Task:
         """Return (inputs, targets) as JAX arrays."""
         return jnp.asarray(self.inputs, dtype), jnp.asarray(self.targets, dtype)
 
-    def with_settings(self, /, **settings: Any) -> "Task":
+    def with_settings(self, /, **settings: Any) -> Self:
         """Return this task with some settings of its recipe or criterion replaced.
 
         Args:

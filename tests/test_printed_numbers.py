@@ -33,7 +33,7 @@ def watched(task, weights, epochs, **settings):
 
 
 def test_a_homework_where_all_weights_are_six_tenths():
-    """Stack Overflow, question 2359571: weights change after every case; biases are minus theirs."""
+    """Stack Overflow, question 2359571: weights change after every case; biases negated."""
     rows = watched(XOR, [0.6] * 6 + [-0.6] * 3, 3, updates="case", learning_rate=0.1, momentum=0.0)
     wanted = ["bias hidden[0]", "input[0] -> hidden[0]", "input[1] -> hidden[0]",
               "bias output[0]", "hidden[0] -> output[0]"]  # fmt: skip

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+import bpjax
 from bpjax import tasks, witness
 from bpjax.criteria import Criterion
 from bpjax.errors import SettingError
@@ -635,3 +636,50 @@ def test_weight_changes_must_fit_their_counter():
 def test_equal_output_weights_are_said_to_be_hard():
     assert "2 of 100" in tasks.t_c(equal_output_weights=True).open_choices
     assert "of 100" not in tasks.t_c().open_choices
+
+
+# ---- of one's own --------------------------------------------------------------------------------
+
+
+def test_arrays_make_a_task_that_trains_like_the_one_written_out():
+    xor = tasks.xor()
+    settings = {"hidden": 2, "learning_rate": 0.25, "init_range": 0.3}
+    ours = Task.from_arrays(xor.inputs.tolist(), xor.targets[:, 0], **settings)
+    for name in ("status", "epochs", "loss"):
+        assert np.array_equal(bpjax.sweep(ours, 50)[name], bpjax.sweep(xor, 50)[name])
+
+
+def test_arrays_make_the_net_that_they_need():
+    task = Task.from_arrays(
+        np.zeros((5, 3)), np.zeros((5, 2)), (4, 7), unit="tanh", output_unit="linear", held_out=1
+    )
+    assert [(layer.size, layer.activation) for layer in task.network.layers[1:]] == [
+        (4, "tanh"),
+        (7, "tanh"),
+        (2, "linear"),
+    ]
+    assert task.num_held_out == 1
+    assert Task.from_arrays([[0], [1]], [0, 1], ()).network.describe() == "1-1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (([[0.0]], [[0.0], [1.0]]), "`targets` must have shape"),
+        (([0.0, 1.0], [0.0, 1.0]), "`inputs` must be a table"),
+        (([], []), "`inputs` must be a table"),
+        ((["a"], [0.0]), "`inputs` must be a table of numbers"),
+        (([[float("nan")]], [0.0]), "`inputs` must be finite"),
+        (([[0.0]], [0.0], 0), "`size` must be"),
+        (([[0.0]], [0.0], (2, "x")), "`size` must be"),
+    ],
+)
+def test_arrays_that_make_no_task_are_refused(arguments, says):
+    with pytest.raises(SettingError, match=says):
+        Task.from_arrays(*arguments)
+
+
+def test_a_task_needs_a_net_and_cases_and_no_more():
+    task = Task(layered(2, 2, 1), [[0, 1]], [[1]])
+    assert task.title == "task, 2-2-1"
+    assert bpjax.train(task, 0, max_epochs=3).epochs == 3
