@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from os import PathLike
 from typing import Any
 
 import jax.numpy as jnp
@@ -47,6 +48,9 @@ class Start:
     """
 
     def __init__(self, weights: Any, names: Sequence[str] | None = None):
+        if isinstance(weights, str | PathLike):
+            rule = "must be weights; bpjax.read_start reads them from a file"
+            raise SettingError("start", rule, str(weights))
         if isinstance(weights, Params):
             parts = {
                 field: {key: _numbers(entry) for key, entry in getattr(weights, field).items()}
@@ -63,6 +67,7 @@ class Start:
         self._names = None if names is None else tuple(names)
         about = f"{told} {self._names}".encode()
         self._digest = hashlib.sha256(b"".join([about, *content])).hexdigest()
+        self._by_network: dict[Network, tuple[np.ndarray, str]] = {}  # asked at every grid point
 
     @property
     def num_seeds(self) -> int:
@@ -80,6 +85,19 @@ class Start:
         Raises:
           SettingError: unless they are those of the network.
         """
+        return self._of(network)[0]
+
+    def _of(self, network: Network) -> tuple[np.ndarray, str]:
+        """Return `rows` and `told` of a network."""
+        if network not in self._by_network:
+            rows = self._checked(network)
+            size = f"{len(rows)} rows of " if self.num_seeds < NUM_SEEDS_THERE_ARE else ""
+            digest = hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()[:32]
+            told = f"Start({size}{rows.shape[1]} weights, sha256 {digest})"
+            self._by_network[network] = rows, told
+        return self._by_network[network]
+
+    def _checked(self, network: Network) -> np.ndarray:
         table = _flat(network, self._given) if isinstance(self._given, Params) else self._given
         table, names = np.atleast_2d(table), parameter_names(network)
         if self._names is not None and self._names != tuple(names):
@@ -108,11 +126,7 @@ class Start:
 
     def told(self, network: Network) -> str:
         """Return what tells the weights from any others, in words."""
-        rows = np.ascontiguousarray(self.rows(network))
-        digest = hashlib.sha256(rows.tobytes()).hexdigest()[:32]
-        one = self.num_seeds == NUM_SEEDS_THERE_ARE
-        size = "" if one else f"{len(rows)} rows of "
-        return f"Start({size}{rows.shape[1]} weights, sha256 {digest})"
+        return self._of(network)[1]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Start) and self._digest == other._digest

@@ -205,11 +205,13 @@ def test_a_file_that_holds_no_such_weights_is_refused(word, says, tmp_path, caps
 
 
 @pytest.mark.parametrize(
-    "weights", ["x", None, 3.0, [], [[[0.0]]], [0.0, float("inf")], {"a": 1}, [[1.0], [1.0, 2.0]]]
+    "weights", [["x"], None, 3.0, [], [[[0.0]]], [0.0, float("inf")], {"a": 1}, [[1.0], [1.0, 2.0]]]
 )
 def test_what_are_no_weights_is_refused(weights):
     with pytest.raises(SettingError, match="`start` must be Params, a vector, or a table"):
         Start(weights)
+    with pytest.raises(SettingError, match=r"bpjax\.read_start reads them from a file"):
+        Start("run/weights.npz")
 
 
 def test_a_seed_without_a_row_is_refused(table):
@@ -259,6 +261,14 @@ def test_starts_and_draws_are_not_asked_for_together(capsys, tmp_path):
     words = ["sweep", "xor", "--start", str(tmp_path / "start.npy"), "--set", "biases=zero"]
     assert main(words) == 2
     assert "--start cannot go with a distribution of draws" in capsys.readouterr().err
+
+
+def test_one_run_has_one_start(capsys, tmp_path):
+    files = [str(tmp_path / f"{name}.npy") for name in "ab"]
+    for k, file in enumerate(files):
+        np.save(file, np.full(NUM_WEIGHTS, k))
+    assert main(["train", "xor", "--start", *files]) == 2
+    assert "--start must be one value for one run" in capsys.readouterr().err
 
 
 # ---- a strategy of one's own ---------------------------------------------------------------------

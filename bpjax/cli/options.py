@@ -195,6 +195,8 @@ def single_task(name: str | None, settings: Any) -> tuple[Any, dict[str, Any]]:
       SettingError: for a list where one run needs one value.
     """
     variants, others = task_variants(name, settings)
+    if isinstance(others.get("initializer"), list):
+        raise SettingError("start", "must be one value for one run", list(settings.start))
     if len(variants) > 1:
         hidden = settings.hidden or ()
         option, value = ("hidden", hidden) if len(hidden) > 1 else ("set", settings.set)
