@@ -43,8 +43,8 @@ SWEEPS = {
 }
 LONG = ("xor", "--max-epochs", "300", "--seeds", "100000000", "--no-figures")
 PROGRAM = """
-import os, sys, time
-import bpjax.sweeps.host_loop
+import os, sys
+from bpjax.sweeps import host_loop
 from bpjax.cli import main
 host_loop.SECONDS_PER_CHUNK = float(sys.argv[1])
 after_call = host_loop._Meter.after_call

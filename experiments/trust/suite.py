@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from unittest import mock
 from xml.etree import ElementTree
 
 from bpjax.cli import main
@@ -90,7 +91,11 @@ def bpjax(*words: str | Path, seconds: float = 300, **how: Any) -> Ended:
 def bpjax_here(*words: str | Path) -> Ended:
     """Run a command of bpjax in this process, undisturbed: no start, nothing compiled twice."""
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with (
+        mock.patch.dict(os.environ),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
         code = main(list(map(str, words)))
     return Ended(code, out.getvalue(), err.getvalue())
 
