@@ -287,14 +287,17 @@ def _features_by_the_compiler() -> set[str] | None:
 
 
 def _features_by_the_system() -> set[str]:
-    if sys.platform == "darwin":
-        command = ["sysctl", "-n", "machdep.cpu.features", "machdep.cpu.leaf7_features"]
-        said = subprocess.run(command, capture_output=True, text=True, check=False).stdout.lower()
-    else:
-        try:
+    try:
+        if sys.platform == "darwin":
+            command = ["sysctl", "-n", "machdep.cpu.features", "machdep.cpu.leaf7_features"]
+            said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        else:
             said = Path("/proc/cpuinfo").read_text()
-        except OSError:
-            return set()
+    except OSError:
+        return set()
+    if sys.platform == "darwin":
+        said = said.lower()
+    else:
         lines = re.findall(r"^(?:flags|Features)\s*:(.*)$", said, re.MULTILINE)
         said = lines[0] if lines else ""
     names = {"sse4_2": "sse4.2", "avx1.0": "avx", "asimd": "neon"}

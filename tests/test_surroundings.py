@@ -222,6 +222,25 @@ def test_what_jax_cannot_start_with_is_said_in_one_sentence(tmp_path, variables,
     assert not (tmp_path / "sweep").exists()
 
 
+@pytest.mark.parametrize(
+    "command", ["sweep xor --seeds 4 --out sweep", "check xor", "bench --quick"]
+)
+def test_too_few_descriptors_for_what_a_command_starts_are_said_in_one_sentence(tmp_path, command):
+    shell = 'ulimit -n 8; exec "$@"'  # another process tries the flags
+    done = subprocess.run(
+        ["sh", "-c", shell, "sh", sys.executable, "-m", "bpjax.cli", *command.split()],
+        env=os.environ
+        | {"PYTHONPATH": str(ROOT), "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=true"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr == "bpjax: the system gives this process no more: Too many open files.\n"
+    assert not (tmp_path / "sweep").exists()
+
+
 def test_what_would_stop_a_program_or_its_cache_does_not(tmp_path):
     (tmp_path / "file").write_text("")
     hindered = {"JAX_DEBUG_NANS": "1", "JAX_DISABLE_JIT": "1", "JAX_TRANSFER_GUARD": "disallow"}

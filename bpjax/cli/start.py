@@ -4,6 +4,7 @@ XLA ends the process where it does not know a flag, so a child tries them first.
 says by an exception of any kind, when it is imported or looks for its devices.
 """
 
+import errno
 import os
 import re
 import subprocess
@@ -45,8 +46,13 @@ def _xla_has_started() -> bool:
     return bridge is not None and bridge.backends_are_initialized()
 
 
+_NO_MORE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
+
+
 def why_no_start(fault: BaseException) -> str | None:
-    """Return in one sentence why JAX did not start; None if `fault` is about something else."""
+    """Return in one sentence why JAX, or a process beside it, did not start; else None."""
+    if isinstance(fault, OSError) and fault.errno in _NO_MORE:
+        return f"the system gives this process no more: {fault.strerror}."
     if not any(map(_is_about_start, _frames(fault))):
         return None
     asked = [f"{name}={value}" for name, value in os.environ.items() if name.startswith("JAX_")]

@@ -2,7 +2,7 @@
 
     python -m experiments.trust
 
-tries all of them in full, in an hour or two on two cores, and keeps their records and the page
+tries all of them in full, in about an hour on two cores, and keeps their records and the page
 in experiments/results/trust. `--quick` takes minutes and keeps results/trust-quick; `--only NAME`
 tries some. A record is saved as soon as it is measured, so an interrupted one is not lost: the
 page is drawn from the records there are. As many proofs run at a time as there are cores, those

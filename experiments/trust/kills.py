@@ -26,7 +26,7 @@ import numpy as np
 from bpjax.results.chunks import every_run
 from bpjax.results.export import table_bytes
 from bpjax.results.store import SweepFolder, read_runs
-from experiments.trust.suite import bpjax, bpjax_here
+from experiments.trust.suite import ENVIRONMENT, ROOT, bpjax, bpjax_here
 
 EVERY = 0.2
 """Seconds between two chunks of the sweeps that are killed in all phases."""
@@ -43,8 +43,8 @@ SWEEPS = {
 }
 LONG = ("xor", "--max-epochs", "300", "--seeds", "100000000", "--no-figures")
 PROGRAM = """
-import os, sys, time
-import bpjax.sweeps.host_loop
+import os, sys
+from bpjax.sweeps import host_loop
 from bpjax.cli import main
 host_loop.SECONDS_PER_CHUNK = float(sys.argv[1])
 after_call = host_loop._Meter.after_call
@@ -146,7 +146,8 @@ def _kill(
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
+        env=ENVIRONMENT,
     ) as process:
         timer = threading.Timer(moment, process.kill)
         timer.start()

@@ -194,7 +194,6 @@ TRIALS: dict[str, Trial] = {
 
 TASKS = {
     "xor": bpjax.tasks.xor,
-    "encoder": lambda: bpjax.tasks.encoder(size=4, hidden=2),
     "encoder 10-5-10": lambda: bpjax.tasks.encoder(size=10, hidden=5),
 }
 

@@ -106,6 +106,15 @@ def attacks(full: bool) -> Iterator[tuple[str, Attack]]:
             f"{number} descriptors",
             functools.partial(_limited, kind=resource.RLIMIT_NOFILE, most=number),
         )
+    yield (  # another process tries them
+        "8 descriptors and flags of XLA",
+        functools.partial(
+            _limited,
+            kind=resource.RLIMIT_NOFILE,
+            most=8,
+            xla_flags="--xla_cpu_multi_thread_eigen=true",
+        ),
+    )
     yield "a read-only folder", _read_only
     yield "a folder that vanishes", _vanishes
     yield "a second writer", _second_writer
@@ -119,12 +128,12 @@ def attacks(full: bool) -> Iterator[tuple[str, Attack]]:
         yield f"descriptor {number} on a full device", functools.partial(_on_full, number=number)
 
 
-def _limited(here: Path, kind: int, most: int) -> Faults:
+def _limited(here: Path, kind: int, most: int, xla_flags: str = suite.UNSET) -> Faults:
     def limit() -> None:
         resource.setrlimit(kind, (most, resource.getrlimit(kind)[1]))
 
-    cache = {"XDG_CACHE_HOME": str(here / "cache")}
-    return _clearly(bpjax(*SWEEP, here / "sweep", preexec_fn=limit, env=cache), 0, 1, 2)
+    changed = {"XDG_CACHE_HOME": str(here / "cache"), "XLA_FLAGS": xla_flags}
+    return _clearly(bpjax(*SWEEP, here / "sweep", preexec_fn=limit, env=changed), 0, 1, 2)
 
 
 @contextlib.contextmanager

@@ -16,6 +16,8 @@ from xml.etree import ElementTree
 from bpjax.cli import main
 
 ROOT = Path(__file__).parents[2]
+ENVIRONMENT = dict(os.environ)
+"""As this process was started: a command that runs in it sets XLA's flags, which are its own."""
 
 
 class Verdict(NamedTuple):
@@ -78,7 +80,7 @@ class Ended(NamedTuple):
 def bpjax(*words: str | Path, seconds: float = 300, **how: Any) -> Ended:
     """Run a command of bpjax; `how` goes to `subprocess.run`, `env` is added to the environment."""
     changed: Mapping[str, str] = how.pop("env", {})
-    environment = {k: v for k, v in (os.environ | changed).items() if v != UNSET}
+    environment = {k: v for k, v in {**ENVIRONMENT, **changed}.items() if v != UNSET}
     environment["PYTHONPATH"] = str(ROOT)
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | how
     done = subprocess.run(
