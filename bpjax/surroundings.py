@@ -290,15 +290,13 @@ def _features_by_the_system() -> set[str]:
     try:
         if sys.platform == "darwin":
             command = ["sysctl", "-n", "machdep.cpu.features", "machdep.cpu.leaf7_features"]
-            said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            said = done.stdout.lower()
         else:
-            said = Path("/proc/cpuinfo").read_text()
+            told = Path("/proc/cpuinfo").read_text()
+            lines = re.findall(r"^(?:flags|Features)\s*:(.*)$", told, re.MULTILINE)
+            said = lines[0] if lines else ""
     except OSError:
         return set()
-    if sys.platform == "darwin":
-        said = said.lower()
-    else:
-        lines = re.findall(r"^(?:flags|Features)\s*:(.*)$", said, re.MULTILINE)
-        said = lines[0] if lines else ""
     names = {"sse4_2": "sse4.2", "avx1.0": "avx", "asimd": "neon"}
     return {names.get(word, word) for word in said.split()}

@@ -69,6 +69,15 @@ def test_success_rate_takes_numpy_counts_and_widens_with_the_level():
     assert wide.low < narrow.low < 0.6 < narrow.high < wide.high
 
 
+@pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
+def test_wilson_interval_is_that_of_scipy_to_the_last_bit(level):
+    counts = [(k, n) for n in range(1, 40) for k in range(n + 1)] + [(10**11 + 7, 10**12)]
+    for num_converged, num_runs in counts:
+        rate = success_rate(num_converged, num_runs, level)
+        ends = scipy.stats.binomtest(num_converged, num_runs).proportion_ci(level, "wilson")
+        assert (rate.low, rate.high) == (ends.low, ends.high)
+
+
 def test_wilson_interval_covers_exactly_as_often_as_it_says():
     """Summed over the binomial distribution, so no sampling error is left.
 

@@ -23,9 +23,9 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 import bpjax
-from bpjax.cli import main
 from bpjax.results import files
 from bpjax.sweeps import crew, host_loop
+from experiments.trust.suite import bpjax_here
 
 STEPS = (
     "listing", "read", "create", "write", "sync",
@@ -224,11 +224,9 @@ def _attack(
 
 def _run(words: Sequence[str]) -> tuple[int, str]:
     """Run a command in this process; return its exit code and what it said, but for warnings."""
-    said = io.StringIO()
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(said):
-        code = main(words)
-    told = [line for line in said.getvalue().splitlines(keepends=True) if not _is_note(line)]
-    return code, "".join(told)
+    ended = bpjax_here(*words)
+    told = [line for line in ended.err.splitlines(keepends=True) if not _is_note(line)]
+    return ended.code, "".join(told)
 
 
 def _is_note(line: str) -> bool:
