@@ -12,13 +12,7 @@ from jaxtyping import Float
 from bpjax.errors import SettingError
 from bpjax.initial import NUM_SEEDS_THERE_ARE
 from bpjax.network import Network
-from bpjax.params import (
-    Params,
-    mask_of,
-    num_entries,
-    parameter_names,
-    unflatten_params,
-)
+from bpjax.params import Params, parameter_names, unflatten_params
 
 _KINDS = "must be Params, a vector, or a table with a row per seed, of finite numbers"
 
@@ -172,9 +166,11 @@ def _flat(network: Network, params: Params) -> np.ndarray:
 
 def _there(network: Network) -> np.ndarray:
     """Tell of each number of the vector whether it is a weight, and not masked."""
-    ones = unflatten_params(network, np.ones(num_entries(network)))  # type: ignore[arg-type]
-    weight = dict(ones.weight)
-    for key, c in network.weights.items():
-        if c.tie is None and c.mask is not None:
-            weight[key] = weight[key] * mask_of(c, weight[key])
-    return _flat(network, Params(weight, ones.bias)) > 0
+    parts = [
+        np.ravel(c.mask)
+        if c.tie is None and c.mask is not None
+        else np.full(network.weight_shape(c), True).ravel()
+        for c in network.weights.values()
+    ]
+    biases = sum(layer.size for layer in network.biases.values())
+    return np.concatenate([*parts, np.full(biases, True)]).astype(bool)

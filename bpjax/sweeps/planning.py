@@ -188,7 +188,7 @@ def _check_precision(task: Task, precision: str) -> None:
     """Raise SettingError for a number that `precision` would turn into infinity or zero."""
     if isinstance(given := task.recipe.initializer, Start):
         largest = float(np.max(np.abs(given.rows(task.network))))
-        if largest > np.finfo(precision).max:
+        if largest > float(np.finfo(precision).max):
             raise SettingError("start", f"must be within the range of {precision}", largest)
     with np.errstate(over="ignore", under="ignore"):
         rounded = settings_of(task, precision)
