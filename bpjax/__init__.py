@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bpjax.learning import accelerated_descent as accelerated_descent
     from bpjax.learning import decay_after_change as decay_after_change
     from bpjax.learning import steepest_descent as steepest_descent
+    from bpjax.loss import CrossEntropy as CrossEntropy
     from bpjax.loss import HalfSquaredError as HalfSquaredError
     from bpjax.loss import MarginSquaredError as MarginSquaredError
     from bpjax.network import Network as Network
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from bpjax.sweeps.host_loop import sweep as sweep
     from bpjax.task import Task as Task
     from bpjax.training import train as train
+    from bpjax.units import LayerUnit as LayerUnit
+    from bpjax.units import Unit as Unit
 
 _HOME = {
     "backward": "backprop",
@@ -63,6 +66,7 @@ _HOME = {
     "accelerated_descent": "learning",
     "decay_after_change": "learning",
     "steepest_descent": "learning",
+    "CrossEntropy": "loss",
     "HalfSquaredError": "loss",
     "MarginSquaredError": "loss",
     "Connection": "connections",
@@ -83,6 +87,8 @@ _HOME = {
     "sweep": "sweeps.host_loop",
     "Task": "task",
     "train": "training",
+    "LayerUnit": "units",
+    "Unit": "units",
 }
 _MODULES = ("analysis", "backprop", "plots", "printed", "tasks")
 

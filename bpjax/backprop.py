@@ -17,7 +17,8 @@ Source: Rumelhart, Hinton & Williams, Nature 323, 533-536 (1986), equations (1)-
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -27,11 +28,11 @@ from jaxtyping import Array, Float
 
 from bpjax.connections import Layer
 from bpjax.errors import SettingError
-from bpjax.loss import HalfSquaredError, Loss
+from bpjax.loss import HalfSquaredError, Loss, check_fits, of_loss
 from bpjax.network import Network
 from bpjax.params import Params, weight_gradient, weight_matrix
 from bpjax.precision import full_precision
-from bpjax.units import UNITS
+from bpjax.units import Of, unit_of
 
 Activations = dict[str, Float[Array, "num_cases _size"]]
 """Activations y of every layer, or derivatives with respect to them, by layer name."""
@@ -57,20 +58,34 @@ def forward_pass(network: Network, params: Params, inputs: Inputs) -> Activation
     """
     activations = _show_cases(network, inputs)
     for layer in network.computed_layers:
-        preactivations = jnp.zeros((inputs.shape[0], layer.size), inputs.dtype)
-        if layer.bias:
-            preactivations += params.bias[layer.bias_key][None, :]
-        for c in network.incoming[layer.name]:
-            weight = weight_matrix(c, params.weight[c.weight_key])
-            preactivations += activations[c.source] @ weight  # (1)
-        activations[layer.name] = UNITS[layer.activation].function(preactivations)  # (2)
+        preactivations = total_input(network, params, activations, layer)
+        activations[layer.name] = unit_of(layer.activation).activate(preactivations, axis=1)  # (2)
     return activations
 
 
 @full_precision
+def total_input(
+    network: Network, params: Params, activations: Activations, layer: Layer
+) -> Float[Array, "num_cases size"]:
+    """Compute the total inputs x of a layer's units from the layers before it: equation (1)."""
+    first = activations[network.incoming[layer.name][0].source]
+    preactivations = jnp.zeros((len(first), layer.size), first.dtype)
+    if layer.bias:
+        preactivations += params.bias[layer.bias_key][None, :]
+    for c in network.incoming[layer.name]:
+        weight = weight_matrix(c, params.weight[c.weight_key])
+        preactivations += activations[c.source] @ weight  # (1)
+    return preactivations
+
+
+@full_precision
 def backward_pass(
-    network: Network, params: Params, activations: Activations, d_activations: Activations
-) -> tuple[Params, Activations]:
+    network: Network,
+    params: Params,
+    activations: Activations,
+    d_activations: Mapping[str, Array],
+    d_total_inputs: Mapping[str, Array] = MappingProxyType({}),
+) -> tuple[Params, Activations, Activations]:
     """Carry derivatives back from the layers where they enter: equations (5), (6) and (7).
 
     Args:
@@ -79,26 +94,71 @@ def backward_pass(
       activations: what `forward_pass` returned.
       d_activations: dE/dy where the loss touches a layer directly: the output layers. A layer left
         out counts as zero.
+      d_total_inputs: dE/dx there instead, from a loss that is written in total inputs.
 
     Returns:
-      The gradient in the shape of `params`, summed over cases and over the copies of a weight, and
-      dE/dy of every layer.
+      The gradient in the shape of `params`, summed over cases and over the copies of a weight;
+      dE/dy of every layer; and dE/dx of every computed layer.
     """
     d_activations = {
         name: d_activations.get(name, jnp.zeros_like(entry)) for name, entry in activations.items()
     }
+    d_preactivations: Activations = {}
     grads = jax.tree.map(jnp.zeros_like, params)
     for layer in reversed(network.computed_layers):
-        slope = UNITS[layer.activation].derivative(activations[layer.name])
-        d_preactivations = d_activations[layer.name] * slope  # (5)
+        unit = unit_of(layer.activation)
+        seen = seen_by(unit.of, network, params, activations, layer)
+        d_preactivation = unit.carry_back(d_activations[layer.name], seen, axis=1)  # (5)
+        if layer.name in d_total_inputs:
+            d_preactivation += d_total_inputs[layer.name]
         if layer.bias:
-            grads.bias[layer.bias_key] += jnp.sum(d_preactivations, axis=0)  # (6), with y_i = 1
+            grads.bias[layer.bias_key] += jnp.sum(d_preactivation, axis=0)  # (6), with y_i = 1
         for c in network.incoming[layer.name]:
             weight = weight_matrix(c, params.weight[c.weight_key])
-            d_weight = activations[c.source].T @ d_preactivations  # (6)
+            d_weight = activations[c.source].T @ d_preactivation  # (6)
             grads.weight[c.weight_key] += weight_gradient(c, d_weight)
-            d_activations[c.source] += d_preactivations @ weight.T  # (7)
-    return grads, d_activations
+            d_activations[c.source] += d_preactivation @ weight.T  # (7)
+        d_preactivations[layer.name] = d_preactivation
+    return grads, d_activations, d_preactivations
+
+
+def seen_by(
+    of: Of, network: Network, params: Params, activations: Activations, layer: Layer
+) -> Float[Array, "num_cases size"]:
+    """Return what a derivative is written in: a layer's activations y, or its total inputs x.
+
+    The total inputs are computed once more. In a compiled program that costs nothing: the compiler
+    finds that it has them.
+    """
+    if of == "activation":
+        return activations[layer.name]
+    return total_input(network, params, activations, layer)
+
+
+def seen_by_loss(network: Network, params: Params, activations: Activations, loss: Loss) -> Targets:
+    """Return what a loss is written in, output layers side by side, (num_cases, num_out).
+
+    Raises:
+      SettingError: if the loss is for other output units.
+    """
+    check_fits(loss, [layer.activation for layer in network.output_layers])
+    seen = [
+        seen_by(of_loss(loss), network, params, activations, layer)
+        for layer in network.output_layers
+    ]
+    return jnp.concatenate(seen, axis=1)
+
+
+def enters(network: Network, loss: Loss, derivative: Targets) -> tuple[Activations, Activations]:
+    """Return the derivative of a loss as `d_activations` and `d_total_inputs`, one of them empty.
+
+    Args:
+      network: the net.
+      loss: the loss; it says in what it is written.
+      derivative: what it returned for the outputs side by side, (num_cases, num_out).
+    """
+    by_layer = at_outputs(network, derivative)
+    return (by_layer, {}) if of_loss(loss) == "activation" else ({}, by_layer)
 
 
 def backward(
@@ -132,9 +192,9 @@ def backward(
       >>> grads.weight["input", "output"].tolist(), grads.bias["output"].tolist()
       ([[-0.125]], [0.0])
     """
-    d_outputs = loss.derivative(outputs_of(network, activations), targets)  # (4)
-    grads, _ = backward_pass(network, params, activations, at_outputs(network, d_outputs))
-    return grads
+    seen = seen_by_loss(network, params, activations, loss)
+    d_outputs = loss.derivative(seen, targets)  # (4)
+    return backward_pass(network, params, activations, *enters(network, loss, d_outputs))[0]
 
 
 def outputs_of(network: Network, activations: Activations) -> Targets:
@@ -181,7 +241,7 @@ def _backward_rule(
     network: Network, saved: tuple[Params, Activations], d_activations: Activations
 ) -> tuple[Params, Inputs]:
     params, activations = saved
-    grads, d_activations = backward_pass(network, params, activations, d_activations)
+    grads, d_activations, _ = backward_pass(network, params, activations, d_activations)
     return grads, _side_by_side(network.input_layers, d_activations)
 
 
@@ -215,7 +275,7 @@ def value_and_grad(
         params: Params, inputs: Inputs, targets: Targets
     ) -> tuple[Float[Array, ""], Params]:
         activations = forward_pass(network, params, inputs)
-        value = loss.value(outputs_of(network, activations), targets)
+        value = loss.value(seen_by_loss(network, params, activations, loss), targets)
         return value, backward(network, params, activations, targets, loss)
 
     return loss_and_grads

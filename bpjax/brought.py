@@ -17,16 +17,20 @@ import optax
 
 from bpjax.errors import SettingError
 from bpjax.initial import init_params, run_key
+from bpjax.loss import of_loss
 from bpjax.network import Network
 from bpjax.start import Start
 from bpjax.surroundings import pinned
 from bpjax.traced import Untraceable, program_of
-from bpjax.units import UNITS
+from bpjax.units import UNITS, Activation, LayerUnit, Unit, unit_of
 
 Functions = dict[str, tuple[Callable[..., Any], tuple[Any, ...]]]
 
 OWN_UNITS = dict(UNITS)
-METHODS = ("value", "derivative", "unit_values", "sums_over_units", "params_of", "num_seeds")
+METHODS = (
+    *("value", "derivative", "unit_values", "sums_over_units", "of", "unit"),
+    *("params_of", "num_seeds"),
+)
 """What the engine asks of a loss and of an initialiser."""
 
 UNTOLD = "a program that cannot be told again"
@@ -71,14 +75,16 @@ class Setting:
             return optimizer
         return self._told("optimizer", optimizer, self._of_optimizer)
 
+    def unit(self, activation: Activation) -> str:
+        """Return what a unit is told by."""
+        if isinstance(activation, str) and UNITS[activation] is OWN_UNITS.get(activation):
+            return activation
+        return self._told("activation", unit_of(activation), self._of_unit)
+
     def units(self) -> dict[str, str]:
-        """Return what the net's units are told by, those that are not ours."""
-        names = {layer.activation for layer in self.network.computed_layers}
-        return {
-            name: self._told("activation", UNITS[name], self._of_unit)
-            for name in sorted(names)
-            if UNITS[name] is not OWN_UNITS.get(name)
-        }
+        """Return what the net's units are told by, those that are not ours, by layer name."""
+        told = {layer.name: self.unit(layer.activation) for layer in self.network.computed_layers}
+        return {name: word for name, word in told.items() if word not in OWN_UNITS}
 
     def brought(self, loss: Any, initializer: Any, optimizer: Any) -> tuple[str, ...]:
         """Return what tells a compiled program from an equal one that computes something else.
@@ -115,7 +121,8 @@ class Setting:
         for shape, name in itertools.product(sorted(shapes), names):
             outputs = jax.ShapeDtypeStruct(shape, self.precision)
             sums = "over units" if alone else "over cases"
-            functions[f"{name} {shape}, a sum {sums}"] = getattr(loss, name), (outputs, outputs)
+            of = ", of total inputs" if of_loss(loss) == "preactivation" else ""
+            functions[f"{name} {shape}, a sum {sums}{of}"] = getattr(loss, name), (outputs, outputs)
         return functions
 
     def _of_initializer(self, initializer: Any) -> Functions:
@@ -137,21 +144,30 @@ class Setting:
             "update": (optimizer.update, (params, state, params)),
         }
 
-    def _of_unit(self, unit: Any) -> Functions:
+    def _of_unit(self, unit: Unit | LayerUnit) -> Functions:
         numbers = jax.ShapeDtypeStruct((2, 3), self.precision)
-        return {name: (getattr(unit, name), (numbers,)) for name in unit._fields}
+        if isinstance(unit, LayerUnit):
+            return {
+                "function": (lambda x: unit.function(x, 0), (numbers,)),
+                "backward": (lambda d_y, y: unit.backward(d_y, y, 0), (numbers, numbers)),
+            }
+        return {
+            "function": (unit.function, (numbers,)),
+            f"derivative of {unit.of}, plus {unit.flat_spot!r}": (unit.derivative, (numbers,)),
+        }
 
 
 def _is_ours(thing: Any) -> bool:
     """Tell whether all that a loss or an initialiser computes is bpjax's own, and told by words."""
-    if set(METHODS) & set(getattr(thing, "__dict__", {})):
+    fields = dataclasses.fields(thing) if dataclasses.is_dataclass(thing) else ()
+    own = set(getattr(thing, "__dict__", {})) - {field.name for field in fields}
+    if set(METHODS) & own:
         return False  # put in place of a method, for this one alone
     methods = (inspect.getattr_static(type(thing), name, None) for name in METHODS)
     inner = (getattr(m, "fget", None) or getattr(m, "__func__", None) or m for m in methods)
     written = [type(thing), *filter(callable, inner)]
     if not all(getattr(part, "__module__", "").startswith("bpjax.") for part in written):
         return False
-    fields = dataclasses.fields(thing) if dataclasses.is_dataclass(thing) else ()
     values = [getattr(thing, field.name) for field in fields]
     return all(_is_plain(value) or _is_ours(value) for value in values)
 

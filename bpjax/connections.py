@@ -7,7 +7,7 @@ import numpy as np
 
 from bpjax.errors import SettingError
 from bpjax.numbers import whole_number
-from bpjax.units import UNITS
+from bpjax.units import Activation, unit_of
 
 Key = tuple[str, str]
 """The name of a connection: (source layer, target layer)."""
@@ -20,7 +20,8 @@ class Layer:
     Args:
       name: unique among the layers of a network.
       size: number of units, at least 1.
-      activation: the input-output function of equation (2), a name in `bpjax.units.UNITS`.
+      activation: the input-output function of equation (2), a name in `bpjax.units.UNITS` or a
+        `bpjax.Unit`.
       bias: whether each unit has a bias: in the paper, a weight from an extra input fixed at 1.
       copy_of: the name under which the biases are kept, its own unless given. Layers with the same
         name have the same biases: the copies of one layer in time (Fig. 5).
@@ -34,7 +35,7 @@ class Layer:
 
     name: str
     size: int
-    activation: str = "logistic"
+    activation: Activation = "logistic"
     bias: bool = True
     copy_of: str | None = None
 
@@ -46,10 +47,11 @@ class Layer:
     def __post_init__(self) -> None:
         size = whole_number("size", self.size, 1, of=f"of layer {self.name!r}")
         object.__setattr__(self, "size", size)
-        if self.activation not in UNITS:
-            choices = ", ".join(UNITS)
-            rule = f"of layer {self.name!r} must be one of {choices}"
-            raise SettingError("activation", rule, self.activation)
+        try:
+            unit_of(self.activation)
+        except SettingError as fault:
+            rule = f"of layer {self.name!r} {fault.rule}"
+            raise SettingError("activation", rule, self.activation) from None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,9 +16,16 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int, UInt
 
-from bpjax.backprop import at_outputs, backward, backward_pass, forward_pass, outputs_of
+from bpjax.backprop import (
+    backward,
+    backward_pass,
+    enters,
+    forward_pass,
+    outputs_of,
+    seen_by_loss,
+)
 from bpjax.criteria import Criterion, cases_right
-from bpjax.held_out import as_answered, trained_cases
+from bpjax.held_out import as_answered, error_of, trained_cases
 from bpjax.initial import Strategy
 from bpjax.learning import learning_rule
 from bpjax.loss import Loss
@@ -270,11 +277,13 @@ def _evaluate(
     activations = forward_pass(network, params, cases.inputs)
     counted = None if trained is None else trained[:, None]
     outputs = as_answered(outputs_of(network, activations), cases.targets, counted)
-    loss = program.loss.value(outputs, cases.targets)
+    seen = seen_by_loss(network, params, activations, program.loss)
+    loss, d_outputs = error_of(program.loss, seen, cases.targets, trained)
     criterion = Criterion(program.criterion_kind)
     holds = criterion.holds(outputs, cases.targets, loss, settings.threshold)
-    d_outputs = program.loss.derivative(outputs, cases.targets)
-    grads, _ = backward_pass(network, params, activations, at_outputs(network, d_outputs))
+    grads, *_ = backward_pass(
+        network, params, activations, *enters(network, program.loss, d_outputs)
+    )
     return Evaluation(loss, holds, grads)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, UInt
 
 from bpjax.initial import run_key
+from bpjax.loss import Loss, of_loss
 from bpjax.surroundings import pinned
 from bpjax.task import Task
 
@@ -74,3 +75,25 @@ def as_answered(outputs: Any, targets: Any, trained: Any) -> Any:
       trained: which cases count, of a shape that broadcasts to it; None for all.
     """
     return outputs if trained is None else jnp.where(trained, outputs, targets)
+
+
+def error_of(
+    loss: Loss, seen: Any, targets: Any, trained: Bool[Array, " num_cases"] | None
+) -> tuple[Any, Any]:
+    """Return a loss and its derivative over the cases that count.
+
+    Args:
+      loss: the loss.
+      seen: what it is written in, of the outputs side by side, (num_cases, num_out).
+      targets: the same shape.
+      trained: which cases count; None for all.
+    """
+    counts = None if trained is None else trained[:, None]
+    if counts is None or of_loss(loss) == "activation":
+        seen = as_answered(seen, targets, counts)
+        return loss.value(seen, targets), loss.derivative(seen, targets)
+    # No total input answers a case: a loss written in them is summed over those that count.
+    values = jax.vmap(lambda x, d: loss.value(x[None], d[None]))(seen, targets)
+    return jnp.sum(jnp.where(trained, values, 0)), jnp.where(
+        counts, loss.derivative(seen, targets), 0
+    )

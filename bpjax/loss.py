@@ -1,16 +1,21 @@
 """Losses: each one a value and its derivative, equations (3) and (4).
 
 A loss is any hashable object with the two methods of `Loss`, written for one network and all its
-cases. The derivative is part of it because the backward pass starts there.
+cases. The derivative is part of it because the backward pass starts there. It starts at the
+activations y of the outputs, or, where that is exact and simple, at their total inputs x.
 """
 
 import dataclasses
-from typing import ClassVar, Literal, Protocol, runtime_checkable
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from bpjax.errors import SettingError
+from bpjax.named import defaults_of, read_named, spell_named
+from bpjax.units import Activation, Of, log_1_plus, word_of
 
 Outputs = Float[Array, "num_cases num_out"]
 
@@ -23,6 +28,10 @@ class Loss(Protocol):
     that output alone; then the faster layouts serve it too. The kernel for GPUs also needs a method
     `unit_values(outputs, targets)`: that function of arrays of any one shape, entry by entry, as
     `derivative` then must be as well.
+
+    A loss that says `of = "preactivation"` gets the total inputs x of the outputs wherever it says
+    `outputs` here, and returns dE/dx; it must be a sum over cases. If it has an attribute `unit`,
+    it is refused where the outputs are other units than that.
     """
 
     def value(self, outputs: Outputs, targets: Outputs) -> Float[Array, ""]:
@@ -147,3 +156,169 @@ class MarginSquaredError:
         if self.scope == "case":
             outside = jnp.any(outside, axis=1, keepdims=True)
         return jnp.where(outside, outputs - targets, 0)
+
+
+@dataclasses.dataclass(frozen=True)
+class CrossEntropy:
+    """The cross-entropy of outputs and targets, exact however saturated the outputs are.
+
+    Of logistic outputs: E = -sum_c sum_j (d_jc ln y_jc + (1 - d_jc) ln(1 - y_jc)), dE/dx_j = y_j -
+    d_j. Of softmax outputs: E = -sum_c sum_j d_jc ln y_jc, dE/dx_j = y_j sum_i d_i - d_j. Both are
+    written in total inputs x, since in y the logarithm of an output that is rounded to 0 is not
+    finite, and 1 - y has no digits left where y is nearly 1.
+
+    Args:
+      unit: the output units it is for, "logistic" or "softmax".
+
+    Raises:
+      SettingError: for other units.
+
+    Example:
+      >>> total_inputs, targets = jnp.array([[0.0], [200.0]]), jnp.array([[1.0], [0.0]])
+      >>> round(float(CrossEntropy().value(total_inputs, targets)), 4)  # ln 2 + 200
+      200.6931
+      >>> CrossEntropy().derivative(total_inputs, targets).tolist()
+      [[-0.5], [1.0]]
+
+    Source: for example C. M. Bishop, Neural networks for pattern recognition (1995), sections 6.7
+    and 6.9.
+    """
+
+    unit: Literal["logistic", "softmax"] = "logistic"
+    of: ClassVar[Of] = "preactivation"
+
+    def __post_init__(self) -> None:
+        if self.unit not in ("logistic", "softmax"):
+            raise SettingError("unit", "must be 'logistic' or 'softmax'", self.unit)
+
+    @property
+    def sums_over_units(self) -> bool:
+        """Whether each output adds what depends on that output alone."""
+        return self.unit == "logistic"
+
+    def value(self, outputs: Outputs, targets: Outputs) -> Float[Array, ""]:
+        """Return E of total inputs, shape (); raises SettingError if the shapes differ."""
+        _check_shapes(outputs, targets)
+        if self.unit == "logistic":
+            return jnp.sum(self.unit_values(outputs, targets))
+        largest, others, _ = _against_largest(outputs)
+        far = jnp.sum(targets * (largest - outputs))
+        return far + jnp.sum(jnp.sum(targets, axis=1, keepdims=True) * jnp.log1p(others))
+
+    def unit_values(self, outputs: Array, targets: Array) -> Array:
+        """Return what each logistic output adds, of total inputs of any one shape."""
+        # ln(1 + e^x) - d x, in an order that leaves the digits of a small sum.
+        x = outputs
+        return (jnp.maximum(x, 0) - x * targets) + log_1_plus(jnp.exp(-jnp.abs(x)))
+
+    def derivative(self, outputs: Outputs, targets: Outputs) -> Outputs:
+        """Return dE/dx, shape (num_cases, num_out); raises as `value` does."""
+        _check_shapes(outputs, targets)
+        if self.unit == "logistic":
+            # y - d without a difference of nearly equal numbers; 1 - y is the logistic of -x.
+            return (1 - targets) * jax.nn.sigmoid(outputs) - targets * jax.nn.sigmoid(-outputs)
+        largest, others, is_largest = _against_largest(outputs)
+        y = jnp.exp(outputs - largest) / (1 + others)
+        rest = jnp.where(is_largest, others / (1 + others), 1 - y)  # 1 - y, with all its digits
+        return y * (jnp.sum(targets, axis=1, keepdims=True) - targets) - targets * rest
+
+
+def _against_largest(x: Outputs) -> tuple[Array, Array, Array]:
+    """Return the largest total input x_m of each case, sum_(k != m) e^(x_k - x_m), and where m is.
+
+    The first two have the shape (num_cases, 1).
+    """
+    place = jnp.argmax(x, axis=1, keepdims=True)
+    largest = jnp.take_along_axis(x, place, axis=1)
+    is_largest = jnp.arange(x.shape[1])[None, :] == place
+    others = jnp.where(is_largest, 0, jnp.exp(x - largest))
+    return largest, jnp.sum(others, axis=1, keepdims=True), is_largest
+
+
+# ---- what the engine asks ------------------------------------------------------------------------
+
+
+def of_loss(loss: Any) -> Of:
+    """Return what a loss is written in: activations of the outputs, or their total inputs."""
+    return getattr(loss, "of", "activation")  # type: ignore[no-any-return]
+
+
+def check_fits(loss: Any, outputs: Sequence[Activation]) -> None:
+    """Raise SettingError if a loss is for other units than these output layers have.
+
+    Example:
+      >>> check_fits(CrossEntropy("softmax"), ["softmax"])
+    """
+    wanted = getattr(loss, "unit", None)
+    if of_loss(loss) == "activation" or wanted is None:
+        return
+    for activation in outputs:
+        if activation != wanted:
+            rule = f"must be for the output units, and {loss!r} is for {wanted} ones, not for"
+            raise SettingError("loss", rule, word_of(activation))
+    if wanted == "softmax" and len(outputs) > 1:
+        rule = "must be for one output layer where that is softmax, not for"
+        raise SettingError("loss", rule, f"{len(outputs)} side by side")
+
+
+# ---- by name -------------------------------------------------------------------------------------
+
+
+def half_squared(outputs: Sequence[Activation]) -> Loss:
+    """Half the summed squared error: "half-squared"."""
+    del outputs
+    return HalfSquaredError()
+
+
+def margin(outputs: Sequence[Activation], *, on: float = 0.8, off: float = 0.2) -> Loss:
+    """Half the summed squared error outside a margin, each unit by itself: "margin"."""
+    del outputs
+    return MarginSquaredError(on, off)
+
+
+def cross_entropy(outputs: Sequence[Activation]) -> Loss:
+    """The cross-entropy that fits the output units, logistic or softmax ones: "cross-entropy"."""
+    return CrossEntropy("softmax" if "softmax" in outputs else "logistic")
+
+
+LOSSES: dict[str, Callable[..., Loss]] = {
+    "half-squared": half_squared,
+    "margin": margin,
+    "cross-entropy": cross_entropy,
+}
+"""Losses by name: functions of the activations of the output layers, and of options."""
+
+
+def loss_named(text: str, outputs: Sequence[Activation]) -> Loss:
+    """Return the loss that `NAME` or `NAME(key=value, ...)` names, for these output layers.
+
+    Raises:
+      SettingError: for an unknown name, or an option that breaks its rule.
+
+    Example:
+      >>> loss_named("margin(on=0.9)", ["logistic"]).on, loss_named("cross-entropy", ["softmax"])
+      (0.9, CrossEntropy(unit='softmax'))
+    """
+    name, options = read_named("loss", text, LOSSES)
+    try:
+        return LOSSES[name](outputs, **options)
+    except SettingError as fault:
+        rule = f"must be right in {fault.setting}, which {fault.rule}"
+        raise SettingError("loss", rule, text) from None
+
+
+def name_of_loss(loss: Any, outputs: Sequence[Activation]) -> str | None:
+    """Return the text that `loss_named` makes this loss of; None if there is none.
+
+    Example:
+      >>> name_of_loss(MarginSquaredError(on=0.9), ["logistic"])
+      'margin(on=0.9)'
+    """
+    for name, make in LOSSES.items():
+        known = defaults_of(make)
+        if not all(hasattr(loss, key) for key in known):
+            continue
+        given = {key: getattr(loss, key) for key in known if getattr(loss, key) != known[key]}
+        if make(outputs, **given) == loss:
+            return spell_named(name, given)
+    return None

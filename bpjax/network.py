@@ -16,6 +16,7 @@ import numpy as np
 
 from bpjax.connections import Connection, Key, Layer
 from bpjax.errors import SettingError
+from bpjax.units import Activation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,6 +155,31 @@ class Network:
             return sum(map(sum, connection.mask))
         return len(np.unique(np.array(connection.tie)[np.array(connection.mask)]))
 
+    def with_units(
+        self, hidden: Activation | None = None, output: Activation | None = None
+    ) -> "Network":
+        """Return this net with other units: in all hidden layers, in the output layers, or both.
+
+        Example:
+          >>> net = layered(2, 3, 1).with_units("tanh", "linear")
+          >>> [layer.activation for layer in net.computed_layers]
+          ['tanh', 'linear']
+        """
+        outputs = {layer.bias_key for layer in self.output_layers}  # all copies of them in time
+
+        def changed(network: Network) -> Network:
+            def with_unit(layer: Layer) -> Layer:
+                unit = output if layer.bias_key in outputs else hidden
+                if unit is None or not network.incoming[layer.name]:
+                    return layer
+                return dataclasses.replace(layer, activation=unit)
+
+            inner = None if network.iterated is None else changed(network.iterated)
+            layers = [with_unit(layer) for layer in network.layers]
+            return dataclasses.replace(network, layers=layers, iterated=inner)
+
+        return changed(self)
+
     def describe(self) -> str:
         """One line for people: "2-2-1", layers side by side as "6+6", shortcuts and loops named."""
         if self.iterated is not None:
@@ -230,12 +256,14 @@ def _check_copies(network: Network) -> None:
             raise SettingError("copy_of", rule, layer.name)
 
 
-def layered(*sizes: int, unit: str = "logistic", output_unit: str | None = None) -> Network:
+def layered(
+    *sizes: int, unit: Activation = "logistic", output_unit: Activation | None = None
+) -> Network:
     """Return the plain layered net: each layer feeds the next, all units have biases.
 
     Args:
       sizes: number of units of each layer, from input to output, at least two.
-      unit: the input-output function of the units, a name in `bpjax.units.UNITS`.
+      unit: the input-output function of the units, a name in `bpjax.units.UNITS` or a unit.
       output_unit: that of the output units, if it is another.
 
     Raises:

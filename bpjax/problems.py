@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from bpjax.connections import Connection, Layer
-from bpjax.loss import HalfSquaredError, Loss, MarginSquaredError
+from bpjax.loss import HalfSquaredError, Loss, MarginSquaredError, loss_named
 from bpjax.network import Network
 from bpjax.params import Params
 from bpjax.surroundings import pinned
@@ -44,8 +44,8 @@ def is_least_at_targets(loss: Loss) -> bool:
 def random_network(seed: int) -> Network:
     """Return a small random layer graph: one or two input layers, one to four computed ones.
 
-    Connections may skip layers, carry masks (even one that leaves nothing) and ties; units are
-    logistic, tanh or linear, with biases or without.
+    Connections may skip layers, carry masks (even one that leaves nothing) and ties; units are any
+    of `bpjax.units.UNITS`, with biases or without.
     """
     rng = np.random.default_rng(seed)
     num_inputs, num_computed = rng.integers(1, 3), rng.integers(1, 5)
@@ -76,7 +76,8 @@ def random_problem(seed: int) -> Problem:
     network = random_network(seed)
     rng = np.random.default_rng([seed, 1])
     # Saturated, jax.grad's own slope of tanh has few digits left; that of the logistic has all.
-    has_tanh = any(layer.activation == "tanh" for layer in network.computed_layers)
+    steep = ("tanh", "scaled-tanh")
+    has_tanh = any(layer.activation in steep for layer in network.computed_layers)
     scale = rng.choice([0.2, 0.5] if has_tanh else [0.3, 1.0, 5.0])
     params = Params(
         {
@@ -88,7 +89,7 @@ def random_problem(seed: int) -> Problem:
     num_cases = rng.integers(1, 5)
     inputs = rng.normal(size=(num_cases, network.num_in))
     targets = rng.integers(0, 2, size=(num_cases, network.num_out)).astype(float)
-    return Problem(network, params, inputs, targets, _random_loss(rng))
+    return Problem(network, params, inputs, targets, _random_loss(rng, network))
 
 
 def _random_connection(rng: np.random.Generator, source: Layer, target: Layer) -> Connection:
@@ -101,7 +102,10 @@ def _random_connection(rng: np.random.Generator, source: Layer, target: Layer) -
     return Connection(source.name, target.name, mask, tie)
 
 
-def _random_loss(rng: np.random.Generator) -> Loss:
+def _random_loss(rng: np.random.Generator, network: Network) -> Loss:
+    outputs = [layer.activation for layer in network.output_layers]
+    if outputs[0] in ("logistic", "softmax") and rng.random() < 0.5:
+        return loss_named("cross-entropy", outputs)
     if rng.random() < 0.5:
         return HalfSquaredError()
     measured_from, scope = rng.choice(["target", "margin"]), rng.choice(["unit", "case"])

@@ -9,14 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bpjax.backprop import Activations, at_outputs, backward_pass, forward_pass, outputs_of
+from bpjax.backprop import backward_pass, enters, forward_pass, outputs_of, seen_by_loss
 from bpjax.criteria import cases_right
 from bpjax.epoch import Cases, Program
-from bpjax.held_out import as_answered
+from bpjax.held_out import error_of
 from bpjax.network import Network
 from bpjax.params import Params, flatten_params, num_entries
 from bpjax.task import Task
-from bpjax.units import UNITS
 
 EPOCHS_PER_LOOK = 64
 """Recorded epochs are evaluated together, so many at a time; fewer of a net so large that their
@@ -162,11 +161,10 @@ def _observe(
         activations = forward_pass(network, params, cases.inputs)
         outputs = outputs_of(network, activations)
         right = cases_right(outputs, cases.targets, tolerance)
-        outputs = as_answered(outputs, cases.targets, counts[:, None])
-        loss = program.loss.value(outputs, cases.targets)
-        d_outputs = program.loss.derivative(outputs, cases.targets)
-        grads, d_activations = backward_pass(
-            network, params, activations, at_outputs(network, d_outputs)
+        seen = seen_by_loss(network, params, activations, program.loss)
+        loss, d_outputs = error_of(program.loss, seen, cases.targets, trained)
+        grads, _, d_preactivations = backward_pass(
+            network, params, activations, *enters(network, program.loss, d_outputs)
         )
         return (
             loss,
@@ -174,7 +172,7 @@ def _observe(
             jnp.sum(right & ~counts),
             _gradient_norm(network, grads),
             _gradient_size(network, grads),
-            _error_signal_size(network, activations, d_activations),
+            {name: jnp.sqrt(jnp.mean(d_x**2)) for name, d_x in d_preactivations.items()},
             flatten_params(network, params),
         )
 
@@ -199,14 +197,4 @@ def _gradient_size(network: Network, grads: Params) -> dict[str, Any]:
             squares += jnp.sum(grads.bias[layer.bias_key] ** 2)
             count += layer.size
         sizes[layer.name] = jnp.sqrt(squares / count)
-    return sizes
-
-
-def _error_signal_size(
-    network: Network, activations: Activations, d_activations: Activations
-) -> dict[str, Any]:
-    sizes = {}
-    for layer in network.computed_layers:
-        slope = UNITS[layer.activation].derivative(activations[layer.name])
-        sizes[layer.name] = jnp.sqrt(jnp.mean((d_activations[layer.name] * slope) ** 2))  # (5)
     return sizes

@@ -19,7 +19,7 @@ class Setting(NamedTuple):
       kind: what its words are.
       help: one sentence; of a setting that is said by `--set`, a value other than the usual one.
       by: "flag"; "set" for `--set NAME=VALUE`; or "python" where the command line has no word.
-      of: what has it; "task": it is one of its options.
+      of: what has it; "task": it is one of its options; "net": every task's net and loss.
       several: whether a list of values makes a grid.
       default: what holds where nothing is said, in words.
       usual: the value that a summary does not tell; None tells all.
@@ -29,7 +29,7 @@ class Setting(NamedTuple):
     kind: Literal["number", "whole number", "name", "file"]
     help: str
     by: Literal["flag", "set", "python"] = "flag"
-    of: Literal["recipe", "initializer", "start", "criterion", "task", "sweep"] = "recipe"
+    of: Literal["recipe", "initializer", "start", "criterion", "task", "net", "sweep"] = "recipe"
     several: bool = True
     default: str = "the task's"
     usual: Any = None
@@ -51,6 +51,22 @@ def _listed(words: Mapping[str, str]) -> str:
 
 SETTINGS = (
     Setting("hidden", "whole number", "Number of hidden units.", of="task"),
+    Setting(
+        "unit",
+        "name",
+        "Input-output function of all units: logistic, tanh, relu, ...; a wrong name lists all.",
+        of="net",
+    ),
+    Setting("hidden_unit", "name", "Likewise, of hidden units alone.", of="net"),
+    Setting("output_unit", "name", "Likewise, of output units alone.", of="net"),
+    Setting(
+        "loss",
+        "name",
+        "What descent makes small: half-squared, margin, in quotes with options: margin(on=0.9), "
+        "or cross-entropy, for logistic or softmax outputs.",
+        of="net",
+        usual="HalfSquaredError()",
+    ),
     Setting("learning_rate", "number", "Epsilon of equations (8) and (9), above 0."),
     Setting("momentum", "number", "Alpha of equation (9), from 0 to below 1."),
     Setting("init_range", "number", "Initial weights lie between minus and plus this number."),

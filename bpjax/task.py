@@ -15,15 +15,18 @@ from bpjax.connections import Layer
 from bpjax.criteria import Criterion
 from bpjax.display import Display
 from bpjax.errors import SettingError
-from bpjax.loss import HalfSquaredError, Loss
+from bpjax.loss import HalfSquaredError, Loss, check_fits, loss_named
 from bpjax.network import Network, layered
 from bpjax.numbers import whole_number
 from bpjax.recipe import Recipe
 from bpjax.schedule import MOST_CHANGES, Schedule
+from bpjax.units import Activation, unit_of
 
 RECIPE_SETTINGS = tuple(field.name for field in dataclasses.fields(Recipe))
 CRITERION_SETTINGS = {"tolerance": "tolerance", "loss_below": "loss"}
 """By name, the kind of criterion whose threshold it is."""
+TASK_SETTINGS = ("unit", "hidden_unit", "output_unit", "loss")
+"""What every task lets its users choose."""
 
 
 class Published(NamedTuple):
@@ -56,7 +59,8 @@ class Task:
       options: the choices this task was made with, by name: `{"hidden": 2}`.
       recipe: how a run is trained.
       criterion: when it counts as solved.
-      loss: what descent makes small.
+      loss: what descent makes small: a name in `bpjax.loss.LOSSES`, kept as the loss it names, or
+        an object of your own.
       held_out: cases that a run is not trained on: how many of them, drawn for each run from its
         seed, or which ones, by their rows. They count as answered right, so they neither teach nor
         keep a run from converging; a sweep counts in `held_out_right` how many a run has right.
@@ -66,9 +70,9 @@ class Task:
       display: how pictures set the units out; no run depends on it.
 
     Raises:
-      SettingError: if inputs or targets do not fit the network or are not finite, for held-out
-        cases that do not exist, come twice or leave none to train on, for more weight changes than
-        are counted, or for a `Plane` of weights it does not have.
+      SettingError: if inputs, targets or loss do not fit the network or are not finite, for
+        held-out cases that do not exist, come twice or leave none to train on, for more weight
+        changes than are counted, or for a `Plane` of weights it does not have.
     """
 
     network: Network
@@ -80,7 +84,7 @@ class Task:
     recipe: Recipe = Recipe(learning_rate=0.1)  # noqa: RUF009  (frozen)
     source: str = ""
     criterion: Criterion = Criterion()  # noqa: RUF009  (frozen)
-    loss: Loss = HalfSquaredError()  # noqa: RUF009  (frozen)
+    loss: Loss | str = HalfSquaredError()  # noqa: RUF009  (frozen)
     open_choices: str = ""
     published: tuple[Published, ...] = ()
     held_out: int | tuple[int, ...] = 0
@@ -96,6 +100,7 @@ class Task:
                 raise SettingError(field, f"must have shape ({num_cases}, {width})", shape)
             _check_finite(field, getattr(self, field))
         object.__setattr__(self, "held_out", _held_out(self.held_out, num_cases))
+        object.__setattr__(self, "loss", _fitting(self.loss, self.network))
         object.__setattr__(self, "title", self.title or f"{self.name}, {self.network.describe()}")
         self.recipe.initializer.check(self.network)
         most = MOST_CHANGES // num_cases
@@ -110,9 +115,9 @@ class Task:
         targets: ArrayLike,
         hidden: int | Sequence[int] = (8,),
         *,
-        unit: str = "logistic",
-        output_unit: str = "logistic",
-        loss: Loss = HalfSquaredError(),  # noqa: B008  (frozen)
+        unit: Activation = "logistic",
+        output_unit: Activation = "logistic",
+        loss: Loss | str = "half-squared",
         name: str = "task",
         held_out: int | tuple[int, ...] = 0,
         **settings: Any,
@@ -123,9 +128,9 @@ class Task:
           inputs: one row per case, shape (num_cases, num_in).
           targets: desired outputs, shape (num_cases, num_out), or (num_cases,) for one output.
           hidden: number of units of each hidden layer; () for none.
-          unit: the input-output function of hidden units, a name in `bpjax.units.UNITS`.
+          unit: the input-output function of hidden units, a name in `bpjax.units.UNITS` or a unit.
           output_unit: that of output units.
-          loss: what descent makes small.
+          loss: what descent makes small, a name in `bpjax.loss.LOSSES` or a loss.
           name: of the task.
           held_out: cases that a run is not trained on, as in `Task`.
           **settings: of the recipe or criterion, see `with_settings`.
@@ -202,10 +207,12 @@ class Task:
         return jnp.asarray(self.inputs, dtype), jnp.asarray(self.targets, dtype)
 
     def with_settings(self, /, **settings: Any) -> Self:
-        """Return this task with some settings of its recipe or criterion replaced.
+        """Return this task with some of its settings replaced.
 
         Args:
-          **settings: fields of `Recipe`, or `tolerance` or `loss_below` for another criterion.
+          **settings: fields of `Recipe`; `tolerance` or `loss_below` for another criterion; `loss`;
+            `unit` for other units in all layers that are computed, `hidden_unit` and `output_unit`
+            for other ones in some.
 
         Raises:
           SettingError: for an unknown setting, a value that breaks its rule, or two criteria.
@@ -214,20 +221,31 @@ class Task:
           >>> import bpjax
           >>> bpjax.tasks.xor().with_settings(learning_rate=0.5, tolerance=0.4).criterion
           Criterion(kind='tolerance', threshold=0.4)
+          >>> task = bpjax.tasks.xor().with_settings(hidden_unit="tanh", loss="cross-entropy")
+          >>> [layer.activation for layer in task.network.computed_layers], task.loss
+          (['tanh', 'logistic'], CrossEntropy(unit='logistic'))
         """
         thresholds = {name: settings[name] for name in CRITERION_SETTINGS if name in settings}
-        recipe = {name: value for name, value in settings.items() if name not in thresholds}
+        of_task = {name: settings[name] for name in TASK_SETTINGS if name in settings}
+        recipe = {
+            name: value for name, value in settings.items() if name not in {**thresholds, **of_task}
+        }
         for name in recipe:
             if name not in RECIPE_SETTINGS:
-                choices = ", ".join([*RECIPE_SETTINGS, *CRITERION_SETTINGS])
+                choices = ", ".join([*RECIPE_SETTINGS, *CRITERION_SETTINGS, *TASK_SETTINGS])
                 raise SettingError(name, f"is no setting; there are {choices}", settings[name])
         if len(thresholds) > 1:
             raise SettingError("loss_below", "cannot go with `tolerance`", settings["loss_below"])
         criterion = self.criterion
         for name, value in thresholds.items():
             criterion = Criterion(CRITERION_SETTINGS[name], value)  # type: ignore[arg-type]
-        new_recipe = dataclasses.replace(self.recipe, **recipe)
-        return dataclasses.replace(self, recipe=new_recipe, criterion=criterion)
+        return dataclasses.replace(
+            self,
+            network=_with_units(self.network, **of_task),
+            loss=of_task.get("loss", self.loss),
+            recipe=dataclasses.replace(self.recipe, **recipe),
+            criterion=criterion,
+        )
 
     def describe(self, precision: str = "float32", lasting: bool = True) -> dict[str, Any]:
         """Return all that defines this task, in words and numbers fit for JSON.
@@ -251,7 +269,7 @@ class Task:
         return {
             "name": self.name,
             "options": dict(self.options),
-            "network": dataclasses.asdict(self.network),
+            "network": dataclasses.asdict(self.network, dict_factory=_in_words),
             "inputs": np.asarray(self.inputs).tolist(),
             "targets": np.asarray(self.targets).tolist(),
             "held_out": self.held_out,
@@ -269,6 +287,41 @@ class Task:
         """Return where this task uses what a user brings; arguments as for `describe`."""
         by_case = self.recipe.updates == "case"
         return Setting(self.network, self.num_cases, by_case, precision, lasting)
+
+
+def _with_units(
+    network: Network,
+    unit: Activation | None = None,
+    hidden_unit: Activation | None = None,
+    output_unit: Activation | None = None,
+    loss: Any = None,
+) -> Network:
+    del loss
+    units = {"unit": unit, "hidden_unit": hidden_unit, "output_unit": output_unit}
+    for name, activation in units.items():
+        if activation is not None:
+            try:
+                unit_of(activation)
+            except SettingError as fault:
+                raise SettingError(name, fault.rule, activation) from None
+    hidden_unit, output_unit = hidden_unit or unit, output_unit or unit
+    if hidden_unit is None and output_unit is None:
+        return network
+    return network.with_units(hidden_unit, output_unit)
+
+
+def _fitting(loss: Loss | str, network: Network) -> Loss:
+    """Return the loss that a name stands for, or the loss itself, if it fits the outputs."""
+    outputs = [layer.activation for layer in network.output_layers]
+    if isinstance(loss, str):
+        loss = loss_named(loss, outputs)
+    check_fits(loss, outputs)
+    return loss
+
+
+def _in_words(fields: list[tuple[str, Any]]) -> Any:
+    """Return fields as `dataclasses.asdict` does; a user's unit is told by what it computes."""
+    return "a unit of one's own" if fields[0][0] == "function" else dict(fields)
 
 
 def _table(field: str, given: Any) -> np.ndarray:

@@ -10,19 +10,30 @@ Source: Rumelhart, Hinton & Williams, Nature 323, 533-536 (1986), equations (1)-
 """
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from bpjax.connections import Connection
+from bpjax.connections import Connection, Layer
 from bpjax.errors import SettingError
-from bpjax.loss import HalfSquaredError, Loss, MarginSquaredError
+from bpjax.loss import CrossEntropy, HalfSquaredError, Loss, MarginSquaredError
 from bpjax.network import Network
 from bpjax.params import Params
+from bpjax.units import Activation, LayerUnit, Unit
 
 Units = dict[str, list[float]]
 """One number per unit, by layer name, for one case."""
+
+
+class Entering(NamedTuple):
+    """Where a loss touches a net in one case: dE/dy of its outputs, or dE/dx if it is one of these.
+
+    All layers have their numbers in `d_totals`, zero where there is nothing.
+    """
+
+    d_activations: Units
+    d_totals: Units
 
 
 def loss_and_gradient(
@@ -51,7 +62,8 @@ def loss_and_gradient(
       (0.125, [[-0.25]], [-0.125])
     """
     activations = all_activations(network, params, inputs)
-    value = loss_value(loss, outputs_of(network, activations), targets)
+    seen = seen_by_loss(network, params, activations, loss)
+    value = loss_value(loss, seen, targets)
     grads, _ = gradient(network, params, activations, targets, loss)
     return value, grads
 
@@ -67,11 +79,32 @@ def outputs_of(network: Network, activations: Any) -> np.ndarray:
     return np.hstack([np.asarray(activations[layer.name]) for layer in network.output_layers])
 
 
-def loss_value(loss: Loss, outputs: Any, targets: Any) -> float:
-    """Return E: half the sum of the squares of all errors that count, equation (3)."""
+def loss_value(loss: Loss, seen: Any, targets: Any) -> float:
+    """Return E: half the sum of the squares of all errors that count, equation (3); or of others.
+
+    Args:
+      loss: the loss.
+      seen: what it is written in, as `seen_by_loss` returns it.
+      targets: desired outputs.
+    """
+    if isinstance(loss, CrossEntropy):
+        cases = zip(np.asarray(seen).tolist(), np.asarray(targets).tolist(), strict=True)
+        return sum(_cross_entropy(loss, *case) for case in cases)
     if not isinstance(loss, HalfSquaredError | MarginSquaredError):
-        return float(loss.value(outputs, targets))
-    return sum(0.5 * error * error for case in _errors(loss, outputs, targets) for error in case)
+        return float(loss.value(seen, targets))
+    return sum(0.5 * error * error for case in _errors(loss, seen, targets) for error in case)
+
+
+def seen_by_loss(network: Network, params: Params, activations: Any, loss: Loss) -> np.ndarray:
+    """Return what a loss is written in: activations of the outputs, or their total inputs."""
+    if getattr(loss, "of", "activation") == "activation":
+        return outputs_of(network, activations)
+    rows = []
+    for c in range(len(next(iter(activations.values())))):
+        case = {name: [float(y) for y in entry[c]] for name, entry in activations.items()}
+        layers = network.output_layers
+        rows.append([x for each in layers for x in _total_inputs(network, params, case, each)])
+    return np.array(rows)
 
 
 def gradient(
@@ -93,10 +126,11 @@ def gradient(
     bias: Any = {name: np.zeros(np.shape(entry)) for name, entry in params.bias.items()}
     grads = Params(weight, bias)
     d_inputs = []
-    d_outputs = _errors(loss, outputs_of(network, activations), targets)  # (4)
+    d_outputs = _errors(loss, seen_by_loss(network, params, activations, loss), targets)  # (4)
     for c, d_output in enumerate(d_outputs):
         case = {name: [float(y) for y in entry[c]] for name, entry in activations.items()}
-        d_case = _backward_case(network, params, case, d_output, grads)
+        entering = _entering(network, loss, d_output)
+        d_case = _backward_case(network, params, case, entering, grads)
         d_inputs.append([d for layer in network.input_layers for d in d_case[layer.name]])
     return grads, np.array(d_inputs)
 
@@ -109,31 +143,33 @@ def _forward_case(network: Network, params: Params, case: Any) -> Units:
     for layer in network.input_layers:
         activations[layer.name] = [float(next(shown)) for _ in range(layer.size)]
     for layer in network.computed_layers:
-        activations[layer.name] = []
-        for j in range(layer.size):
-            total = float(params.bias[layer.bias_key][j]) if layer.bias else 0.0
-            for connection, i in _units_below(network, layer.name):
-                total += activations[connection.source][i] * _weight(
-                    params, connection, i, j
-                )  # (1)
-            function, _ = _functions(layer.activation)
-            activations[layer.name].append(function(total))  # (2)
+        total_inputs = _total_inputs(network, params, activations, layer)  # (1)
+        activations[layer.name] = _activate(layer.activation, total_inputs)  # (2)
     return activations
 
 
+def _total_inputs(
+    network: Network, params: Params, activations: Units, layer: Layer
+) -> list[float]:
+    totals = []
+    for j in range(layer.size):
+        total = float(params.bias[layer.bias_key][j]) if layer.bias else 0.0
+        for connection, i in _units_below(network, layer.name):
+            total += activations[connection.source][i] * _weight(params, connection, i, j)
+        totals.append(total)
+    return totals
+
+
 def _backward_case(
-    network: Network, params: Params, activations: Units, d_output: list[float], grads: Params
+    network: Network, params: Params, activations: Units, entering: Entering, grads: Params
 ) -> Units:
     """Add one case's dE/dw to `grads`; return dE/dy of every unit."""
     d_activations = {layer.name: [0.0] * layer.size for layer in network.layers}
-    derivatives = iter(d_output)
-    for layer in network.output_layers:
-        d_activations[layer.name] = [next(derivatives) for _ in range(layer.size)]
+    d_activations |= entering.d_activations
     for layer in reversed(network.computed_layers):
+        d_totals = _through_units(network, params, activations, layer, d_activations)  # (5)
         for j in range(layer.size):
-            y = activations[layer.name][j]
-            _, slope = _functions(layer.activation)
-            d_total = d_activations[layer.name][j] * slope(y)  # (5)
+            d_total = d_totals[j] + entering.d_totals[layer.name][j]
             if layer.bias:
                 grads.bias[layer.bias_key][j] += d_total  # (6): a bias is a weight from y_i = 1
             for connection, i in _units_below(network, layer.name):
@@ -144,6 +180,18 @@ def _backward_case(
                 grads.weight[connection.weight_key][place] += d_total * y_i  # (6)
                 d_activations[connection.source][i] += d_total * w_ji  # (7)
     return d_activations
+
+
+def _entering(network: Network, loss: Loss, d_outputs: list[float]) -> Entering:
+    derivatives = iter(d_outputs)
+    at_outputs = {
+        layer.name: [next(derivatives) for _ in range(layer.size)]
+        for layer in network.output_layers
+    }
+    nothing = {layer.name: [0.0] * layer.size for layer in network.layers}
+    if getattr(loss, "of", "activation") == "preactivation":
+        return Entering({}, nothing | at_outputs)
+    return Entering(at_outputs, nothing)
 
 
 def _units_below(network: Network, target: str) -> list[tuple[Connection, int]]:
@@ -173,19 +221,77 @@ def _logistic(x: float) -> float:
     return 1 / (1 + math.exp(-x)) if x > 0 else math.exp(x) / (1 + math.exp(x))
 
 
-_FUNCTIONS: dict[str, tuple[Callable[[float], float], Callable[[float], float]]] = {
-    "logistic": (_logistic, lambda y: y * (1 - y)),
-    "tanh": (math.tanh, lambda y: (1 + y) * (1 - y)),
-    "linear": (lambda x: x, lambda y: 1.0),
+class _Single(NamedTuple):
+    """A function of single units, equation (2), and its derivative, of y or of x."""
+
+    function: Callable[[float], float]
+    slope: Callable[[float], float]
+    of: str = "activation"
+
+
+_FUNCTIONS = {
+    "logistic": _Single(_logistic, lambda y: y * (1 - y)),
+    "tanh": _Single(math.tanh, lambda y: (1 + y) * (1 - y)),
+    "linear": _Single(lambda x: x, lambda y: 1.0),
+    "relu": _Single(lambda x: max(x, 0.0), lambda y: float(y > 0)),
+    "leaky-relu": _Single(lambda x: x if x > 0 else x / 100, lambda y: 1.0 if y > 0 else 1 / 100),
+    "softplus": _Single(
+        lambda x: x + math.log1p(math.exp(-x)) if x > 0 else math.log1p(math.exp(x)),
+        _logistic,
+        of="preactivation",
+    ),
+    "scaled-tanh": _Single(
+        lambda x: 1.7159 * math.tanh(2 * x / 3),
+        lambda y: 2 / 3 * 1.7159 * (1 + y / 1.7159) * (1 - y / 1.7159),
+    ),
+    "sine": _Single(math.sin, math.cos, of="preactivation"),
+    "logistic-flat-spot": _Single(_logistic, lambda y: y * (1 - y) + 0.1),
 }
-"""Derived here anew: the function of equation (2) and, from what it returned, its derivative."""
+"""Derived here anew. Softmax, which is no function of single units, is below."""
 
 
-def _functions(activation: str) -> tuple[Callable[[float], float], Callable[[float], float]]:
+def _single(activation: Activation) -> _Single:
+    if isinstance(activation, Unit):  # a user's, taken at its word: `jax.grad` judges it
+        own: Any = activation
+        return _Single(
+            lambda x: float(own.function(np.float64(x))),
+            lambda seen: float(own.derivative(np.float64(seen))) + own.flat_spot,
+            own.of,
+        )
     if activation not in _FUNCTIONS:
-        rule = f"must be one that the witness derives anew: {', '.join(_FUNCTIONS)}"
+        rule = f"must be one that the witness derives anew: softmax, {', '.join(_FUNCTIONS)}"
         raise SettingError("activation", rule, activation)
-    return _FUNCTIONS[activation]
+    return _FUNCTIONS[activation]  # type: ignore[index]
+
+
+def _activate(activation: Activation, totals: list[float]) -> list[float]:
+    """Return the activations of a layer: equation (2)."""
+    if isinstance(activation, LayerUnit):
+        return list(map(float, activation.function(np.array(totals), 0)))  # type: ignore[arg-type]
+    if activation == "softmax":
+        powers = [math.exp(x - max(totals)) for x in totals]
+        return [power / sum(powers) for power in powers]
+    return [_single(activation).function(x) for x in totals]
+
+
+def _through_units(
+    network: Network, params: Params, activations: Units, layer: Layer, d_activations: Units
+) -> list[float]:
+    """Return dE/dx of the units of a layer, by way of its activations: equation (5)."""
+    y, d_y = activations[layer.name], d_activations[layer.name]
+    if isinstance(layer.activation, LayerUnit):
+        arrays: Any = np.array(d_y), np.array(y)
+        return list(map(float, layer.activation.backward(*arrays, 0)))
+    if layer.activation == "softmax":
+        # dy_k/dx_j = y_k (delta_kj - y_j), and all y together are 1.
+        return [
+            y[j] * sum(y[k] * (d_y[j] - d_y[k]) for k in range(layer.size))
+            for j in range(layer.size)
+        ]
+    unit = _single(layer.activation)
+    of_y = unit.of == "activation"
+    seen = y if of_y else _total_inputs(network, params, activations, layer)
+    return [d_y[j] * unit.slope(seen[j]) for j in range(layer.size)]
 
 
 def _errors(loss: Loss, outputs: Any, targets: Any) -> list[list[float]]:
@@ -198,6 +304,9 @@ def _errors(loss: Loss, outputs: Any, targets: Any) -> list[list[float]]:
             [float(y - d) for y, d in zip(*case, strict=True)]
             for case in zip(outputs, targets, strict=True)
         ]
+    if isinstance(loss, CrossEntropy):
+        cases = zip(outputs.tolist(), targets.tolist(), strict=True)
+        return [_cross_entropy_errors(loss, *case) for case in cases]
     return [list(map(float, case)) for case in np.asarray(loss.derivative(outputs, targets))]
 
 
@@ -213,3 +322,32 @@ def _margin_errors(loss: MarginSquaredError, outputs: Any, targets: Any) -> list
             forgiven = unit_inside if loss.scope == "unit" else all(inside)
             errors.append(0.0 if forgiven else y - d)
     return errors
+
+
+def _cross_entropy(loss: CrossEntropy, totals: Any, targets: Any) -> float:
+    """Return what one case adds: -ln y for a target of 1, -ln(1 - y) for one of 0, or between."""
+    pairs = list(zip(totals, targets, strict=True))
+    if loss.unit == "logistic":
+        return sum(d * _minus_ln(-x) + (1 - d) * _minus_ln(x) for x, d in pairs)
+    return sum(d * _ln_of_sum(x_k - x for x_k in totals) for x, d in pairs)
+
+
+def _minus_ln(x: float) -> float:
+    """Return -ln(1 - y) of the logistic y of x."""
+    return x + math.log1p(math.exp(-x)) if x > 0 else math.log1p(math.exp(x))
+
+
+def _ln_of_sum(exponents: Iterable[float]) -> float:
+    """Return ln of a sum of powers of e, one of which is e^0."""
+    largest, *rest = sorted(exponents, reverse=True)
+    return largest + math.log1p(sum(math.exp(x - largest) for x in rest))
+
+
+def _cross_entropy_errors(loss: CrossEntropy, totals: Any, targets: Any) -> list[float]:
+    """Return dE/dx: y - d of logistic outputs, sum_k (d_k y_j - d_j y_k) of softmax ones."""
+    if loss.unit == "logistic":
+        pairs = zip(totals, targets, strict=True)
+        return [(1 - d) * _logistic(x) - d * _logistic(-x) for x, d in pairs]
+    y = _activate("softmax", list(totals))
+    places = range(len(y))
+    return [sum(targets[k] * y[j] - targets[j] * y[k] for k in places) for j in places]

@@ -8,7 +8,7 @@ import numpy as np
 from helpers import in_time, task_of
 
 from bpjax.epoch import Cases, Settings, program_of, settings_of, step
-from bpjax.layouts import fused, lanes
+from bpjax.layouts import fused, lanes, unrolled
 from bpjax.loss import HalfSquaredError, MarginSquaredError
 from bpjax.problems import random_network
 from bpjax.schedule import Schedule
@@ -67,4 +67,24 @@ def by_steps(task, num_runs=RUNS, dtype="float64", epochs=EPOCHS, max_epochs=EPO
     one_epoch = quick_jit(jax.vmap(one, in_axes=-1, out_axes=-1))
     for _ in range(epochs):
         runs = one_epoch(settings, runs)
+    return jax.device_get(runs)
+
+
+def by_kernel(
+    task,
+    num_runs=RUNS,
+    dtype="float64",
+    epochs=(EPOCHS,),
+    max_epochs=EPOCHS,
+    kernel=fused,
+    rate=None,
+):
+    """Train with the interpreted kernel in strides of `epochs`; `rate` is the second run's own."""
+    program, settings, runs = started(task, num_runs, dtype)
+    if rate is not None:
+        settings.learning_rate[..., 1] = rate
+    arithmetic, cases = lanes.Arithmetic(program, "cpu"), unrolled.cases_of(task, program)
+    advance = quick_jit(functools.partial(kernel.advance, arithmetic, task.num_cases, cases))
+    for many in epochs:
+        runs = advance(np.int32(max_epochs), np.int32(many), settings, runs)
     return jax.device_get(runs)

@@ -61,7 +61,7 @@ def test_the_random_networks_have_all_that_can_go_wrong():
     assert any(len(network.input_layers) > 1 for network in networks)
     assert any("with" in network.describe() for network in networks)  # skips a layer
     computed = [layer for network in networks for layer in network.computed_layers]
-    assert {layer.activation for layer in computed} == {"logistic", "tanh", "linear"}
+    assert len({layer.activation for layer in computed}) > 5
     assert {layer.bias for layer in computed} == {True, False}
 
 

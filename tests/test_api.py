@@ -15,14 +15,13 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (  # lowest first: a module imports from its own layer or a lower one
     {"errors", "named", "numbers", "precision", "resilient", "status", "surroundings", "text"}
     | {"traced", "units", "version"},
-    {"connections", "schedule"},
+    {"connections", "loss", "schedule"},
     {"network"},
     {"params"},
     {"initial"},
     {"start"},
     {"brought", "display", "plane"},
-    {"criteria", "loss"},
-    {"backprop", "learning", "recurrent"},
+    {"backprop", "criteria", "learning", "recurrent"},
     {"recipe"},
     {"task"},
     {"held_out", "tasks"},

@@ -198,7 +198,7 @@ def test_initialisers_rules_and_units_are_told_by_what_they_compute(monkeypatch)
         monkeypatch.setitem(units.UNITS, "ramp", unit)
         layers = [Layer("input", 2), Layer("output", 1, "ramp")]
         network = Network(layers, [Connection("input", "output")])
-        found.append(told(task=dataclasses.replace(xor(), network=network))["ramp"])
+        found.append(told(task=dataclasses.replace(xor(), network=network))["output"])
     assert found[0] == found[1] != found[2]
 
 

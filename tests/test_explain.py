@@ -124,13 +124,13 @@ def witness(run, epoch, case=0):
     activations = forward_pass(network, params, inputs)
     outputs = as_answered(outputs_of(network, activations), targets, trained[:, None])
     errors = task.loss.derivative(outputs, targets)
-    grads, _ = backward_pass(network, params, activations, at_outputs(network, errors))
+    grads, *_ = backward_pass(network, params, activations, at_outputs(network, errors))
     copies = network.iterations if task.recipe.copies == "average" else 1
     gradient = np.asarray(flatten_params(network, grads)) / copies
 
     one = {name: entry[case : case + 1] for name, entry in activations.items()}
     at = at_outputs(network, errors[case : case + 1])
-    _, d_activations = backward_pass(network, params, one, at)
+    _, d_activations, _ = backward_pass(network, params, one, at)
     numbers = {"loss": task.loss.value(outputs, targets), "gradient": gradient}
     numbers["loss of case"] = task.loss.value(outputs[case][None], targets[case][None])
     numbers |= {f"error {k}": error for k, error in enumerate(errors[case].tolist())}

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fused_runs import EPOCHS, RUNS, SERVED, TASKS, by_steps, quick_jit, started
+from fused_runs import RUNS, SERVED, TASKS, by_kernel, by_steps, started
 
 import bpjax.layouts
 from bpjax.cli import main
@@ -26,26 +26,6 @@ from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import lane_mesh
 from bpjax.sweeps.planning import make_plan
 from bpjax.tasks import encoder, make_task, xor
-
-
-def by_kernel(
-    task,
-    num_runs=RUNS,
-    dtype="float64",
-    epochs=(EPOCHS,),
-    max_epochs=EPOCHS,
-    kernel=fused,
-    rate=None,
-):
-    """Train with the interpreted kernel in strides of `epochs`; `rate` is the second run's own."""
-    program, settings, runs = started(task, num_runs, dtype)
-    if rate is not None:
-        settings.learning_rate[..., 1] = rate
-    arithmetic, cases = lanes.Arithmetic(program, "cpu"), unrolled.cases_of(task, program)
-    advance = quick_jit(functools.partial(kernel.advance, arithmetic, task.num_cases, cases))
-    for many in epochs:
-        runs = advance(np.int32(max_epochs), np.int32(many), settings, runs)
-    return jax.device_get(runs)
 
 
 def assert_same(ours, theirs, rtol=1e-10):

@@ -24,6 +24,7 @@ from bpjax.problems import (
     random_network,
     random_problem,
 )
+from bpjax.units import UNITS
 
 TASKS = [
     tasks.xor(),
@@ -105,7 +106,7 @@ def test_random_networks_are_of_every_kind():
     layers = [layer for network in networks for layer in network.computed_layers]
     assert {len(network.input_layers) for network in networks} == {1, 2}
     assert {len(network.computed_layers) for network in networks} == {1, 2, 3, 4}
-    assert {layer.activation for layer in layers} == {"logistic", "tanh", "linear"}
+    assert {layer.activation for layer in layers} == {*UNITS}
     assert {layer.bias for layer in layers} == {True, False}
     kinds = {(c.mask is not None, c.tie is not None) for c in connections}
     assert kinds == {(False, False), (False, True), (True, False), (True, True)}
@@ -113,7 +114,8 @@ def test_random_networks_are_of_every_kind():
     assert any(c.mask is not None and not np.any(c.mask) for c in connections)
     assert random_network(7) == random_network(7)
     losses = {random_problem(seed).loss for seed in range(60)}
-    assert len(losses) == 5  # half squared error and four readings of the margin
+    # half squared error, four readings of the margin, two cross-entropies
+    assert len(losses) == 7
 
 
 @st.composite

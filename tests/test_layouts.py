@@ -10,16 +10,17 @@ import numpy as np
 import optax
 import pytest
 from helpers import daily, in_time, task_of
+from layout_runs import assert_same, step_by_step, trained
 
 import bpjax
 from bpjax.backprop import forward_pass, outputs_of
 from bpjax.connections import Connection, Layer
-from bpjax.epoch import Cases, Settings, program_of, settings_of, start, step
+from bpjax.epoch import Settings, program_of, settings_of
 from bpjax.layouts import lanes, layout_named, matrix, unrolled
 from bpjax.layouts.lanes import EXP_OF_MINUS, logistic_float32
 from bpjax.loss import HalfSquaredError, MarginSquaredError
 from bpjax.network import Network, layered
-from bpjax.params import flatten_params, unflatten_params
+from bpjax.params import unflatten_params
 from bpjax.problems import random_network
 from bpjax.schedule import Schedule
 from bpjax.sweeps.planning import make_plan
@@ -54,42 +55,9 @@ HELD_OUT = {"some held out": dataclasses.replace(TASKS["encoder"], held_out=1)}
 LAYOUTS = ["matrix", "unrolled"]  # fused: test_fused.py; batched, which is `epoch.step`: below
 
 
-def trained(task, implementation, num_runs=8, **settings):
-    """Train eight seeds for a dozen epochs in float64, unless told."""
-    common = {"precision": "float64", "block_size": 8, "keep_weights": True, "max_epochs": 12}
-    with jax.numpy_dtype_promotion("standard"):  # optax's Adam is not strict
-        return bpjax.sweep(task, num_runs, implementation=implementation, **common | settings)
-
-
-def step_by_step(task, **settings):
-    """Train the same runs with `epoch.step`, whose passes are those of `backprop`."""
-    task = task.with_settings(max_epochs=12, **settings)
-    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
-        program, numbers = program_of(task, "float64"), settings_of(task, "float64")
-        cases = Cases(*task.cases("float64"))
-        one_epoch = jax.jit(functools.partial(step, program, cases, np.int32(12), numbers))
-        begin = jax.jit(functools.partial(start, program, task.num_cases))
-        states = [begin(np.uint32(seed), numbers) for seed in range(8)]
-        for _ in range(13):
-            states = [one_epoch(state) for state in states]
-        return {
-            "status": [int(state.status) for state in states],
-            "epochs": [int(state.epoch) for state in states],
-            "loss": [float(state.loss) for state in states],
-            "weights": [flatten_params(task.network, state.params) for state in states],
-        }
-
-
 @functools.cache
 def by_steps(name, recipe):
     return step_by_step((TASKS | HELD_OUT)[name], **RECIPES[recipe])
-
-
-def assert_same(ours, reference):
-    np.testing.assert_array_equal(ours["status"], reference["status"])
-    np.testing.assert_array_equal(ours["epochs"], reference["epochs"])
-    np.testing.assert_allclose(ours["loss"], reference["loss"], rtol=1e-11)
-    np.testing.assert_allclose(ours["weights"], reference["weights"], rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

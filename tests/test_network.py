@@ -34,8 +34,8 @@ TIE = [[0, 1, 0], [2, 1, 0]]
     [
         (lambda: Layer("a", 0), "`size` of layer 'a' must be a whole number of at least 1, got 0."),
         (
-            lambda: Layer("a", 1, "relu"),
-            "`activation` of layer 'a' must be one of logistic, tanh, linear, got 'relu'.",
+            lambda: Layer("a", 1, "step"),
+            "`activation` of layer 'a' must be one of logistic, tanh, linear, relu",
         ),
         (
             lambda: Connection("a", "b", delay=2),

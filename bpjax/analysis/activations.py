@@ -4,7 +4,7 @@ A sweep keeps weights, not activations. Here its rows of weights become activati
 measures of `bpjax.analysis.solutions`, without JAX and without a loop over runs.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.special
@@ -41,7 +41,7 @@ def activations_of(
 
     Raises:
       SettingError: for weights or inputs of the wrong shape, a network with delayed connections, or
-        a unit that is not in `bpjax.units.UNITS`.
+        a name that is not in `bpjax.units.UNITS`.
 
     Example:
       Two runs of one logistic unit with two inputs: a net of zeros, and one that detects "both".
@@ -71,9 +71,9 @@ def activations_of(
     return activations
 
 
-def _activities(unit: str, preactivations: NDArray[np.float64]) -> NDArray[np.float64]:
+def _activities(unit: Any, preactivations: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return what units of one kind make of their total inputs; JAX is needed for those added."""
-    if unit in _FUNCTIONS:
+    if isinstance(unit, str) and unit in _FUNCTIONS:
         return _FUNCTIONS[unit](preactivations)
     from bpjax.units import activities
 

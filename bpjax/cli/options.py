@@ -52,7 +52,7 @@ _SET = tyro.conf.arg(
     "grid: bits=3,4,5.",
 )
 _FIELDS = [
-    *map(_words, settings_by("flag", "task", "recipe", "start", "criterion")),
+    *map(_words, settings_by("flag", "task", "net", "recipe", "start", "criterion")),
     ("set", Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], _SET], ()),
     *map(_words, settings_by("flag", "sweep")),
 ]

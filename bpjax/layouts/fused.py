@@ -28,7 +28,7 @@ from jax.experimental import pallas as pl
 from bpjax.epoch import Program, RunState, Settings
 from bpjax.held_out import as_answered
 from bpjax.layouts import lanes, unrolled
-from bpjax.layouts.lanes import Arithmetic, Layout, total
+from bpjax.layouts.lanes import Arithmetic, Layout, counted, total
 from bpjax.learning import name_of
 
 THREADS = 128
@@ -163,18 +163,20 @@ def _kernel(
 def _errors_of_case(
     arithmetic: Arithmetic,
     units: list[Any],
+    total_inputs: list[Any] | None,
     targets: tuple[float, ...],
     threshold: Any,
     counts: Any,
 ) -> tuple[Any, list[Any], Any]:
-    """Return loss, dE/dy and rightness of one case; Mosaic knows vectors of lanes and no others."""
+    """Return loss, derivative and rightness of a case; Mosaic knows vectors of lanes, no others."""
     loss: Any = arithmetic.loss
     values, d_outputs, near = [], [], []
-    for activation, number in zip(units, targets, strict=True):
+    for k, (activation, number) in enumerate(zip(units, targets, strict=True)):
         target = jnp.full_like(activation, number)
         y = as_answered(activation, target, counts)
-        values.append(loss.unit_values(y, target))  # (3)
-        d_outputs.append(loss.derivative(y, target))  # (4)
+        seen, masked = (y, None) if total_inputs is None else (total_inputs[k], counts)
+        values.append(counted(masked, loss.unit_values(seen, target)))  # (3)
+        d_outputs.append(counted(masked, loss.derivative(seen, target)))  # (4)
         near.append(jnp.abs(y - target) < threshold)
     return total(values), d_outputs, functools.reduce(jnp.logical_and, near)
 

@@ -6,6 +6,7 @@ shapes, so the shape is part of a sweep's identity: at one shape a run's bits de
 the run itself, neither on its lane, nor on its neighbours, nor on how many devices there are.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -19,9 +20,10 @@ from jaxtyping import Array, Bool, Float, Int, UInt
 from bpjax.epoch import Evaluation, Learner, Program, RunState, Settings, change, judge, rule_of
 from bpjax.epoch import start as start_run
 from bpjax.held_out import as_answered
+from bpjax.loss import of_loss
 from bpjax.status import Status
 from bpjax.task import Task
-from bpjax.units import UNITS
+from bpjax.units import unit_of
 
 LANE_MULTIPLE = 64
 """The number of lanes of a device is a multiple of this: as many as the compiler's widest loop.
@@ -85,15 +87,21 @@ class Passes(NamedTuple):
 
 
 class Arithmetic:
-    """What a layout computes with: the program, and input-output functions for its devices."""
+    """What a layout computes with: the program, and each layer's units, for its devices."""
 
     def __init__(self, program: Program, platform: str):
         self.program, self.network, self.loss = program, program.network, program.loss
         self.platform = platform
         self.dtype = jnp.dtype(program.dtype)
-        self.functions = {name: unit.function for name, unit in UNITS.items()}
-        if platform == "cpu" and self.dtype == jnp.float32:
-            self.functions["logistic"] = logistic_float32
+        self.loss_is_of = of_loss(program.loss)
+        faster = {jax.nn.sigmoid: logistic_float32}
+        on_cpu = platform == "cpu" and self.dtype == jnp.float32
+        self.units = {}
+        for layer in program.network.computed_layers:
+            unit = unit_of(layer.activation)
+            if on_cpu and unit.function in faster:
+                unit = dataclasses.replace(unit, function=faster[unit.function])
+            self.units[layer.name] = unit
 
 
 def num_lanes(block_size: int) -> int:
@@ -199,40 +207,61 @@ def train(
 
 
 def output_errors(
-    arithmetic: Arithmetic, outputs: Any, targets: Any, threshold: Any, trained: Any = None
+    arithmetic: Arithmetic,
+    outputs: Any,
+    total_inputs: Any,
+    targets: Any,
+    threshold: Any,
+    trained: Any = None,
 ) -> tuple[Any, Any, Bool[Array, " lanes"]]:
-    """Return loss, dE/dy and rightness of some cases: equations (3) and (4).
+    """Return loss, its derivative and rightness of some cases: equations (3) and (4).
 
     Args:
       arithmetic: of the layout.
       outputs: activations of the output layer, shape (num_out, num_cases, lanes).
+      total_inputs: likewise, where the loss is written in these; else None.
       targets: shape (num_cases, num_out).
       threshold: the criterion's tolerance, shape (lanes,).
       trained: which of the cases count, (num_cases, lanes); None for all.
 
     Returns:
-      The cases' share of the loss (lanes,), its derivative (num_out, num_cases, lanes), and in
-      which lanes all outputs of these cases are nearer to their targets than `threshold`.
+      The cases' share of the loss (lanes,); dE/dy, or dE/dx of total inputs, (num_out, num_cases,
+      lanes); and in which lanes all outputs of these cases are nearer to their targets than
+      `threshold`.
     """
     loss = arithmetic.loss
     everywhere = jnp.broadcast_to(targets.T[..., None], outputs.shape)
     outputs = as_answered(outputs, everywhere, trained)
+    of_y = arithmetic.loss_is_of == "activation"
+    seen = outputs if of_y else total_inputs
 
     def of_one_output(y: Any, d: Any) -> tuple[Any, Any]:
         alone = y.reshape(1, 1), d.reshape(1, 1)
         return loss.value(*alone), loss.derivative(*alone).reshape(())
 
+    def of_one_case(y: Any, d: Any) -> tuple[Any, Any]:
+        return loss.value(y[None], d[None]), loss.derivative(y[None], d[None])[0]
+
     def of_one_run(y: Any, d: Any) -> tuple[Any, Any]:
         return loss.value(y.T, d.T), loss.derivative(y.T, d.T).T
 
     if getattr(loss, "sums_over_units", False):
-        each = jax.vmap(jax.vmap(jax.vmap(of_one_output)))
-        values, derivative = each(outputs, everywhere)
-        value = total(_entries(values))
+        values, derivative = jax.vmap(jax.vmap(jax.vmap(of_one_output)))(seen, everywhere)
+        values = _entries(values if of_y else counted(trained, values))
+        value = total(values)
+    elif of_y:
+        value, derivative = jax.vmap(of_one_run, -1, -1)(seen, everywhere)
     else:
-        value, derivative = jax.vmap(of_one_run, -1, -1)(outputs, everywhere)
+        values, derivative = jax.vmap(jax.vmap(of_one_case, -1, -1), -1, -1)(seen, everywhere)
+        value = total(list(counted(trained, values)))
     near = jnp.abs(outputs - everywhere) < threshold[None, None, :]
-    return value, derivative, functools.reduce(jnp.logical_and, _entries(near))
+    right = functools.reduce(jnp.logical_and, _entries(near))
+    return value, derivative if of_y else counted(trained, derivative), right
+
+
+def counted(trained: Any, numbers: Any) -> Any:
+    """Return numbers of cases, and zero for those that do not count."""
+    return numbers if trained is None else jnp.where(trained, numbers, 0)
 
 
 def _entries(array: Any) -> list[Any]:

@@ -17,13 +17,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from bpjax.connections import Layer
 from bpjax.epoch import Evaluation, Learner, Program, Settings, learn_if
 from bpjax.errors import SettingError
 from bpjax.layouts.lanes import Arithmetic, Layout, Passes, output_errors, total, train
 from bpjax.params import Params, weight_gradient, weight_matrix
 from bpjax.precision import full_precision
 from bpjax.task import Task
-from bpjax.units import UNITS
 
 MOST_ROWS = 64
 """Sums of more rows than this are left to the compiler's matrix product."""
@@ -95,11 +95,12 @@ def evaluate(
         case = _group(cases, k)
         activations = passes.forward(case)
         outputs = passes.outputs(activations)
+        total_inputs = passes.total_inputs_of_outputs(case, activations)
         value, d_outputs, near = output_errors(
-            arithmetic, outputs, case.targets, threshold, _group(counted, k)
+            arithmetic, outputs, total_inputs, case.targets, threshold, _group(counted, k)
         )
         if learns:
-            before = case.inputs, activations, passes.backward(activations, d_outputs)
+            before = case.inputs, activations, passes.backward(case, activations, d_outputs)
         return loss + value, right & near, sums, before
 
     zero = jnp.zeros_like(threshold)
@@ -125,8 +126,9 @@ def learn_case_by_case(
         activations = passes.forward(case)
         outputs = passes.outputs(activations)
         nowhere = jnp.zeros_like(outputs[0, 0])
-        _, d_outputs, _ = output_errors(arithmetic, outputs, case.targets, nowhere)
-        passed = case.inputs, activations, passes.backward(activations, d_outputs)
+        total_inputs = passes.total_inputs_of_outputs(case, activations)
+        _, d_outputs, _ = output_errors(arithmetic, outputs, total_inputs, case.targets, nowhere)
+        passed = case.inputs, activations, passes.backward(case, activations, d_outputs)
         grads = passes.gradient(passes.add_gradient(passes.zeros(), passed))
         return learn_if(_group(trained, k), functools.partial(learn, grads), learner)
 
@@ -162,30 +164,47 @@ class _Net:
         """Return the activations of the computed layers: equations (1) and (2)."""
         activations: Rows = {}
         for layer in self.network.computed_layers:
-            terms = [self.bias[layer.bias_key][:, None]] if layer.bias else []
-            for c in self.network.incoming[layer.name]:
-                source = activations.get(c.source, case.inputs.get(c.source))
-                terms += _weighted(self.weight[c.weight_key], source)  # (1)
-            function = self.arithmetic.functions[layer.activation]
-            activations[layer.name] = function(total(terms))  # (2)
+            x = self.total_input(case, activations, layer)
+            activations[layer.name] = self.arithmetic.units[layer.name].activate(x, axis=0)  # (2)
         return activations
+
+    def total_input(self, case: Cases, activations: Rows, layer: Layer) -> Any:
+        """Return the total inputs of a layer, (size, cases, lanes): equation (1)."""
+        terms = [self.bias[layer.bias_key][:, None]] if layer.bias else []
+        for c in self.network.incoming[layer.name]:
+            source = activations.get(c.source, case.inputs.get(c.source))
+            terms += _weighted(self.weight[c.weight_key], source)  # (1)
+        return total(terms)
+
+    def total_inputs_of_outputs(self, case: Cases, activations: Rows) -> Any:
+        """Return those of the output layers, like `outputs`; None where the loss has no use."""
+        if self.arithmetic.loss_is_of == "activation":
+            return None
+        layers = self.network.output_layers
+        return jnp.concatenate([self.total_input(case, activations, layer) for layer in layers])
 
     def outputs(self, activations: Rows) -> Any:
         """Return the activations of the output layers, (num_out, cases, lanes)."""
         layers = self.network.output_layers
         return jnp.concatenate([activations[layer.name] for layer in layers])
 
-    def backward(self, activations: Rows, d_outputs: Any) -> Rows:
+    def backward(self, case: Cases, activations: Rows, d_outputs: Any) -> Rows:
         """Return dE/dx of the computed layers: equations (5) and (7)."""
         ends = np.cumsum([layer.size for layer in self.network.output_layers])
         parts = jnp.split(d_outputs, ends[:-1])
-        d_activations = dict(zip(self.network.outputs, parts, strict=True))
+        entering = dict(zip(self.network.outputs, parts, strict=True))
+        of_y = self.arithmetic.loss_is_of == "activation"
+        d_activations, d_total_inputs = (entering, {}) if of_y else ({}, entering)
         signals: Rows = {}
         for layer in reversed(self.network.computed_layers):
-            if layer.name not in d_activations:  # it leads nowhere
-                d_activations[layer.name] = jnp.zeros_like(activations[layer.name])
-            slope = UNITS[layer.activation].derivative(activations[layer.name])
-            signal = d_activations[layer.name] * slope  # (5)
+            if layer.name not in d_activations:
+                signal = d_total_inputs.get(layer.name)
+                if signal is None:  # it leads nowhere
+                    signal = jnp.zeros_like(activations[layer.name])
+            else:
+                signal = self._through_units(case, activations, layer, d_activations[layer.name])
+                if layer.name in d_total_inputs:
+                    signal = signal + d_total_inputs[layer.name]
             signals[layer.name] = signal
             for c in self.network.incoming[layer.name]:
                 if c.source in activations:
@@ -193,6 +212,12 @@ class _Net:
                     there = d_activations.get(c.source)
                     d_activations[c.source] = carried if there is None else there + carried
         return signals
+
+    def _through_units(self, case: Cases, activations: Rows, layer: Layer, d_y: Any) -> Any:
+        unit = self.arithmetic.units[layer.name]
+        of_y = unit.of == "activation"
+        seen = activations[layer.name] if of_y else self.total_input(case, activations, layer)
+        return unit.carry_back(d_y, seen, axis=0)  # (5)
 
     def add_gradient(self, sums: Any, passed: tuple[Any, Rows, Rows]) -> Any:
         """Return the sums with one group of cases more: equation (6)."""

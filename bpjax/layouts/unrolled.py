@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from bpjax.connections import Connection
+from bpjax.connections import Connection, Layer
 from bpjax.epoch import Evaluation, Learner, Program, Settings, learn_if
 from bpjax.layouts.lanes import (
     Arithmetic,
@@ -27,7 +27,7 @@ from bpjax.layouts.lanes import (
 from bpjax.network import Network
 from bpjax.params import Params
 from bpjax.task import Task
-from bpjax.units import UNITS
+from bpjax.units import LayerUnit, unit_of
 
 LARGEST_PROGRAM = 2048
 """Cases times weights, copies counted, of the largest net that is served; beyond it compiling takes
@@ -65,6 +65,8 @@ def why_not(program: Program, num_cases: int) -> str | None:
     size = num_products(program, num_cases)
     if size > LARGEST_PROGRAM:
         return f"cases times weights must be at most {LARGEST_PROGRAM}, not {size}"
+    if any(isinstance(unit_of(x.activation), LayerUnit) for x in program.network.computed_layers):
+        return "each unit must look at its own total input alone"
     if not getattr(program.loss, "sums_over_units", False):
         return "the loss must be a sum over single outputs"
     if not isinstance(program.optimizer, str):
@@ -119,22 +121,23 @@ def _is_list(entry: Any) -> bool:
 # ---- one epoch -----------------------------------------------------------------------------------
 
 Errors = Callable[..., tuple[Any, list[Any], Any]]
-"""Of arithmetic, output activations, targets, threshold and whether the case counts: the loss of
-one case, dE/dy of every output, and whether all outputs are right."""
+"""Of arithmetic, output activations and total inputs, targets, threshold and whether the case
+counts: the loss of one case, its derivative for every output, and whether all outputs are right."""
 
 
 def errors_of_case(
     arithmetic: Arithmetic,
     units: list[Any],
+    total_inputs: list[Any] | None,
     targets: tuple[float, ...],
     threshold: Any,
     counts: Any,
 ) -> tuple[Any, list[Any], Any]:
-    """Return loss, dE/dy and rightness of one case, as every layout on arrays does."""
-    outputs = jnp.stack(units)[:, None]
+    """Return loss, derivative and rightness of one case, as every layout on arrays does."""
+    outputs, x = (None if row is None else jnp.stack(row)[:, None] for row in (units, total_inputs))
     constants = jnp.asarray(targets, arithmetic.dtype)[None]
     trained = None if counts is None else counts[None]
-    value, d_outputs, near = output_errors(arithmetic, outputs, constants, threshold, trained)
+    value, d_outputs, near = output_errors(arithmetic, outputs, x, constants, threshold, trained)
     return value, list(d_outputs[:, 0]), near  # (4)
 
 
@@ -152,12 +155,12 @@ def evaluate(
     right = jnp.ones(settings.threshold.shape, bool)
     for c, (inputs, targets) in enumerate(zip(*cases, strict=True)):
         activations = _forward(arithmetic, params, inputs)
-        units = _outputs(arithmetic.network, activations)
+        units, x = _outputs(arithmetic, params, activations)
         counts = None if trained is None else trained[c]
-        value, d_outputs, near = errors(arithmetic, units, targets, settings.threshold, counts)
+        value, d_outputs, near = errors(arithmetic, units, x, targets, settings.threshold, counts)
         values, right = [*values, value], right & near
         if program.updates == "batch":
-            _backward(arithmetic.network, params, activations, d_outputs, sums)
+            _backward(arithmetic, params, activations, d_outputs, sums)
     loss = total(values)
     holds = right if program.criterion_kind == "tolerance" else loss < settings.threshold
     return Evaluation(loss, holds, sums.params() if program.updates == "batch" else None)
@@ -175,16 +178,27 @@ def learn_case_by_case(
     for c, (inputs, targets) in enumerate(zip(*cases, strict=True)):
         sums = _Sums(arithmetic, learner[0])
         activations = _forward(arithmetic, learner[0], inputs)
-        units = _outputs(arithmetic.network, activations)
-        _, d_outputs, _ = errors(arithmetic, units, targets, sums.zero, None)
-        _backward(arithmetic.network, learner[0], activations, d_outputs, sums)
+        units, x = _outputs(arithmetic, learner[0], activations)
+        _, d_outputs, _ = errors(arithmetic, units, x, targets, sums.zero, None)
+        _backward(arithmetic, learner[0], activations, d_outputs, sums)
         counts = None if trained is None else trained[c]
         learner = learn_if(counts, functools.partial(learn, sums.params()), learner)
     return learner
 
 
-def _outputs(network: Network, activations: dict[str, list[Any]]) -> list[Any]:
-    return [y for layer in network.output_layers for y in activations[layer.name]]
+def _outputs(
+    arithmetic: Arithmetic, params: Params, activations: dict[str, list[Any]]
+) -> tuple[list[Any], list[Any] | None]:
+    """Return the activations of all outputs, and their total inputs if the loss is written so."""
+    layers, network = arithmetic.network.output_layers, arithmetic.network
+    units = [y for layer in layers for y in activations[layer.name]]
+    if arithmetic.loss_is_of == "activation":
+        return units, None
+    return units, [
+        _total_input(network, params, activations, layer, j)
+        for layer in layers
+        for j in range(layer.size)
+    ]
 
 
 # ---- the two passes, unit by unit ----------------------------------------------------------------
@@ -198,36 +212,50 @@ def _forward(
     activations: dict[str, list[Any]] = {
         layer.name: [next(values) for _ in range(layer.size)] for layer in network.input_layers
     }
-    zero = jnp.zeros_like(_first_number(params))
     for layer in network.computed_layers:
         activations[layer.name] = []
         for j in range(layer.size):
-            x = params.bias[layer.bias_key][j] if layer.bias else zero
-            for c, i, weight in _weights_into(network, params, layer.name, j):
-                x = _plus(x, _times(weight, activations[c.source][i]))  # (1)
-            function = arithmetic.functions[layer.activation]
-            activations[layer.name].append(function(x))  # (2)
+            x = _total_input(network, params, activations, layer, j)
+            activations[layer.name].append(arithmetic.units[layer.name].activate(x, axis=0))  # (2)
     return activations
 
 
+def _total_input(
+    network: Network, params: Params, activations: dict[str, list[Any]], layer: Layer, j: int
+) -> Any:
+    """Return the total input of unit j of a layer: equation (1)."""
+    x = params.bias[layer.bias_key][j] if layer.bias else jnp.zeros_like(_first_number(params))
+    for c, i, weight in _weights_into(network, params, layer.name, j):
+        x = _plus(x, _times(weight, activations[c.source][i]))  # (1)
+    return x
+
+
 def _backward(
-    network: Network,
+    arithmetic: Arithmetic,
     params: Params,
     activations: dict[str, list[Any]],
     d_outputs: list[Any],
     sums: "_Sums",
 ) -> None:
     """Add the gradient of one case: equations (5) to (7)."""
+    network, of_y = arithmetic.network, arithmetic.loss_is_of == "activation"
     d_activations: dict[str, list[Any]] = {
         layer.name: [0.0] * layer.size for layer in network.computed_layers
     }
+    d_total_inputs = {name: list(row) for name, row in d_activations.items()}
     derivatives = iter(d_outputs)
     for layer in network.output_layers:
-        d_activations[layer.name] = [next(derivatives) for _ in range(layer.size)]
+        entering = d_activations if of_y else d_total_inputs
+        entering[layer.name] = [next(derivatives) for _ in range(layer.size)]
     for layer in reversed(network.computed_layers):
+        unit = arithmetic.units[layer.name]
         for j in range(layer.size):
-            slope = UNITS[layer.activation].derivative(activations[layer.name][j])
-            d_x = d_activations[layer.name][j] * slope  # (5)
+            d_y, d_x = d_activations[layer.name][j], d_total_inputs[layer.name][j]
+            if not isinstance(d_y, float):  # else nothing comes back from layers after it
+                seen = activations[layer.name][j]
+                if unit.of == "preactivation":
+                    seen = _total_input(network, params, activations, layer, j)
+                d_x = _plus(d_x, unit.carry_back(d_y, seen, axis=0))  # (5)
             if layer.bias:
                 sums.add_bias(layer.bias_key, j, d_x)  # (6), with y_i = 1
             for c, i, weight in _weights_into(network, params, layer.name, j):

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bpjax.initial import Initializer
+from bpjax.loss import LOSSES, loss_named
 from bpjax.results.identity import as_stored, fingerprint
 from bpjax.settings import settings_by
 from bpjax.sweeps.devices import SMALL_LOOP_FLAG, device_kind
@@ -20,7 +21,7 @@ from bpjax.sweeps.planning import good_block_size, make_plan
 from bpjax.task import Task
 from bpjax.tasks import make_task
 
-_FLAGS = settings_by("flag", "recipe", "criterion")
+_FLAGS = settings_by("flag", "net", "recipe", "criterion")
 _NUMBERS = {setting.name for setting in _FLAGS if setting.kind == "number"}
 _BY_SET = {setting.name for setting in settings_by("set", "recipe")}
 _OF_THE_MACHINE = (
@@ -190,9 +191,7 @@ def _set_word(value: Any) -> str:
 def _settings(stored: Sequence[Mapping[str, Any]], variants: Sequence[Task]) -> dict[str, Any]:
     """Return the settings of recipe and criterion that differ from what the variants come with."""
     own = [variant.describe() for variant in variants]
-    if len(own) != len(stored):
-        raise _NoWords
-    settings: dict[str, Any] = {}
+    settings = _net(stored, variants)
     for setting in own[0]["recipe"]:
         values = [task["recipe"][setting] for task in stored]
         if not _same(values, [task["recipe"][setting] for task in own]):
@@ -203,6 +202,34 @@ def _settings(stored: Sequence[Mapping[str, Any]], variants: Sequence[Task]) -> 
     if "initializer" in settings:
         settings["initializer"] = _initializer(settings["initializer"])
     return settings
+
+
+def _net(stored: Sequence[Mapping[str, Any]], variants: Sequence[Task]) -> dict[str, Any]:
+    """Return the settings that make the nets and losses of the variants the stored ones."""
+    if len(variants) != len(stored):
+        raise _NoWords
+    said = [_units_and_loss(*pair) for pair in zip(stored, variants, strict=True)]
+    if any(other != said[0] for other in said):
+        raise _NoWords
+    return said[0]
+
+
+def _units_and_loss(stored: Mapping[str, Any], own: Task) -> dict[str, Any]:
+    said: dict[str, Any] = {}
+    network = stored["network"]
+    if not _same(network, dataclasses.asdict(own.network)):
+        targets = {connection["target"] for connection in network["connections"]}
+        for layer in network["layers"]:
+            if layer["name"] in targets:
+                kind = "output_unit" if layer["name"] in network["outputs"] else "hidden_unit"
+                said.setdefault(kind, layer["activation"])
+        if len(said) == 2 and len(set(said.values())) == 1:
+            said = {"unit": said["output_unit"]}
+    if stored["loss"] != repr(own.loss):
+        outputs = [each.activation for each in own.with_settings(**said).network.output_layers]
+        names = [name for name in LOSSES if repr(loss_named(name, outputs)) == stored["loss"]]
+        said["loss"] = next(iter(names), None)
+    return said
 
 
 def _one_of(values: Sequence[Any]) -> Any:

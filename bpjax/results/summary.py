@@ -89,7 +89,7 @@ def summarize(table: RunTable, timing: Timing | None, level: float = 0.95) -> di
 def _settings(tasks: list[Mapping[str, Any]], identity: Mapping[str, Any]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for task in tasks:
-        for name, value in {**task["options"], **task["recipe"]}.items():
+        for name, value in {**task["options"], **_net(task), **task["recipe"]}.items():
             values = settings.setdefault(name, [])
             if value not in values:
                 values.append(value)
@@ -103,7 +103,15 @@ def _settings(tasks: list[Mapping[str, Any]], identity: Mapping[str, Any]) -> di
     }
 
 
-_USUAL = {"off": 0.0, "on": 1.0, "direct": False} | {  # of tasks, and of all
+def _net(task: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the units of a stored task do, from the first computed layer on, and its loss."""
+    network = task["network"]
+    targets = {connection["target"] for connection in network["connections"]}
+    units = [layer["activation"] for layer in network["layers"] if layer["name"] in targets]
+    return {"units": ", ".join(dict.fromkeys(units)), "loss": task["loss"]}
+
+
+_USUAL = {"off": 0.0, "on": 1.0, "direct": False, "units": "logistic"} | {  # of tasks, and of all
     setting.name: setting.usual for setting in SETTINGS if setting.usual is not None
 }
 

@@ -184,14 +184,20 @@ class Plan:
         }
 
 
+TOLD_BY = {name: name for name in ("initializer", "optimizer", "loss")} | dict.fromkeys(
+    ("unit", "hidden_unit", "output_unit"), "unit"
+)
+"""By setting, what tells its values where they are objects: a method of `bpjax.brought.Setting`."""
+
+
 def as_told(name: str, values: Sequence[Any], settings: Sequence[Setting]) -> list[Any]:
     """Return the values of a grid as they are stored: numbers, or words that tell them apart."""
     words = []
     for k, value in enumerate(values):
         if isinstance(value, int | float | str):
             words.append(value)
-        elif name in ("initializer", "optimizer"):
-            found = dict.fromkeys(getattr(setting, name)(value) for setting in settings)
+        elif name in TOLD_BY:
+            found = dict.fromkeys(getattr(setting, TOLD_BY[name])(value) for setting in settings)
             words.append(", ".join(f"{UNTOLD} ({k})" if word == UNTOLD else word for word in found))
         else:
             words.append(str(value))
