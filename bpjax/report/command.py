@@ -228,7 +228,9 @@ def _units_and_loss(stored: Mapping[str, Any], own: Task) -> dict[str, Any]:
     if stored["loss"] != repr(own.loss):
         outputs = [each.activation for each in own.with_settings(**said).network.output_layers]
         names = [name for name in LOSSES if repr(loss_named(name, outputs)) == stored["loss"]]
-        said["loss"] = next(iter(names), None)
+        if not names:
+            raise _NoWords
+        said["loss"] = names[0]
     return said
 
 
