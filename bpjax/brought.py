@@ -46,14 +46,14 @@ class Setting:
     Args:
       network: the net.
       num_cases: how many cases a task has.
-      by_case: whether weights change after every case.
+      part: how many cases are shown before weights change.
       precision: "float32" or "float64".
       lasting: whether results are kept, so that everything must be told by a fingerprint.
     """
 
     network: Network
     num_cases: int
-    by_case: bool
+    part: int
     precision: str
     lasting: bool = True
 
@@ -112,8 +112,7 @@ class Setting:
     def _of_loss(self, loss: Any) -> Functions:
         alone = bool(getattr(loss, "sums_over_units", False))
         num_out = self.network.num_out
-        shapes = {(self.num_cases, num_out)}
-        shapes |= {(1, num_out)} if self.by_case else set()
+        shapes = {(self.num_cases, num_out), (self.part, num_out)}
         shapes |= {(1, 1)} if alone else set()
         names = ["value", "derivative"]
         names += ["unit_values"] if alone and hasattr(loss, "unit_values") else []

@@ -25,6 +25,7 @@ class Layer:
       bias: whether each unit has a bias: in the paper, a weight from an extra input fixed at 1.
       copy_of: the name under which the biases are kept, its own unless given. Layers with the same
         name have the same biases: the copies of one layer in time (Fig. 5).
+      frozen_bias: whether the biases stay where they start.
 
     A layer that no connection enters is an input layer: it shows the case, and neither its
     `activation` nor its `bias` is used.
@@ -38,6 +39,7 @@ class Layer:
     activation: Activation = "logistic"
     bias: bool = True
     copy_of: str | None = None
+    frozen_bias: bool = False
 
     @property
     def bias_key(self) -> str:
@@ -70,6 +72,7 @@ class Connection:
         `bpjax.recurrent.unroll` lays out in time.
       copy_of: the key under which the weights are kept, its own unless given. Connections with the
         same one have the same weights: the "corresponding weights" of Fig. 5.
+      frozen: whether the weights stay where they start.
 
     `mask` and `tie` may be given as arrays; they are kept as tuples, so that a connection is
     hashable.
@@ -86,6 +89,7 @@ class Connection:
     tie: tuple[tuple[int, ...], ...] | None = None
     delay: int = 0
     copy_of: Key | None = None
+    frozen: bool = False
 
     def __post_init__(self) -> None:
         where = f"of connection {self.source} -> {self.target}"

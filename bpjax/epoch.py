@@ -17,7 +17,6 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, UInt
 
 from bpjax.backprop import (
-    backward,
     backward_pass,
     enters,
     forward_pass,
@@ -31,6 +30,7 @@ from bpjax.learning import learning_rule
 from bpjax.loss import Loss
 from bpjax.network import Network
 from bpjax.params import Params, unflatten_params
+from bpjax.presentation import Order, Updates, changes_per_epoch, fixed_parts, shown_cases
 from bpjax.schedule import as_schedule, piecewise
 from bpjax.start import Start
 from bpjax.status import Status
@@ -65,6 +65,7 @@ class RunState(NamedTuple):
       status: a `Status`; RUNNING until judged otherwise.
       loss: the loss when the run was last judged.
       trained: which cases it is trained on; None for all.
+      seed: its name, where the order of the cases is drawn from it; else None.
     """
 
     params: Params
@@ -73,6 +74,7 @@ class RunState(NamedTuple):
     status: Int[Array, ""]
     loss: Float[Array, ""]
     trained: Bool[Array, " num_cases"] | None = None
+    seed: UInt[Array, ""] | None = None
 
 
 class Cases(NamedTuple):
@@ -102,7 +104,8 @@ class Program:
     loss: Loss
     criterion_kind: Literal["tolerance", "loss"]
     optimizer: str | optax.GradientTransformation
-    updates: Literal["batch", "case"]
+    updates: Updates
+    order: Order
     learning_rate_changes: tuple[int, ...]
     momentum_changes: tuple[int, ...]
     weight_decay_changes: tuple[int, ...]
@@ -139,6 +142,7 @@ def program_of(task: Task, dtype: str = "float32", decays: bool | None = None) -
         criterion_kind=task.criterion.kind,
         optimizer=recipe.optimizer,
         updates=recipe.updates,
+        order=recipe.order,
         learning_rate_changes=as_schedule(recipe.learning_rate).changes,
         momentum_changes=as_schedule(recipe.momentum).changes,
         weight_decay_changes=as_schedule(recipe.weight_decay).changes,
@@ -189,7 +193,8 @@ def start(
     zero = jnp.zeros((), jnp.int32)
     trained = trained_cases(program.held_out, num_cases, seed)
     loss = jnp.asarray(jnp.nan, program.dtype)
-    return RunState(params, optimizer_state, zero, zero, loss, trained)
+    named = None if program.order == "fixed" else jnp.asarray(seed, jnp.uint32)
+    return RunState(params, optimizer_state, zero, zero, loss, trained, named)
 
 
 def held_out_right(
@@ -221,7 +226,7 @@ class Evaluation(NamedTuple):
     Attributes:
       loss: the loss E.
       holds: whether the criterion holds.
-      grads: dE/dw, summed over the cases; None where weights change after every case.
+      grads: dE/dw, summed over the cases; None where weights change within the epoch.
     """
 
     loss: Float[Array, ""]
@@ -261,11 +266,10 @@ def step(
     rule = rule_of(program, settings, len(cases.inputs))
     learner = state.params, state.optimizer_state
     if program.updates == "batch":
-        params, optimizer_state = change(rule, running, evaluation.grads, learner)
+        params, optimizer_state = change(program.network, rule, running, evaluation.grads, learner)
     else:
-        params, optimizer_state = _learn_case_by_case(
-            program, rule, running, cases, state.trained, learner
-        )
+        learner, _ = _learn_by_parts(program, rule, running, cases, state, learner)
+        params, optimizer_state = learner
     epoch = state.epoch + running.astype(jnp.int32)
     return state._replace(params=params, optimizer_state=optimizer_state, epoch=epoch)
 
@@ -322,7 +326,7 @@ def _all_finite(tree: Any) -> Bool[Array, ""]:
 
 def rule_of(program: Program, settings: Settings, num_cases: int) -> optax.GradientTransformation:
     """Return the learning rule of a run, with its own rates."""
-    per_epoch = num_cases if program.updates == "case" else 1
+    per_epoch = changes_per_epoch(program.updates, num_cases)
     return learning_rule(
         program.optimizer,
         piecewise(settings.learning_rate, program.learning_rate_changes, per_epoch),
@@ -336,39 +340,87 @@ def rule_of(program: Program, settings: Settings, num_cases: int) -> optax.Gradi
 
 
 def change(
-    rule: optax.GradientTransformation, running: Bool[Array, ""], grads: Any, learner: Learner
+    network: Network,
+    rule: optax.GradientTransformation,
+    running: Bool[Array, ""],
+    grads: Any,
+    learner: Learner,
 ) -> Learner:
     """Return parameters and memory after one weight change, which is zero unless `running`."""
     params, optimizer_state = learner
     changes, optimizer_state = rule.update(grads, optimizer_state, params)
+    changes = _without_frozen(network, changes)
     # A change of zero, not a choice between old and new weights: that would cost the compiler's
     # vector loops twice the time.
     changes = jax.tree.map(lambda dw: jnp.where(running, dw, jnp.zeros_like(dw)), changes)
     return optax.apply_updates(params, changes), optimizer_state
 
 
-def _learn_case_by_case(
+def _without_frozen(network: Network, changes: Params) -> Params:
+    """Return the changes, zero for what is frozen."""
+    frozen = network.frozen
+    if not any(frozen):
+        return changes
+    parts = [
+        {k: jax.tree.map(jnp.zeros_like, v) if k in held else v for k, v in part.items()}
+        for part, held in zip(changes, frozen, strict=True)
+    ]
+    return Params(*parts)
+
+
+def _learn_by_parts(
     program: Program,
     rule: optax.GradientTransformation,
     running: Bool[Array, ""],
     cases: Cases,
-    trained: Any,
+    state: RunState,
     learner: Learner,
-) -> Learner:
-    def learn_one(learner: Learner, shown: tuple[Cases, Any]) -> tuple[Learner, None]:
-        case, counts = shown
-        inputs, targets = case.inputs[None, :], case.targets[None, :]
-        activations = forward_pass(program.network, learner[0], inputs)
-        grads = backward(program.network, learner[0], activations, targets, program.loss)
-        return learn_if(counts, functools.partial(change, rule, running, grads), learner), None
+) -> tuple[Learner, Float[Array, ""]]:
+    """Show the cases of an epoch in parts, and change the weights after each.
 
-    return jax.lax.scan(learn_one, learner, (cases, trained))[0]
+    Returns:
+      The learner, and the loss added up over the cases as they were shown.
+    """
+
+    def learn_one(learner: Learner, shown: tuple[Cases, Any]) -> tuple[Learner, Any]:
+        part, counts = shown
+        activations = forward_pass(program.network, learner[0], part.inputs)
+        seen = seen_by_loss(program.network, learner[0], activations, program.loss)
+        value, d_outputs = error_of(program.loss, seen, part.targets, counts)
+        entering = enters(program.network, program.loss, d_outputs)
+        grads, *_ = backward_pass(program.network, learner[0], activations, *entering)
+        any_counts = None if counts is None else jnp.any(counts)
+        learn = functools.partial(change, program.network, rule, running, grads)
+        return learn_if(any_counts, learn, learner), value
+
+    num_cases = len(cases.inputs)
+    parts, there = fixed_parts(program.updates, num_cases)
+    rows = shown_cases(program.order, num_cases, state.seed, state.epoch)[parts]
+    counts = None if state.trained is None else state.trained[rows]
+    if there is not None:
+        counts = jnp.asarray(there) if counts is None else counts & there
+    shown = jax.tree.map(lambda table: table[rows], cases)
+    learner, values = jax.lax.scan(learn_one, learner, (shown, counts))
+    return learner, jnp.sum(values)
+
+
+def loss_during_epoch(
+    program: Program, cases: Cases, settings: Settings, state: RunState
+) -> Float[Array, ""]:
+    """Return the loss of the epoch that begins, added up over the cases as each is shown.
+
+    That is what simulators of the time printed. Where weights change once, after all cases, it is
+    the loss of the weights.
+    """
+    rule = rule_of(program, settings, len(cases.inputs))
+    learner = state.params, state.optimizer_state
+    return _learn_by_parts(program, rule, jnp.bool_(True), cases, state, learner)[1]
 
 
 def learn_if(counts: Any, learn: Callable[[Learner], Learner], learner: Learner) -> Learner:
-    """Return the learner after a case, or as it was where the case does not count (None: it does).
+    """Return the learner after some cases, or as it was where none counts (None: they do).
 
-    A case that is held out makes no change at all: not even the rule's memory moves.
+    What is held out makes no change at all: not even the rule's memory moves.
     """
     learned = learn(learner)
     if counts is None:

@@ -121,6 +121,13 @@ class Network:
                 found.setdefault(layer.bias_key, layer)
         return found
 
+    @functools.cached_property
+    def frozen(self) -> tuple[frozenset[Key], frozenset[str]]:
+        """The keys of the weights and of the biases that stay where they start."""
+        weights = (key for key, c in self.weights.items() if c.frozen)
+        biases = (key for key, layer in self.biases.items() if layer.frozen_bias)
+        return frozenset(weights), frozenset(biases)
+
     @property
     def num_in(self) -> int:
         """Number of input units, all input layers together."""
@@ -143,9 +150,11 @@ class Network:
 
     @property
     def num_parameters(self) -> int:
-        """Number of weights and biases that can change, copies counted once, masked ones never."""
-        biases = sum(layer.size for layer in self.biases.values())
-        return biases + sum(map(self.num_weights, self.weights.values()))
+        """Number of weights and biases that can change: masked and frozen never, copies once."""
+        weights, biases = self.frozen
+        moving = (layer.size for key, layer in self.biases.items() if key not in biases)
+        free = (self.num_weights(c) for key, c in self.weights.items() if key not in weights)
+        return sum(moving) + sum(free)
 
     def num_weights(self, connection: Connection) -> int:
         """Number of weights of a connection that can change."""
@@ -246,13 +255,14 @@ def _check_connection(network: Network, connection: Connection) -> None:
 def _check_copies(network: Network) -> None:
     for c in network.connections:
         first = network.weights[c.weight_key]
-        same = (network.weight_shape(c), c.mask, c.tie)
-        if same != (network.weight_shape(first), first.mask, first.tie):
-            rule = f"must have shape, mask and tie of its fellow {first.key}"
+        same = (network.weight_shape(c), c.mask, c.tie, c.frozen)
+        if same != (network.weight_shape(first), first.mask, first.tie, first.frozen):
+            rule = f"must have shape, mask, tie and `frozen` of its fellow {first.key}"
             raise SettingError("copy_of", rule, c.key)
     for layer in network.computed_layers:
-        if layer.bias and layer.size != network.biases[layer.bias_key].size:
-            rule = f"must have the size of its fellow {network.biases[layer.bias_key].name!r}"
+        fellow = network.biases.get(layer.bias_key, layer)
+        if layer.bias and (layer.size, layer.frozen_bias) != (fellow.size, fellow.frozen_bias):
+            rule = f"must have size and `frozen_bias` of its fellow {fellow.name!r}"
             raise SettingError("copy_of", rule, layer.name)
 
 

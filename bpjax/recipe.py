@@ -10,6 +10,7 @@ from bpjax.errors import SettingError
 from bpjax.initial import Initializer, Strategy, as_strategy
 from bpjax.learning import OPTIMIZERS, as_spelled, name_of
 from bpjax.numbers import real_number, whole_number
+from bpjax.presentation import Order, Updates, check_order, check_updates
 from bpjax.schedule import LARGEST_EPOCH, Schedule, as_schedule
 
 
@@ -26,7 +27,9 @@ class Recipe:
       initializer: the distribution of the draws, a `Plane` on which runs start instead, or a
         strategy of your own with their methods.
       updates: "batch" adds the gradients of all cases before each change, as in all work that
-        the paper reports; "case" changes the weights after every case, in the order of the cases.
+        the paper reports; "case" changes the weights after every case; a number after so many.
+      order: of the cases where weights change within an epoch: "fixed", "shuffled" anew for every
+        epoch, or "random": every case drawn anew from all. Drawn from the run's seed.
       decay_biases: whether `weight_decay` shrinks biases too.
       copies: what a net of Fig. 5 learns from: the "average" of the gradients of corresponding
         weights, as the paper prescribes, or their "sum", which takes steps longer by the number of
@@ -48,7 +51,8 @@ class Recipe:
     weight_decay: float | Schedule = 0.0
     init_range: float = 0.3
     initializer: Strategy = Initializer()  # noqa: RUF009  (frozen)
-    updates: Literal["batch", "case"] = "batch"
+    updates: Updates = "batch"
+    order: Order = "fixed"
     decay_biases: bool = True
     copies: Literal["average", "sum"] = "average"
     optimizer: str | optax.GradientTransformation = "paper"
@@ -60,8 +64,8 @@ class Recipe:
         self._keep("weight_decay", _each(_weight_decay, self.weight_decay))
         self._keep("init_range", _init_range(self.init_range))
         as_strategy(self.initializer)
-        if self.updates not in ("batch", "case"):
-            raise SettingError("updates", "must be 'batch' or 'case'", self.updates)
+        self._keep("updates", check_updates(self.updates))
+        check_order(self.order, self.updates)
         if not isinstance(self.decay_biases, bool):
             raise SettingError("decay_biases", "must be true or false", self.decay_biases)
         if self.copies not in ("average", "sum"):

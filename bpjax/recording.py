@@ -11,7 +11,7 @@ import numpy as np
 
 from bpjax.backprop import backward_pass, enters, forward_pass, outputs_of, seen_by_loss
 from bpjax.criteria import cases_right
-from bpjax.epoch import Cases, Program
+from bpjax.epoch import Cases, Program, RunState, Settings, loss_during_epoch, settings_of
 from bpjax.held_out import error_of
 from bpjax.network import Network
 from bpjax.params import Params, flatten_params, num_entries
@@ -32,6 +32,9 @@ class History(NamedTuple):
       epoch: epochs made, passes over all cases: one weight change each, or one for each case where
         weights change after every case; starts at 0.
       loss: the loss E of the task.
+      loss_during_epoch: the loss of the epoch that begins here, added up over the cases as each is
+        shown, between changes of the weights; `loss` where they change only after all cases.
+        Simulators of the time printed it under the number of the epoch that then ends.
       num_right: number of trained cases right, by the criterion's tolerance (0.5 if it has none).
       num_held_out_right: likewise of the cases held out.
       gradient_norm: Euclidean norm of dE/dw per connection ("input -> hidden") and of dE/db per
@@ -45,6 +48,7 @@ class History(NamedTuple):
 
     epoch: np.ndarray
     loss: np.ndarray
+    loss_during_epoch: np.ndarray
     num_right: np.ndarray
     num_held_out_right: np.ndarray
     gradient_norm: dict[str, np.ndarray]
@@ -89,14 +93,14 @@ class Recorder:
         most = NUMBERS_PER_LOOK // num_entries(program.network)
         self.epochs_per_look = max(1, min(EPOCHS_PER_LOOK, most))
         self.tolerance = task.criterion.threshold if task.criterion.kind == "tolerance" else 0.5
-        self.waiting: list[tuple[int, Params]] = []
+        self.settings = settings_of(task, program.dtype)
+        self.waiting: list[tuple[int, RunState]] = []
         self.parts: list[History] = []
         self.snapshots: list[tuple[int, np.ndarray]] = []
         self.began = time.perf_counter()
 
-    def add(self, epoch: int, params: Params, trained: Any) -> None:
-        self.waiting.append((epoch, params))
-        self.trained = trained
+    def add(self, run: RunState) -> None:
+        self.waiting.append((int(run.epoch), run))
         if len(self.waiting) == self.epochs_per_look:
             self._look()
 
@@ -109,10 +113,10 @@ class Recorder:
         return history, Snapshots(np.array(list(snapshots)), np.stack(list(snapshots.values())))
 
     def _look(self) -> None:
-        epochs, params = zip(*self.waiting, strict=True)
+        epochs, runs = zip(*self.waiting, strict=True)
         self.waiting = []
-        filled = [*params, *[params[-1]] * (self.epochs_per_look - len(params))]
-        seen = _observe(self.program, self.cases, self.tolerance, self.trained, filled)
+        filled = [*runs, *[runs[-1]] * (self.epochs_per_look - len(runs))]
+        seen = _observe(self.program, self.cases, self.settings, self.tolerance, filled)
         *columns, weights = jax.tree.map(lambda a: np.asarray(a)[: len(epochs)], seen)
         self.parts.append(History(np.array(epochs), *columns))
         for epoch, row in zip(epochs, weights, strict=True):
@@ -150,14 +154,15 @@ def _in_order(network: Network, history: History) -> History:
 def _observe(
     program: Program,
     cases: Cases,
+    settings: Settings,
     tolerance: float,
-    trained: Any,
-    params_by_epoch: list[Params],
+    run_by_epoch: list[RunState],
 ) -> tuple[Any, ...]:
-    network = program.network
+    network, trained = program.network, run_by_epoch[0].trained
     counts = jnp.ones(len(cases.inputs), bool) if trained is None else trained
 
-    def observe(params: Params) -> tuple[Any, ...]:
+    def observe(run: RunState) -> tuple[Any, ...]:
+        params = run.params
         activations = forward_pass(network, params, cases.inputs)
         outputs = outputs_of(network, activations)
         right = cases_right(outputs, cases.targets, tolerance)
@@ -166,8 +171,10 @@ def _observe(
         grads, _, d_preactivations = backward_pass(
             network, params, activations, *enters(network, program.loss, d_outputs)
         )
+        at_once = program.updates == "batch"
         return (
             loss,
+            loss if at_once else loss_during_epoch(program, cases, settings, run),
             jnp.sum(right & counts),
             jnp.sum(right & ~counts),
             _gradient_norm(network, grads),
@@ -176,7 +183,7 @@ def _observe(
             flatten_params(network, params),
         )
 
-    return jax.vmap(observe)(jax.tree.map(lambda *entries: jnp.stack(entries), *params_by_epoch))
+    return jax.vmap(observe)(jax.tree.map(lambda *entries: jnp.stack(entries), *run_by_epoch))
 
 
 def _gradient_norm(network: Network, grads: Params) -> dict[str, Any]:

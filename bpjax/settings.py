@@ -102,6 +102,7 @@ SETTINGS = (
         usual="paper",
     ),
     Setting("updates", "name", "case", by="set", usual="batch"),
+    Setting("order", "name", "shuffled", by="set", usual="fixed"),
     Setting("copies", "name", "sum", by="set", usual="average"),
     Setting("decay_biases", "name", "false", by="set", usual=True),
     Setting(

@@ -18,6 +18,7 @@ from bpjax.errors import SettingError
 from bpjax.loss import HalfSquaredError, Loss, check_fits, loss_named
 from bpjax.network import Network, layered
 from bpjax.numbers import whole_number
+from bpjax.presentation import changes_per_epoch, part_size
 from bpjax.recipe import Recipe
 from bpjax.schedule import MOST_CHANGES, Schedule
 from bpjax.units import Activation, unit_of
@@ -103,9 +104,10 @@ class Task:
         object.__setattr__(self, "loss", _fitting(self.loss, self.network))
         object.__setattr__(self, "title", self.title or f"{self.name}, {self.network.describe()}")
         self.recipe.initializer.check(self.network)
-        most = MOST_CHANGES // num_cases
-        if self.recipe.updates == "case" and self.recipe.max_epochs > most:
-            rule = f"must be at most {most:,} where weights change after each of {num_cases} cases"
+        changes = changes_per_epoch(self.recipe.updates, num_cases)
+        most = MOST_CHANGES // changes
+        if changes > 1 and self.recipe.max_epochs > most:
+            rule = f"must be at most {most:,} where weights change {changes:,} times an epoch"
             raise SettingError("max_epochs", rule, self.recipe.max_epochs)
 
     @classmethod
@@ -285,8 +287,8 @@ class Task:
 
     def setting(self, precision: str = "float32", lasting: bool = True) -> Setting:
         """Return where this task uses what a user brings; arguments as for `describe`."""
-        by_case = self.recipe.updates == "case"
-        return Setting(self.network, self.num_cases, by_case, precision, lasting)
+        part = part_size(self.recipe.updates, self.num_cases)
+        return Setting(self.network, self.num_cases, part, precision, lasting)
 
 
 def _with_units(

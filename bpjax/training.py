@@ -177,7 +177,7 @@ def _train(
     run, before = _advance(crew, record_every), -1
     while True:
         if run.epoch > before:
-            recorder.add(int(run.epoch), run.params, run.trained)
+            recorder.add(run)
         if crew.all_ended:
             break
         run, before = _advance(crew, record_every), int(run.epoch)

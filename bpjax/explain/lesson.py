@@ -103,6 +103,9 @@ def lesson_of(run: Run) -> dict[str, Any]:
         if layer.activation not in UNITS_OF_THE_PAGE:
             rule = f"must be one of {', '.join(UNITS_OF_THE_PAGE)}, for a page"
             raise SettingError("activation", rule, layer.activation)
+    if isinstance(run.task.recipe.updates, int) or run.task.recipe.order != "fixed":
+        rule = "must be batch or case, in a fixed order, for a page"
+        raise SettingError("updates", rule, run.task.recipe.updates)
     task, recipe, frames = run.task, run.task.recipe, frames_of(run)
     places = _places(run)
     criterion = task.criterion

@@ -183,7 +183,7 @@ def _errors_of_case(
 
 _PASSES = unrolled.PASSES._replace(
     evaluate=functools.partial(unrolled.evaluate, errors=_errors_of_case),
-    learn_case_by_case=functools.partial(unrolled.learn_case_by_case, errors=_errors_of_case),
+    learn_by_parts=functools.partial(unrolled.learn_by_parts, errors=_errors_of_case),
 )
 """The passes of `unrolled`, but for how a case's errors are written."""
 

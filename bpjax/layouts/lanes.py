@@ -75,15 +75,16 @@ class Passes(NamedTuple):
       put_together: undoes it.
       evaluate: of arithmetic, cases, settings, parameters and which cases count ((cases, lanes);
         None for all): judges the weights of all lanes; with the gradient, unless weights change
-        per case.
-      learn_case_by_case: of arithmetic, cases, which of them count, learner and `learn`, which
-        takes the gradient of a case: changes the weights of all lanes after every case.
+        within the epoch.
+      learn_by_parts: of arithmetic, number of cases, cases, runs, learner and `learn`, which takes
+        the gradient of some cases: shows the cases of an epoch and changes the weights of all lanes
+        after every part of them.
     """
 
     take_apart: Callable[[Any], Any]
     put_together: Callable[[Any], Any]
     evaluate: Callable[..., Evaluation]
-    learn_case_by_case: Callable[..., Learner]
+    learn_by_parts: Callable[..., Learner]
 
 
 class Arithmetic:
@@ -143,7 +144,8 @@ def epoch_of(
     program = arithmetic.program
 
     def change_run(settings: Settings, running: Any, grads: Any, learner: Learner) -> Learner:
-        return change(rule_of(program, settings, num_cases), running, grads, learner)
+        rule = rule_of(program, settings, num_cases)
+        return change(program.network, rule, running, grads, learner)
 
     def one_epoch(settings: Settings, runs: RunState) -> RunState:
         evaluation = passes.evaluate(arithmetic, cases, settings, runs.params, runs.trained)
@@ -154,7 +156,7 @@ def epoch_of(
         if program.updates == "batch":
             learner = learn(evaluation.grads, learner)
         else:
-            learner = passes.learn_case_by_case(arithmetic, cases, runs.trained, learner, learn)
+            learner = passes.learn_by_parts(arithmetic, num_cases, cases, runs, learner, learn)
         epoch = runs.epoch + running.astype(jnp.int32)
         return runs._replace(params=learner[0], optimizer_state=learner[1], epoch=epoch)
 
@@ -220,7 +222,7 @@ def output_errors(
       arithmetic: of the layout.
       outputs: activations of the output layer, shape (num_out, num_cases, lanes).
       total_inputs: likewise, where the loss is written in these; else None.
-      targets: shape (num_cases, num_out).
+      targets: shape (num_cases, num_out); or that of the outputs, where lanes see other cases.
       threshold: the criterion's tolerance, shape (lanes,).
       trained: which of the cases count, (num_cases, lanes); None for all.
 
@@ -230,7 +232,8 @@ def output_errors(
       `threshold`.
     """
     loss = arithmetic.loss
-    everywhere = jnp.broadcast_to(targets.T[..., None], outputs.shape)
+    shared = targets.ndim == 2
+    everywhere = jnp.broadcast_to(targets.T[..., None], outputs.shape) if shared else targets
     outputs = as_answered(outputs, everywhere, trained)
     of_y = arithmetic.loss_is_of == "activation"
     seen = outputs if of_y else total_inputs

@@ -18,11 +18,12 @@ import numpy as np
 from jax import lax
 
 from bpjax.connections import Layer
-from bpjax.epoch import Evaluation, Learner, Program, Settings, learn_if
+from bpjax.epoch import Evaluation, Learner, Program, RunState, Settings, learn_if
 from bpjax.errors import SettingError
 from bpjax.layouts.lanes import Arithmetic, Layout, Passes, output_errors, total, train
 from bpjax.params import Params, weight_gradient, weight_matrix
 from bpjax.precision import full_precision
+from bpjax.presentation import fixed_parts, shown_cases
 from bpjax.task import Task
 
 MOST_ROWS = 64
@@ -50,15 +51,17 @@ class Cases(NamedTuple):
 
 
 def cases_of(task: Task, program: Program) -> Cases:
-    """Return the cases in the form that `evaluate` takes."""
+    """Return the cases in the form that `evaluate` takes; one after the other if order is drawn."""
     ends = np.cumsum([layer.size for layer in task.network.input_layers])
     parts = np.split(task.inputs, ends[:-1], axis=1)
     inputs = {
-        layer.name: _one_on(part, program.dtype)
+        layer.name: part.astype(program.dtype)
+        if program.order != "fixed"
+        else _one_on(part, program.dtype)
         for layer, part in zip(task.network.input_layers, parts, strict=True)
     }
     together = 1
-    if program.updates == "batch":
+    if program.updates != "case":
         most = min(MOST_CASES_AT_ONCE, max(1, OUTPUTS_AT_ONCE // task.network.num_out))
         together = max(k for k in range(1, most + 1) if task.num_cases % k == 0)
     cases = Cases(inputs, task.targets.astype(program.dtype))
@@ -112,27 +115,71 @@ def evaluate(
     return Evaluation(loss, holds, grads)
 
 
-def learn_case_by_case(
+def learn_by_parts(
     arithmetic: Arithmetic,
+    num_cases: int,
     cases: Cases,
-    trained: Any,
+    runs: RunState,
     learner: Learner,
     learn: Callable[[Any, Learner], Learner],
 ) -> Learner:
-    """Change the weights of all lanes after every case, in the order of the cases."""
+    """Show the cases of an epoch in parts, and change the weights of all lanes after each."""
+    parts, there = fixed_parts(arithmetic.program.updates, num_cases)
+    cases = jax.tree.map(lambda table: table.reshape(num_cases, *table.shape[2:]), cases)
+    part_at = _part_for_all if runs.seed is None else _part_for_each
+    part_of_epoch = part_at(arithmetic.program, cases, parts, runs)
+    alone = parts.shape[1] == 1
 
-    def one_case(k: Any, learner: Learner) -> Learner:
-        passes, case = _Net(arithmetic, learner[0]), _group(cases, k)
-        activations = passes.forward(case)
+    def one_part(k: Any, learner: Learner) -> Learner:
+        passes, (part, counts) = _Net(arithmetic, learner[0]), part_of_epoch(k)
+        if there is not None:
+            real = jnp.asarray(there)[k][:, None]
+            counts = jnp.broadcast_to(real, (*real.shape[:1], passes.num_lanes)) & (
+                True if counts is None else counts
+            )
+        activations = passes.forward(part)
         outputs = passes.outputs(activations)
+        total_inputs = passes.total_inputs_of_outputs(part, activations)
         nowhere = jnp.zeros_like(outputs[0, 0])
-        total_inputs = passes.total_inputs_of_outputs(case, activations)
-        _, d_outputs, _ = output_errors(arithmetic, outputs, total_inputs, case.targets, nowhere)
-        passed = case.inputs, activations, passes.backward(case, activations, d_outputs)
+        masked = None if alone else counts  # alone it is left out as a whole, below
+        _, d_outputs, _ = output_errors(
+            arithmetic, outputs, total_inputs, part.targets, nowhere, masked
+        )
+        passed = part.inputs, activations, passes.backward(part, activations, d_outputs)
         grads = passes.gradient(passes.add_gradient(passes.zeros(), passed))
-        return learn_if(_group(trained, k), functools.partial(learn, grads), learner)
+        any_counts = None if counts is None else jnp.any(counts, axis=0)
+        return learn_if(any_counts, functools.partial(learn, grads), learner)
 
-    return lax.fori_loop(0, len(cases.targets), one_case, learner)
+    return lax.fori_loop(0, len(parts), one_part, learner)
+
+
+PartAt = Callable[[Any], tuple[Cases, Any]]
+"""Of the number of a part: its cases, and which of them count in which lane; None for all."""
+
+
+def _part_for_all(program: Program, cases: Cases, parts: Any, runs: RunState) -> PartAt:
+    """Return what shows all lanes the same cases."""
+    del program
+    rows = jnp.asarray(parts)
+    return lambda k: _taken((cases, runs.trained), rows[k])
+
+
+def _part_for_each(program: Program, cases: Cases, parts: Any, runs: RunState) -> PartAt:
+    """Return what shows every lane the cases in its own order; these have the lanes last."""
+    draw = functools.partial(shown_cases, program.order, len(cases.targets))
+    rows = jax.vmap(draw, out_axes=-1)(runs.seed, runs.epoch)[parts]  # (parts, size, lanes)
+
+    def part_at(k: Any) -> tuple[Cases, Any]:
+        part = jax.tree.map(lambda table: jnp.moveaxis(jnp.asarray(table)[rows[k]], -1, 0), cases)
+        if runs.trained is None:
+            return part, None
+        return part, jnp.take_along_axis(runs.trained, rows[k], axis=0)
+
+    return part_at
+
+
+def _taken(tables: Any, rows: Any) -> Any:
+    return jax.tree.map(lambda table: jnp.asarray(table)[rows], tables)
 
 
 def _group(tables: Any, k: Any) -> Any:
@@ -301,7 +348,7 @@ def _by_case(rows: Any) -> list[Any]:
     return [rows[:, k] for k in range(rows.shape[1])]
 
 
-PASSES = Passes(take_apart, put_together, evaluate, learn_case_by_case)
+PASSES = Passes(take_apart, put_together, evaluate, learn_by_parts)
 LAYOUT = Layout(
     cases_of=cases_of,
     advance=functools.partial(train, PASSES),

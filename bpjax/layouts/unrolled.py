@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from bpjax.connections import Connection, Layer
-from bpjax.epoch import Evaluation, Learner, Program, Settings, learn_if
+from bpjax.epoch import Evaluation, Learner, Program, RunState, Settings, learn_if
 from bpjax.layouts.lanes import (
     Arithmetic,
     Layout,
@@ -26,6 +26,7 @@ from bpjax.layouts.lanes import (
 )
 from bpjax.network import Network
 from bpjax.params import Params
+from bpjax.presentation import part_size
 from bpjax.task import Task
 from bpjax.units import LayerUnit, unit_of
 
@@ -69,6 +70,8 @@ def why_not(program: Program, num_cases: int) -> str | None:
         return "each unit must look at its own total input alone"
     if not getattr(program.loss, "sums_over_units", False):
         return "the loss must be a sum over single outputs"
+    if program.order != "fixed":
+        return "the cases must come in a fixed order"
     if not isinstance(program.optimizer, str):
         return "the optimizer must be one of bpjax's by name"
     return None
@@ -166,23 +169,32 @@ def evaluate(
     return Evaluation(loss, holds, sums.params() if program.updates == "batch" else None)
 
 
-def learn_case_by_case(
+def learn_by_parts(
     arithmetic: Arithmetic,
+    num_cases: int,
     cases: ConstantCases,
-    trained: Any,
+    runs: RunState,
     learner: Learner,
     learn: Callable[[Any, Learner], Learner],
     errors: Errors = errors_of_case,
 ) -> Learner:
-    """Change the weights of all lanes after every case, in the order of the cases."""
-    for c, (inputs, targets) in enumerate(zip(*cases, strict=True)):
-        sums = _Sums(arithmetic, learner[0])
-        activations = _forward(arithmetic, learner[0], inputs)
-        units, x = _outputs(arithmetic, learner[0], activations)
-        _, d_outputs, _ = errors(arithmetic, units, x, targets, sums.zero, None)
-        _backward(arithmetic, learner[0], activations, d_outputs, sums)
-        counts = None if trained is None else trained[c]
-        learner = learn_if(counts, functools.partial(learn, sums.params()), learner)
+    """Show the cases in their order, and change the weights of all lanes after every part."""
+    size = part_size(arithmetic.program.updates, num_cases)
+    for first in range(0, num_cases, size):
+        part, params = range(first, min(first + size, num_cases)), learner[0]
+        sums = _Sums(arithmetic, params)
+        for c in part:
+            activations = _forward(arithmetic, params, cases.inputs[c])
+            units, x = _outputs(arithmetic, params, activations)
+            counts = None if runs.trained is None or len(part) == 1 else runs.trained[c]
+            _, d_outputs, _ = errors(arithmetic, units, x, cases.targets[c], sums.zero, counts)
+            _backward(arithmetic, params, activations, d_outputs, sums)
+        count = (
+            None
+            if runs.trained is None
+            else functools.reduce(jnp.logical_or, [runs.trained[c] for c in part])
+        )
+        learner = learn_if(count, functools.partial(learn, sums.params()), learner)
     return learner
 
 
@@ -327,7 +339,7 @@ def _plus(total: Any, term: Any) -> Any:
     return total if isinstance(term, float) and term == 0.0 else total + term
 
 
-PASSES = Passes(take_apart, put_together, evaluate, learn_case_by_case)
+PASSES = Passes(take_apart, put_together, evaluate, learn_by_parts)
 LAYOUT = Layout(
     cases_of=cases_of,
     advance=functools.partial(train, PASSES, epochs_at_once=epochs_at_once),
