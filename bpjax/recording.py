@@ -35,6 +35,7 @@ class History(NamedTuple):
       loss_during_epoch: the loss of the epoch that begins here, added up over the cases as each is
         shown, between changes of the weights; `loss` where they change only after all cases.
         Simulators of the time printed it under the number of the epoch that then ends.
+      mean_squared_error: of the outputs of all trained cases, whatever the loss is.
       num_right: number of trained cases right, by the criterion's tolerance (0.5 if it has none).
       num_held_out_right: likewise of the cases held out.
       gradient_norm: Euclidean norm of dE/dw per connection ("input -> hidden") and of dE/db per
@@ -49,6 +50,7 @@ class History(NamedTuple):
     epoch: np.ndarray
     loss: np.ndarray
     loss_during_epoch: np.ndarray
+    mean_squared_error: np.ndarray
     num_right: np.ndarray
     num_held_out_right: np.ndarray
     gradient_norm: dict[str, np.ndarray]
@@ -171,10 +173,12 @@ def _observe(
         grads, _, d_preactivations = backward_pass(
             network, params, activations, *enters(network, program.loss, d_outputs)
         )
+        squares = jnp.where(counts[:, None], (outputs - cases.targets) ** 2, 0)
         at_once = program.updates == "batch"
         return (
             loss,
             loss if at_once else loss_during_epoch(program, cases, settings, run),
+            jnp.sum(squares) / (jnp.sum(counts) * network.num_out),
             jnp.sum(right & counts),
             jnp.sum(right & ~counts),
             _gradient_norm(network, grads),

@@ -60,7 +60,10 @@ def weights_of(data: bytes, outcome: Mapping[str, Any]) -> tuple[Snapshots, tupl
     return Snapshots(epoch.astype(int), weights.astype(float)), words
 
 
-_CURVES = ("epoch", "loss", "loss_during_epoch", "num_right", "num_held_out_right")
+_CURVES = (
+    *("epoch", "loss", "loss_during_epoch", "mean_squared_error"),
+    *("num_right", "num_held_out_right"),
+)
 
 
 _BY_PART = ("gradient_norm", "gradient_size", "error_signal_size")

@@ -128,6 +128,7 @@ def save(run: Run, path: Path, plan: Plan) -> dict[str, Any]:
     Raises:
       ResultsError: if a file cannot be written.
     """
+    error = float(run.history.mean_squared_error[-1])
     outcome = {
         "task": run.task.name,
         "network": run.task.network.describe(),
@@ -136,6 +137,7 @@ def save(run: Run, path: Path, plan: Plan) -> dict[str, Any]:
         "status": run.status.name,
         "epochs": run.epochs,
         "loss": run.loss if np.isfinite(run.loss) else None,
+        "mean_squared_error": error if np.isfinite(error) else None,
         "num_right": int(run.history.num_right[-1]),
         "num_cases": run.task.num_cases - run.task.num_held_out,
         "num_held_out_right": int(run.history.num_held_out_right[-1]),
@@ -228,7 +230,7 @@ _OUTCOME = {
     **dict.fromkeys(("seed", "epochs", "num_right", "num_cases"), whole),
     **dict.fromkeys(("num_held_out_right", "num_held_out"), whole),
     "status": lambda value: value in ("CONVERGED", "MAX_EPOCHS", "NONFINITE"),
-    "loss": (nothing, number),
+    **dict.fromkeys(("loss", "mean_squared_error"), (nothing, number)),
 }
 _RECORD = {"environment": ENVIRONMENT, "outcome": _OUTCOME}
 _FILES = {name: [text] for name in ("history.csv", "weights.npz")}

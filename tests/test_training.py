@@ -329,7 +329,8 @@ def test_the_table_of_the_history_reads_back_exactly(plan, tmp_path):
         rows = list(csv.DictReader(file))
 
     history = run.history
-    plain = ("epoch", "loss", "loss_during_epoch", "num_right", "num_held_out_right")
+    plain = ("epoch", "loss", "loss_during_epoch", "mean_squared_error")
+    plain += ("num_right", "num_held_out_right")
     columns = {name: getattr(history, name) for name in plain}
     for field in ("gradient_norm", "gradient_size", "error_signal_size"):
         columns |= {f"{field} {name}": v for name, v in getattr(history, field).items()}

@@ -21,7 +21,10 @@ def run_part(run: WatchedRun) -> Part:
     """Return what is said of one watched run."""
     saved, outcome = run.run, run.run.outcome
     again = repeat(saved.identity, "train")
-    loss = "not finite" if outcome["loss"] is None else f"{outcome['loss']:.4g}"
+    loss, error = (
+        "not finite" if outcome[name] is None else f"{outcome[name]:.4g}"
+        for name in ("loss", "mean_squared_error")
+    )
     ended = {
         "CONVERGED": "converged after",
         "MAX_EPOCHS": "had not converged at its cap of",
@@ -36,6 +39,7 @@ def run_part(run: WatchedRun) -> Part:
         Number("epochs", count(outcome["epochs"]), outcome["status"]),
         Number("cases right", right, f"criterion {outcome['criterion']}"),
         Number("loss", loss, "at the end"),
+        Number("mean squared error", error, "of the outputs"),
     ]
     if outcome["num_held_out"]:
         held = f"{outcome['num_held_out_right']} of {outcome['num_held_out']}"
