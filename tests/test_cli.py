@@ -174,7 +174,7 @@ BAD = {
     "sweep xor --set direct=3": "--set direct must be true or false, got 3.",
     "sweep xor --set updates=foo": "--set updates must be 'batch' or 'case', got 'foo'.",
     "sweep xor --set distribution=foo": "--set distribution must be 'uniform' or 'normal', got",
-    "sweep xor --set on=2": "--set off, on must satisfy 0 <= off < on <= 1, got (0.0, 2).",
+    "sweep xor --set on=2": "--set off, on must satisfy -1 <= off < on <= 1, got (0.0, 2).",
     "sweep xor --set on": "--set must be NAME=VALUE, got 'on'.",
     "sweep xor --set =3": "--set must be NAME=VALUE, got '=3'.",
     "sweep symmetry --set bits=40": "--set bits must be a whole number from 2 to 12, got 40.",

@@ -505,14 +505,14 @@ def test_the_description_tells_every_setting_apart():
         ("xor", {"hidden": 2.0}, "`hidden` must be a whole number of at least 1, got 2.0."),
         ("xor", {"hidden": True}, "`hidden` must be a whole number of at least 1, got True."),
         ("xor", {"direct": 1}, "`direct` must be true or false, got 1."),
-        ("xor", {"off": 1.0}, "`off, on` must satisfy 0 <= off < on <= 1, got (1.0, 1.0)."),
-        ("xor", {"on": "high"}, "`off, on` must satisfy 0 <= off < on <= 1, got (0.0, 'high')."),
+        ("xor", {"off": 1.0}, "`off, on` must satisfy -1 <= off < on <= 1, got (1.0, 1.0)."),
+        ("xor", {"on": "high"}, "`off, on` must satisfy -1 <= off < on <= 1, got (0.0, 'high')."),
         ("parity", {"bits": 13}, "`bits` must be a whole number from 2 to 12, got 13."),
         ("parity", {"hidden_layers": 0}, "`hidden_layers` must be a whole number from 1 to 20"),
         ("symmetry", {"bits": 1}, "`bits` must be a whole number from 2 to 12, got 1."),
         ("encoder", {"size": 1}, "`size` must be a whole number from 2 to 1024, got 1."),
         ("encoder", {"hidden": 0}, "`hidden` must be a whole number of at least 1, got 0."),
-        ("graded-code", {"off": -1}, "`off, on` must satisfy 0 <= off < on <= 1, got (-1, 1.0)."),
+        ("graded-code", {"off": -2}, "`off, on` must satisfy -1 <= off < on <= 1, got (-2, 1.0)."),
         ("graded-code", {"hidden": 2}, "`hidden` is no option of task graded-code; its options: "),
         ("addition", {"hidden": 1}, "`hidden` must be a whole number from 2 to 3, got 1."),
         ("addition", {"hidden": 4}, "`hidden` must be a whole number from 2 to 3, got 4."),
@@ -683,3 +683,19 @@ def test_a_task_needs_a_net_and_cases_and_no_more():
     task = Task(layered(2, 2, 1), [[0, 1]], [[1]])
     assert task.title == "task, 2-2-1"
     assert bpjax.train(task, 0, max_epochs=3).epochs == 3
+
+
+@pytest.mark.parametrize("name", ["xor", "parity", "symmetry", "negation", "addition"])
+def test_boolean_tasks_can_be_bipolar(name):
+    usual, other = make_task(name), make_task(name, inputs="bipolar", off=-1, on=1)
+    np.testing.assert_array_equal(other.inputs, 2 * usual.inputs - 1)
+    np.testing.assert_array_equal(other.targets, 2 * usual.targets - 1)
+    assert other.criterion.threshold == 1  # the right side of the middle
+    with pytest.raises(SettingError, match="`inputs` must be binary or bipolar"):
+        make_task(name, inputs="ternary")
+
+
+def test_a_bipolar_net_of_tanh_units_learns_exclusive_or():
+    task = make_task("xor", inputs="bipolar", off=-1, on=1)
+    found = bpjax.sweep(task, 50, unit="tanh", max_epochs=2000)
+    assert found.summary()["success_rate"]["estimate"] > 0.8

@@ -111,9 +111,9 @@ def _net(task: Mapping[str, Any]) -> dict[str, Any]:
     return {"units": ", ".join(dict.fromkeys(units)), "loss": task["loss"]}
 
 
-_USUAL = {"off": 0.0, "on": 1.0, "direct": False, "units": "logistic"} | {  # of tasks, and of all
-    setting.name: setting.usual for setting in SETTINGS if setting.usual is not None
-}
+_USUAL = {  # of tasks, and of all
+    **{"off": 0.0, "on": 1.0, "direct": False, "inputs": "binary", "units": "logistic"}
+} | {setting.name: setting.usual for setting in SETTINGS if setting.usual is not None}
 
 
 def told_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

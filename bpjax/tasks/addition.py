@@ -11,6 +11,8 @@ from bpjax.recipe import Recipe
 from bpjax.task import Published, Task
 from bpjax.tasks.cases import (
     all_binary_vectors,
+    as_inputs,
+    check_inputs,
     check_off_on,
     check_wiring,
     middle_criterion,
@@ -18,7 +20,13 @@ from bpjax.tasks.cases import (
 )
 
 
-def addition(hidden: int = 2, wiring: str = "drawn", off: float = 0.0, on: float = 1.0) -> Task:
+def addition(
+    hidden: int = 2,
+    wiring: str = "drawn",
+    off: float = 0.0,
+    on: float = 1.0,
+    inputs: str = "binary",
+) -> Task:
     """Return addition: the three bits of the sum of two 2-bit numbers.
 
     The inputs are the high and the low bit of one number and of the other, the outputs the sum,
@@ -32,6 +40,7 @@ def addition(hidden: int = 2, wiring: str = "drawn", off: float = 0.0, on: float
         hidden units, the chain, and all of them to all outputs.
       off: target of an output that should be off.
       on: target of an output that should be on.
+      inputs: "binary" for 0 and 1, "bipolar" for -1 and 1.
 
     Raises:
       SettingError: for an option out of range.
@@ -43,15 +52,16 @@ def addition(hidden: int = 2, wiring: str = "drawn", off: float = 0.0, on: float
     hidden = whole_number("hidden", hidden, 2, 3)
     wiring = check_wiring(wiring)
     off, on = check_off_on(off, on)
-    inputs = all_binary_vectors(4)
+    inputs = check_inputs(inputs)
+    patterns = all_binary_vectors(4)
     return Task(
         name="addition",
         title=f"addition of two 2-bit numbers, {hidden} hidden units"
         + (", all connected" if wiring == "full" else ""),
-        options={"hidden": hidden, "wiring": wiring, "off": off, "on": on},
+        options={"hidden": hidden, "wiring": wiring, "off": off, "on": on, "inputs": inputs},
         network=_network(hidden, wiring),
-        inputs=inputs,
-        targets=on_off_targets(_sums(inputs), off, on),
+        inputs=as_inputs(patterns, inputs),
+        targets=on_off_targets(_sums(patterns), off, on),
         recipe=Recipe(learning_rate=0.25, momentum=0.9, init_range=0.3),
         criterion=middle_criterion(off, on),
         source="Rumelhart, Hinton & Williams, PDP vol. 1 ch. 8 (1986), Figs 10-11, Table 8",

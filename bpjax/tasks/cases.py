@@ -47,15 +47,31 @@ def check_wiring(wiring: Any) -> str:
     return check_choice("wiring", wiring, ("drawn", "full"))
 
 
+def check_inputs(inputs: Any) -> str:
+    """Return `inputs` unless it is neither "binary" nor "bipolar"."""
+    return check_choice("inputs", inputs, ("binary", "bipolar"))
+
+
+def as_inputs(bits: np.ndarray, inputs: str) -> np.ndarray:
+    """Return bits as they are shown: 0 and 1 where `inputs` is "binary", else -1 and 1.
+
+    Example:
+      >>> as_inputs(np.array([[0.0, 1.0]]), "bipolar").tolist()
+      [[-1.0, 1.0]]
+    """
+    return 2 * bits - 1 if inputs == "bipolar" else bits
+
+
 def check_off_on(off: Any, on: Any) -> tuple[float, float]:
     """Return both target values as Python floats.
 
     Raises:
-      SettingError: unless 0 <= off < on <= 1, the reach of a logistic output.
+      SettingError: unless -1 <= off < on <= 1: a logistic output reaches from 0, one of tanh
+        from -1.
     """
     low, high = as_float(off), as_float(on)
-    if low is None or high is None or not 0 <= low < high <= 1:
-        raise SettingError("off, on", "must satisfy 0 <= off < on <= 1", (off, on))
+    if low is None or high is None or not -1 <= low < high <= 1:
+        raise SettingError("off, on", "must satisfy -1 <= off < on <= 1", (off, on))
     return low, high
 
 

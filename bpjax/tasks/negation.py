@@ -8,6 +8,8 @@ from bpjax.recipe import Recipe
 from bpjax.task import Published, Task
 from bpjax.tasks.cases import (
     all_binary_vectors,
+    as_inputs,
+    check_inputs,
     check_off_on,
     check_wiring,
     middle_criterion,
@@ -15,7 +17,9 @@ from bpjax.tasks.cases import (
 )
 
 
-def negation(wiring: str = "drawn", off: float = 0.0, on: float = 1.0) -> Task:
+def negation(
+    wiring: str = "drawn", off: float = 0.0, on: float = 1.0, inputs: str = "binary"
+) -> Task:
     """Return negation: copy three bits, or turn each of them round when the first input is on.
 
     The inputs are the negation unit and the three bits; output k is bit k, exclusive-or the
@@ -26,6 +30,7 @@ def negation(wiring: str = "drawn", off: float = 0.0, on: float = 1.0) -> Task:
         unit of its own; or "full", from every unit to every unit of the later layers.
       off: target of an output that should be off.
       on: target of an output that should be on.
+      inputs: "binary" for 0 and 1, "bipolar" for -1 and 1.
 
     Raises:
       SettingError: for an option out of range.
@@ -36,15 +41,16 @@ def negation(wiring: str = "drawn", off: float = 0.0, on: float = 1.0) -> Task:
     """
     wiring = check_wiring(wiring)
     off, on = check_off_on(off, on)
-    inputs = all_binary_vectors(4)
+    inputs = check_inputs(inputs)
+    patterns = all_binary_vectors(4)
     return Task(
         name="negation",
         title="negation of 3 bits, 4-3-3 with direct connections"
         + (" from all to all" if wiring == "full" else ""),
-        options={"wiring": wiring, "off": off, "on": on},
+        options={"wiring": wiring, "off": off, "on": on, "inputs": inputs},
         network=_network(wiring),
-        inputs=inputs,
-        targets=on_off_targets(inputs[:, 1:] != inputs[:, :1], off, on),
+        inputs=as_inputs(patterns, inputs),
+        targets=on_off_targets(patterns[:, 1:] != patterns[:, :1], off, on),
         recipe=Recipe(learning_rate=0.25, momentum=0.9, init_range=0.3, max_epochs=30_000),
         criterion=middle_criterion(off, on),
         source="Rumelhart, Hinton & Williams, PDP vol. 1 ch. 8 (1986), Fig. 12, Table 9",

@@ -5,7 +5,14 @@ from bpjax.network import layered
 from bpjax.numbers import whole_number
 from bpjax.recipe import Recipe
 from bpjax.task import Published, Task
-from bpjax.tasks.cases import all_binary_vectors, check_off_on, middle_criterion, on_off_targets
+from bpjax.tasks.cases import (
+    all_binary_vectors,
+    as_inputs,
+    check_inputs,
+    check_off_on,
+    middle_criterion,
+    on_off_targets,
+)
 
 
 def parity(
@@ -14,6 +21,7 @@ def parity(
     hidden_layers: int = 1,
     off: float = 0.0,
     on: float = 1.0,
+    inputs: str = "binary",
 ) -> Task:
     """Return parity: the target is on when an odd number of inputs is on.
 
@@ -24,6 +32,7 @@ def parity(
         gradient shrinks on its way back.
       off: target of an output that should be off.
       on: target of an output that should be on.
+      inputs: "binary" for 0 and 1, "bipolar" for -1 and 1.
 
     Raises:
       SettingError: for an option out of range.
@@ -36,7 +45,8 @@ def parity(
     hidden = bits if hidden is None else whole_number("hidden", hidden, 1)
     hidden_layers = whole_number("hidden_layers", hidden_layers, 1, 20)
     off, on = check_off_on(off, on)
-    inputs = all_binary_vectors(bits)
+    inputs = check_inputs(inputs)
+    patterns = all_binary_vectors(bits)
     network = layered(bits, *[hidden] * hidden_layers, 1)
     return Task(
         name="parity",
@@ -47,10 +57,11 @@ def parity(
             "hidden_layers": hidden_layers,
             "off": off,
             "on": on,
+            "inputs": inputs,
         },
         network=network,
-        inputs=inputs,
-        targets=on_off_targets(inputs.sum(axis=1, keepdims=True) % 2, off, on),
+        inputs=as_inputs(patterns, inputs),
+        targets=on_off_targets(patterns.sum(axis=1, keepdims=True) % 2, off, on),
         recipe=Recipe(learning_rate=0.5, momentum=0.9, init_range=0.3),
         criterion=middle_criterion(off, on),
         source="Rumelhart, Hinton & Williams, PDP vol. 1 ch. 8 (1986), p. 335",

@@ -4,10 +4,19 @@ from bpjax.network import layered
 from bpjax.numbers import whole_number
 from bpjax.recipe import Recipe
 from bpjax.task import Published, Task
-from bpjax.tasks.cases import all_binary_vectors, check_off_on, middle_criterion, on_off_targets
+from bpjax.tasks.cases import (
+    all_binary_vectors,
+    as_inputs,
+    check_inputs,
+    check_off_on,
+    middle_criterion,
+    on_off_targets,
+)
 
 
-def symmetry(bits: int = 6, hidden: int = 2, off: float = 0.0, on: float = 1.0) -> Task:
+def symmetry(
+    bits: int = 6, hidden: int = 2, off: float = 0.0, on: float = 1.0, inputs: str = "binary"
+) -> Task:
     """Return symmetry: the target is on when the input vector is its own mirror image.
 
     Args:
@@ -15,6 +24,7 @@ def symmetry(bits: int = 6, hidden: int = 2, off: float = 0.0, on: float = 1.0) 
       hidden: number of hidden units; the paper has 2.
       off: target of an output that should be off.
       on: target of an output that should be on.
+      inputs: "binary" for 0 and 1, "bipolar" for -1 and 1.
 
     Raises:
       SettingError: for an option out of range.
@@ -27,14 +37,15 @@ def symmetry(bits: int = 6, hidden: int = 2, off: float = 0.0, on: float = 1.0) 
     bits = whole_number("bits", bits, 2, 12)
     hidden = whole_number("hidden", hidden, 1)
     off, on = check_off_on(off, on)
-    inputs = all_binary_vectors(bits)
-    symmetrical = (inputs == inputs[:, ::-1]).all(axis=1, keepdims=True)
+    inputs = check_inputs(inputs)
+    patterns = all_binary_vectors(bits)
+    symmetrical = (patterns == patterns[:, ::-1]).all(axis=1, keepdims=True)
     return Task(
         name="symmetry",
         title=f"mirror symmetry of {bits} bits, {bits}-{hidden}-1",
-        options={"bits": bits, "hidden": hidden, "off": off, "on": on},
+        options={"bits": bits, "hidden": hidden, "off": off, "on": on, "inputs": inputs},
         network=layered(bits, hidden, 1),
-        inputs=inputs,
+        inputs=as_inputs(patterns, inputs),
         targets=on_off_targets(symmetrical, off, on),
         recipe=Recipe(learning_rate=0.1, momentum=0.9, init_range=0.3),
         criterion=middle_criterion(off, on),

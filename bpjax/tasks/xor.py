@@ -9,14 +9,22 @@ from bpjax.recipe import Recipe
 from bpjax.task import Published, Task
 from bpjax.tasks.cases import (
     all_binary_vectors,
+    as_inputs,
     check_flag,
+    check_inputs,
     check_off_on,
     middle_criterion,
     on_off_targets,
 )
 
 
-def xor(hidden: int | None = None, direct: bool = False, off: float = 0.0, on: float = 1.0) -> Task:
+def xor(
+    hidden: int | None = None,
+    direct: bool = False,
+    off: float = 0.0,
+    on: float = 1.0,
+    inputs: str = "binary",
+) -> Task:
     """Return exclusive-or: the target is on when exactly one of two inputs is on.
 
     Args:
@@ -24,6 +32,7 @@ def xor(hidden: int | None = None, direct: bool = False, off: float = 0.0, on: f
       direct: connect the inputs to the output as well: the chapter's 2-1-1 net (Figs 2-3).
       off: target of an output that should be off.
       on: target of an output that should be on.
+      inputs: "binary" for 0 and 1, "bipolar" for -1 and 1.
 
     Raises:
       SettingError: for an option out of range.
@@ -35,15 +44,16 @@ def xor(hidden: int | None = None, direct: bool = False, off: float = 0.0, on: f
     check_flag("direct", direct)
     hidden = (1 if direct else 2) if hidden is None else whole_number("hidden", hidden, 1)
     off, on = check_off_on(off, on)
+    inputs = check_inputs(inputs)
     learning_rate = 0.5 if direct else 0.25
-    inputs = all_binary_vectors(2)
-    parity = inputs.sum(axis=1, keepdims=True) % 2
+    patterns = all_binary_vectors(2)
+    parity = patterns.sum(axis=1, keepdims=True) % 2
     return Task(
         name="xor",
         title=f"exclusive-or, 2-{hidden}-1" + (" with direct connections" if direct else ""),
-        options={"hidden": hidden, "direct": direct, "off": off, "on": on},
+        options={"hidden": hidden, "direct": direct, "off": off, "on": on, "inputs": inputs},
         network=_with_direct_connections(hidden) if direct else layered(2, hidden, 1),
-        inputs=inputs,
+        inputs=as_inputs(patterns, inputs),
         targets=on_off_targets(parity, off, on),
         recipe=Recipe(learning_rate=learning_rate, momentum=0.9, init_range=0.3),
         criterion=middle_criterion(off, on),
