@@ -687,15 +687,15 @@ def test_a_task_needs_a_net_and_cases_and_no_more():
 
 @pytest.mark.parametrize("name", ["xor", "parity", "symmetry", "negation", "addition"])
 def test_boolean_tasks_can_be_bipolar(name):
-    usual, other = make_task(name), make_task(name, inputs="bipolar", off=-1, on=1)
+    usual, other = tasks.make_task(name), make_task(name, inputs="bipolar", off=-1, on=1)
     np.testing.assert_array_equal(other.inputs, 2 * usual.inputs - 1)
     np.testing.assert_array_equal(other.targets, 2 * usual.targets - 1)
     assert other.criterion.threshold == 1  # the right side of the middle
     with pytest.raises(SettingError, match="`inputs` must be binary or bipolar"):
-        make_task(name, inputs="ternary")
+        tasks.make_task(name, inputs="ternary")
 
 
 def test_a_bipolar_net_of_tanh_units_learns_exclusive_or():
-    task = make_task("xor", inputs="bipolar", off=-1, on=1)
+    task = tasks.make_task("xor", inputs="bipolar", off=-1, on=1)
     found = bpjax.sweep(task, 50, unit="tanh", max_epochs=2000)
     assert found.summary()["success_rate"]["estimate"] > 0.8
