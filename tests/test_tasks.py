@@ -687,7 +687,7 @@ def test_a_task_needs_a_net_and_cases_and_no_more():
 
 @pytest.mark.parametrize("name", ["xor", "parity", "symmetry", "negation", "addition"])
 def test_boolean_tasks_can_be_bipolar(name):
-    usual, other = tasks.make_task(name), make_task(name, inputs="bipolar", off=-1, on=1)
+    usual, other = tasks.make_task(name), tasks.make_task(name, inputs="bipolar", off=-1, on=1)
     np.testing.assert_array_equal(other.inputs, 2 * usual.inputs - 1)
     np.testing.assert_array_equal(other.targets, 2 * usual.targets - 1)
     assert other.criterion.threshold == 1  # the right side of the middle
