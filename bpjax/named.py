@@ -1,8 +1,9 @@
 """Words that name one of a table's functions and may set its options: `NAME(key=value, ...)`."""
 
+import contextlib
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from bpjax.errors import SettingError
@@ -49,6 +50,16 @@ def read_named(
             raise SettingError(setting, f"must have {kind} as {key}", text)
         given[key] = value
     return name, {key: given[key] for key in known if given.get(key, known[key]) != known[key]}
+
+
+@contextlib.contextmanager
+def as_fault_of(setting: str, text: str) -> Iterator[None]:
+    """Say of a fault in an option that the text as a whole is wrong, and where."""
+    try:
+        yield
+    except SettingError as fault:
+        rule = f"must be right in {fault.setting}, which {fault.rule}"
+        raise SettingError(setting, rule, text) from None
 
 
 def spell_named(name: str, options: Mapping[str, Option]) -> str:
