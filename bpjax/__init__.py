@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from bpjax.loss import MarginSquaredError as MarginSquaredError
     from bpjax.network import Network as Network
     from bpjax.network import layered as layered
+    from bpjax.own_rates import delta_bar_delta as delta_bar_delta
+    from bpjax.parabolic import quickprop as quickprop
     from bpjax.params import Params as Params
     from bpjax.plane import Plane as Plane
     from bpjax.recipe import Recipe as Recipe
@@ -79,6 +81,8 @@ _HOME = {
     "run_key": "initial",
     "Plane": "plane",
     "unroll": "recurrent",
+    "delta_bar_delta": "own_rates",
+    "quickprop": "parabolic",
     "rprop": "resilient",
     "Start": "start",
     "read_start": "start_files",

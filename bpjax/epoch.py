@@ -26,7 +26,7 @@ from bpjax.backprop import (
 from bpjax.criteria import Criterion, cases_right
 from bpjax.held_out import as_answered, error_of, trained_cases
 from bpjax.initial import Strategy
-from bpjax.learning import learning_rule
+from bpjax.learning import OPTIMIZERS, learning_rule, name_of
 from bpjax.loss import Loss
 from bpjax.network import Network
 from bpjax.params import Params, unflatten_params
@@ -44,7 +44,7 @@ class Settings(NamedTuple):
       learning_rate: one value per piece of the recipe's schedule.
       momentum: likewise.
       weight_decay: share of every weight lost after each change; likewise.
-      init_range: half-width of the initial distribution.
+      init_range: half-width of the initial distribution, where it is one that has it.
       threshold: of the criterion.
     """
 
@@ -124,7 +124,8 @@ class Program:
         The velocity of equation (9) is the last weight change, so it cannot leave the finite
         numbers before the weights do; the squares that Adam remembers can.
         """
-        return self.optimizer in ("paper", "sgd")
+        name = name_of(self.optimizer)
+        return name is not None and OPTIMIZERS[name].memory_shows
 
 
 def program_of(task: Task, dtype: str = "float32", decays: bool | None = None) -> Program:

@@ -5,6 +5,7 @@ contains the learning rate, so after a change of rate it still remembers the old
 decay shrinks every weight *after* each change, apart from the gradient.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -14,10 +15,13 @@ import optax
 from jaxtyping import Array, Int
 
 from bpjax.errors import SettingError
-from bpjax.named import Option, read_named, spell_named
+from bpjax.named import Option, as_fault_of, read_named, spell_named
+from bpjax.optax_rules import adagrad, adam, adamw, momentum_descent, nesterov, rmsprop
+from bpjax.own_rates import delta_bar_delta
+from bpjax.parabolic import quickprop
 from bpjax.params import Params
 from bpjax.resilient import rprop
-from bpjax.schedule import ScalarOrSchedule
+from bpjax.schedule import ScalarOrSchedule, value_at
 
 
 class VelocityState(NamedTuple):
@@ -36,10 +40,6 @@ class DecayState(NamedTuple):
     """Memory of a decay that changes: how many weight changes were made so far."""
 
     count: Int[Array, ""]  # type: ignore[assignment]
-
-
-def _at(value: ScalarOrSchedule, count: Int[Array, ""]) -> Any:
-    return value(count) if callable(value) else value
 
 
 def steepest_descent(learning_rate: ScalarOrSchedule) -> optax.GradientTransformation:
@@ -99,7 +99,7 @@ def accelerated_descent(
 
     def update(grads: Any, state: VelocityState, params: Any = None) -> tuple[Any, VelocityState]:
         del params
-        eps, alpha = _at(learning_rate, state.count), _at(momentum, state.count)
+        eps, alpha = value_at(learning_rate, state.count), value_at(momentum, state.count)
         velocity = jax.tree.map(lambda g, v: -eps * g + alpha * v, grads, state.velocity)  # (9)
         return velocity, VelocityState(state.count + 1, velocity)
 
@@ -145,52 +145,6 @@ def decay_after_change(rate: ScalarOrSchedule, biases: bool = True) -> optax.Gra
     return optax.GradientTransformation(init, update)
 
 
-def momentum_descent(
-    learning_rate: ScalarOrSchedule, momentum: ScalarOrSchedule
-) -> optax.GradientTransformation:
-    """Descend with momentum as optax has it: "sgd".
-
-    v(t) = dE/dw(t) + momentum v(t-1), v(0) = 0, and Dw(t) = -learning_rate v(t): equation (9), at a
-    constant rate. (B. T. Polyak, USSR Comp. Math. and Math. Phys. 4(5), 1964: the heavy ball.)
-    """
-    return optax.sgd(learning_rate, momentum=momentum, nesterov=False)
-
-
-def adam(learning_rate: ScalarOrSchedule) -> optax.GradientTransformation:
-    """Descend by running means of the derivative and its square: "adam".
-
-    With g = dE/dw(t), b1 = 0.9, b2 = 0.999, m(0) = v(0) = 0 and t from 1:
-    m(t) = b1 m(t-1) + (1 - b1) g, v(t) = b2 v(t-1) + (1 - b2) g^2,
-    Dw(t) = -learning_rate m(t)/(1 - b1^t) / (sqrt(v(t)/(1 - b2^t)) + 1e-8).
-
-    Both means are corrected for their start at 0; epsilon, 1e-8, stands outside the root.
-    (D. P. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.)
-    """
-    return optax.adam(learning_rate, b1=0.9, b2=0.999, eps=1e-8, eps_root=0.0)
-
-
-def rmsprop(learning_rate: ScalarOrSchedule) -> optax.GradientTransformation:
-    """Divide the derivative by a running mean of its size: "rmsprop".
-
-    With g = dE/dw(t) and v(0) = 0: v(t) = 0.9 v(t-1) + 0.1 g^2, and
-    Dw(t) = -learning_rate g / sqrt(v(t) + 1e-8).
-
-    Epsilon, 1e-8, stands inside the root; the mean is not corrected for its start at 0, so first
-    changes are about three times as long as later ones. No momentum. (T. Tieleman and G. Hinton,
-    "Lecture 6.5: rmsprop", Coursera 2012; epsilon, which the lecture leaves out, as in optax.)
-    """
-    return optax.rmsprop(
-        learning_rate,
-        decay=0.9,
-        eps=1e-8,
-        initial_scale=0.0,
-        eps_in_sqrt=True,
-        centered=False,
-        momentum=None,
-        bias_correction=False,
-    )
-
-
 class NamedRule(NamedTuple):
     """A learning rule that settings can name.
 
@@ -199,19 +153,27 @@ class NamedRule(NamedTuple):
         arguments are options: `NAME(key=value, ...)`.
       has_momentum: whether it takes a momentum.
       rate_may_change: whether the learning rate may follow a schedule.
+      memory_shows: whether a memory that is not finite makes changes that are not, so that weights
+        show it at once.
     """
 
     make: Callable[..., optax.GradientTransformation]
     has_momentum: bool = True
     rate_may_change: bool = True
+    memory_shows: bool = False
 
 
 OPTIMIZERS: dict[str, NamedRule] = {
-    "paper": NamedRule(accelerated_descent),
-    "sgd": NamedRule(momentum_descent),
+    "paper": NamedRule(accelerated_descent, memory_shows=True),
+    "sgd": NamedRule(momentum_descent, memory_shows=True),
+    "nesterov": NamedRule(nesterov, memory_shows=True),
     "adam": NamedRule(adam, has_momentum=False),
+    "adamw": NamedRule(adamw, has_momentum=False),
+    "adagrad": NamedRule(adagrad, has_momentum=False),
     "rmsprop": NamedRule(rmsprop, has_momentum=False),
     "rprop": NamedRule(rprop, has_momentum=False, rate_may_change=False),
+    "quickprop": NamedRule(quickprop, has_momentum=False),
+    "delta-bar-delta": NamedRule(delta_bar_delta, has_momentum=False, rate_may_change=False),
 }
 """Learning rules by name."""
 
@@ -227,6 +189,18 @@ def name_of(optimizer: Any) -> str | None:
     """
     name = optimizer.partition("(")[0].strip() if isinstance(optimizer, str) else None
     return name if name in OPTIMIZERS else None
+
+
+@functools.cache
+def numbers_remembered(name: str) -> int:
+    """Return how many numbers the rule of this name keeps for every weight.
+
+    Example:
+      >>> numbers_remembered("paper"), numbers_remembered("rprop")
+      (1, 2)
+    """
+    memory = jax.eval_shape(_make(name, 1.0, 0.0, {}).init, jax.ShapeDtypeStruct((), jnp.float32))
+    return sum(jnp.issubdtype(leaf.dtype, jnp.inexact) for leaf in jax.tree.leaves(memory))
 
 
 def ignores_momentum(optimizer: Any) -> bool:
@@ -251,11 +225,8 @@ def as_spelled(optimizer: Any) -> Any:
         rule = f"must be one of {', '.join(OPTIMIZERS)}, or an optax transformation"
         raise SettingError("optimizer", rule, optimizer)
     name, options = read_named("optimizer", optimizer, _MAKERS)
-    try:
+    with as_fault_of("optimizer", optimizer):
         _make(name, 1.0, 0.0, options)
-    except SettingError as fault:
-        rule = f"must be right in {fault.setting}, which {fault.rule}"
-        raise SettingError("optimizer", rule, optimizer) from None
     return spell_named(name, options)
 
 

@@ -1,14 +1,17 @@
 """Words that name one of a table's functions and may set its options: `NAME(key=value, ...)`."""
 
+import contextlib
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from bpjax.errors import SettingError
 from bpjax.numbers import as_float
 
 Option = bool | float
+LARGEST = 2.0**127
+"""A number above it is none in float32, in which whatever is named may compute."""
 
 
 def read_named(
@@ -45,10 +48,20 @@ def read_named(
             raise SettingError(setting, f"must have {key} only once", text)
         value = _value(word)
         if value is None or isinstance(value, bool) != isinstance(known[key], bool):
-            kind = "true or false" if isinstance(known[key], bool) else "a finite number"
+            kind = "true or false" if isinstance(known[key], bool) else "a number within float32"
             raise SettingError(setting, f"must have {kind} as {key}", text)
         given[key] = value
     return name, {key: given[key] for key in known if given.get(key, known[key]) != known[key]}
+
+
+@contextlib.contextmanager
+def as_fault_of(setting: str, text: str) -> Iterator[None]:
+    """Say of a fault in an option that the text as a whole is wrong, and where."""
+    try:
+        yield
+    except SettingError as fault:
+        rule = f"must be right in {fault.setting}, which {fault.rule}"
+        raise SettingError(setting, rule, text) from None
 
 
 def spell_named(name: str, options: Mapping[str, Option]) -> str:
@@ -72,6 +85,7 @@ def _value(word: str) -> Option | None:
     if word.lower() in ("true", "false"):
         return word.lower() == "true"
     try:
-        return as_float(float(word))
+        number = as_float(float(word))
     except ValueError:
         return None
+    return None if number is None or abs(number) > LARGEST else number

@@ -22,8 +22,9 @@ class Recipe:
       learning_rate: eps of equations (8) and (9), positive; a number or a `Schedule` of epochs.
       momentum: alpha of equation (9), 0 <= momentum < 1; a number or a `Schedule`.
       weight_decay: share by which every weight shrinks after each change, 0 <= weight_decay < 1; a
-        number or a `Schedule`.
-      init_range: initial weights are drawn from [-init_range, init_range].
+        number or a `Schedule`. "adamw" has another in its brackets, and may have both.
+      init_range: initial weights are drawn from [-init_range, init_range]; what it is to other
+        distributions is said of each in `bpjax.distributions`.
       initializer: the distribution of the draws, a `Plane` on which runs start instead, or a
         strategy of your own with their methods.
       updates: "batch" adds the gradients of all cases before each change, as in all work that
@@ -37,7 +38,7 @@ class Recipe:
       optimizer: a name in `OPTIMIZERS`, with options in brackets where the rule has any
         ("rprop(backtracking=true)"), kept in one spelling; or any optax transformation (which then
         brings its own rate: `learning_rate` and `momentum` are not used). To "rprop" the learning
-        rate is the first step; it takes no schedule of rates.
+        rate is the first step, to "delta-bar-delta" the first rate; neither takes a schedule of it.
       max_epochs: the cap: a run that has not converged by then ends as MAX_EPOCHS.
 
     Numbers are kept as Python's own, whatever kind they were given as.

@@ -76,6 +76,11 @@ def as_schedule(value: float | Schedule) -> Schedule:
     return value if isinstance(value, Schedule) else Schedule((value,))
 
 
+def value_at(value: ScalarOrSchedule, count: Int[Array, ""]) -> Any:
+    """Return what a number, or a schedule in optax's form, is after `count` weight changes."""
+    return value(count) if callable(value) else value
+
+
 def piecewise(
     values: Float[Array, " pieces"], changes: tuple[int, ...], changes_per_epoch: int = 1
 ) -> ScalarOrSchedule:

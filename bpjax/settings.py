@@ -38,9 +38,14 @@ class Setting(NamedTuple):
 RULES = {
     "paper": "equations 8 and 9",
     "sgd": "optax's momentum",
-    "adam": "0.9, 0.999, epsilon 1e-8 outside the root",
-    "rmsprop": "0.9, epsilon 1e-8 inside the root",
+    "nesterov": "momentum that looks ahead",
+    "adam": "b1=0.9, b2=0.999, eps=1e-8 outside the root",
+    "adamw": "the same, and weight_decay=1e-4 times --learning-rate",
+    "adagrad": "initial_accumulator_value=0.1, eps=1e-7 inside the root",
+    "rmsprop": "decay=0.9, eps=1e-8 inside the root",
     "rprop": "factors 1.2 and 0.5, steps from 1e-6 to 50, the first of them --learning-rate",
+    "quickprop": "mu=1.75, decay=0, --learning-rate for its step by the slope",
+    "delta-bar-delta": "kappa=0.035, phi=0.333, theta=0.7, --learning-rate the first of its rates",
 }
 """Learning rules by name, in a few words; what they compute is in `bpjax.learning`."""
 
@@ -69,7 +74,12 @@ SETTINGS = (
     ),
     Setting("learning_rate", "number", "Epsilon of equations (8) and (9), above 0."),
     Setting("momentum", "number", "Alpha of equation (9), from 0 to below 1."),
-    Setting("init_range", "number", "Initial weights lie between minus and plus this number."),
+    Setting(
+        "init_range",
+        "number",
+        "Initial weights lie between minus and plus this number, or have it for their spread; not "
+        "with all distributions.",
+    ),
     Setting(
         "weight_decay",
         "number",
@@ -98,7 +108,7 @@ SETTINGS = (
     Setting(
         "optimizer",
         "name",
-        f"{_listed(RULES)}; in quotes with options: rprop(backtracking=true).",
+        f"{_listed(RULES)}; in quotes with options: 'adamw(weight_decay=0.01)'.",
         usual="paper",
     ),
     Setting("updates", "name", "case", by="set", usual="batch"),
@@ -120,7 +130,7 @@ SETTINGS = (
         of="start",
         default="drawn",
     ),
-    Setting("distribution", "name", "normal", by="set", of="initializer", several=False),
+    Setting("distribution", "name", "glorot", by="set", of="initializer", several=False),
     Setting("biases", "name", "zero", by="set", of="initializer", several=False),
     Setting(
         "precision",

@@ -45,6 +45,11 @@ TASKS = {
     "rprop, stepping back": xor().with_settings(
         optimizer="rprop(backtracking=true)", learning_rate=0.5
     ),
+    "sgd": xor().with_settings(optimizer="sgd"),
+    "nesterov": xor().with_settings(optimizer="nesterov"),
+    "adagrad": xor().with_settings(optimizer="adagrad", learning_rate=0.1),
+    "quickprop": xor().with_settings(optimizer="quickprop(decay=0.01)", learning_rate=0.1),
+    "delta-bar-delta": xor().with_settings(optimizer="delta-bar-delta", learning_rate=0.5),
     "in time": task_of(in_time(), HalfSquaredError(), 5),
     "any units": task_of(random_network(0), MarginSquaredError(), 0),
     "any wiring": task_of(random_network(2), MARGIN, 2),

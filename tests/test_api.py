@@ -14,12 +14,14 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (  # lowest first: a module imports from its own layer or a lower one
     {"errors", "named", "numbers", "precision", "resilient", "status", "surroundings", "text"}
-    | {"traced", "units", "version"},
+    | {"own_rates", "traced", "units", "version"},
     {"connections", "loss", "schedule"},
+    {"optax_rules", "parabolic"},
     {"network"},
-    {"params"},
+    {"params", "distributions", "fans"},
+    {"choice"},
     {"initial"},
-    {"start"},
+    {"presentation", "start"},
     {"brought", "display", "plane"},
     {"backprop", "criteria", "learning", "recurrent"},
     {"recipe"},

@@ -18,6 +18,7 @@ from fused_runs import RUNS, SERVED, TASKS, by_kernel, by_steps, started
 import bpjax.layouts
 from bpjax.cli import main
 from bpjax.layouts import fused, lanes, unrolled
+from bpjax.learning import name_of
 from bpjax.loss import HalfSquaredError
 from bpjax.results.chunks import as_ranges
 from bpjax.status import Status
@@ -52,6 +53,9 @@ def test_it_serves_the_smaller_tasks_of_the_paper_and_the_chapter():
 
 
 # ---- whatever the stride, the block and the neighbours ------------------------------------------
+
+
+OTHER_RULES = [name for name, task in TASKS.items() if task.recipe.optimizer != "paper"]
 
 
 def some(runs, where):
@@ -109,7 +113,12 @@ def test_a_sweep_with_refilled_lanes_has_the_outcomes_of_another_layout(monkeypa
 # ---- written down for CUDA -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["xor", "all at once", "per case", "rprop", "any units"])
+def test_every_rule_that_it_serves_is_tried():
+    tried = {name_of(task.recipe.optimizer) for task in TASKS.values()}
+    assert tried == set(fused.OPTIMIZERS)
+
+
+@pytest.mark.parametrize("name", ["xor", "all at once", "per case", "any units", *OTHER_RULES])
 def test_the_kernel_lowers_for_cuda_without_a_card(name):
     task = TASKS[name]
     program, settings, runs = started(task, RUNS, "float32")
@@ -185,7 +194,7 @@ class Squares:
 @pytest.mark.parametrize(
     ("task", "reason"),
     [
-        (xor().with_settings(optimizer="adam"), "the optimizer must be one of paper, sgd, rmsprop"),
+        (xor().with_settings(optimizer="adam"), "the optimizer must be one of paper, sgd, neste"),
         (dataclasses.replace(xor(), loss=Squares()), "the loss must have a method `unit_values`"),
         (encoder(8, 4), "a run must need at most 224 numbers at once, not 265"),
         (encoder(16, 4), "cases times weights must be at most 2048, not 2368"),

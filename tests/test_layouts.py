@@ -41,10 +41,15 @@ RECIPES = {
     },
     "decay": {"weight_decay": 0.01, "decay_biases": False},
     "per case": {"updates": "case", "learning_rate": Schedule((0.1, 0.4), (5,))},
+    "nesterov": {"optimizer": "nesterov"},
     "adam": {"optimizer": "adam", "learning_rate": 0.01},
+    "adamw": {"optimizer": "adamw(b1=0.5, weight_decay=0.3)", "learning_rate": 0.01},
+    "adagrad": {"optimizer": "adagrad", "learning_rate": 0.1},
     "rmsprop": {"optimizer": "rmsprop", "learning_rate": 0.01},
     "rprop": {"optimizer": "rprop", "learning_rate": 0.5},
     "rprop, stepping back": {"optimizer": "rprop(backtracking=true)", "learning_rate": 0.5},
+    "quickprop": {"optimizer": "quickprop(decay=0.01)", "learning_rate": 0.1},
+    "delta-bar-delta": {"optimizer": "delta-bar-delta", "learning_rate": 0.5},
     "loss below": {"loss_below": 0.4},
 }
 

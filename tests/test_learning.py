@@ -163,8 +163,8 @@ def test_piecewise_without_changes_is_the_number_itself():
         ({"init_range": float("inf")}, "`init_range` must be a finite number, 0 or above, got inf"),
         ({"updates": "batches"}, "`updates` must be 'batch' or 'case', got 'batches'."),
         (
-            {"optimizer": "adamw"},
-            f"`optimizer` must be one of {', '.join(OPTIMIZERS)}, got 'adamw'.",
+            {"optimizer": "lamb"},
+            f"`optimizer` must be one of {', '.join(OPTIMIZERS)}, got 'lamb'.",
         ),
         (
             {"optimizer": 3},
@@ -174,6 +174,10 @@ def test_piecewise_without_changes_is_the_number_itself():
         (
             {"optimizer": "rprop", "learning_rate": Schedule((0.1, 0.2), (20,))},
             "`learning_rate` must not change during a run if the optimizer is 'rprop', got '0.1, 0",
+        ),
+        (
+            {"optimizer": "delta-bar-delta", "learning_rate": Schedule((0.1, 0.2), (20,))},
+            "`learning_rate` must not change during a run if the optimizer is 'delta-bar-delta', g",
         ),
         (
             {"optimizer": "sgd", "momentum": Schedule((0.5, 0.9), (20,))},
@@ -257,6 +261,20 @@ def test_settings_may_be_traced():
 def test_a_change_beyond_the_counter_never_comes():
     rate = piecewise(jnp.array([0.1, 0.2]), (10**8,), changes_per_epoch=104)
     assert float(jax.jit(rate)(jnp.int32(2**31 - 2))) == pytest.approx(0.1)
+
+
+def test_the_decay_of_adamw_is_not_the_recipes():
+    """No gradient: -rate decay w of adamw, then (1 - r) of the recipe, which may go with it."""
+    params, grads = some_params(2.0, -1.0), some_params(0.0, 0.0)
+
+    def after(**settings):
+        rule = learning_rule("adamw(weight_decay=0.25)", 0.5, 0.0, **settings)
+        with jax.numpy_dtype_promotion("standard"):  # optax's adam mixes types
+            return optax.apply_updates(params, rule.update(grads, rule.init(params), params)[0])
+
+    assert_trees_close(after(), some_params(1.75, -0.875))
+    assert_trees_close(after(weight_decay=0.5), some_params(0.875, -0.4375))
+    assert_trees_close(after(weight_decay=0.5, decay_biases=False), some_params(0.875, -0.875))
 
 
 def test_decay_may_start_late():

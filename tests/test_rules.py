@@ -1,12 +1,21 @@
 """P20: every learning rule that has a name, against NumPy programs from the rules' own papers."""
 
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
 import optax
 import pytest
+from helpers import daily
 
 import bpjax
+from bpjax import quickprop
 from bpjax.errors import SettingError
-from bpjax.learning import OPTIMIZERS, as_spelled, name_of
+from bpjax.learning import OPTIMIZERS, as_spelled, learning_rule, name_of
+from bpjax.named import defaults_of, read_named
 from bpjax.recipe import Recipe
+from bpjax.status import Status
 from bpjax.sweeps.planning import make_plan
 from experiments.trust import rules
 from experiments.trust.rules import LARGEST_DIFFERENCE, TRIALS
@@ -14,6 +23,17 @@ from experiments.trust.rules import LARGEST_DIFFERENCE, TRIALS
 
 def test_every_rule_by_name_is_tried():
     assert {name_of(trial.settings["optimizer"]) for trial in TRIALS.values()} == set(OPTIMIZERS)
+    assert all(TRIALS[name].settings["optimizer"] == name for name in OPTIMIZERS)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_option_of_a_rule_is_tried_at_its_default_and_away_from_it(name):
+    spelled = [as_spelled(trial.settings["optimizer"]) for trial in TRIALS.values()]
+    table = {each: rule.make for each, rule in OPTIMIZERS.items()}
+    read = [read_named("optimizer", text, table) for text in spelled]
+    given = [options for rule, options in read if rule == name]
+    assert {} in given
+    assert set().union(*given) == set(defaults_of(OPTIMIZERS[name].make))
 
 
 @pytest.mark.parametrize("name", TRIALS)
@@ -46,6 +66,10 @@ def test_the_first_epoch_changes_the_weights(optimizer):
         (" rprop ( backtracking = TRUE ) ", "rprop(backtracking=true)"),
         ("rprop(backtracking=false, grow=1.2)", "rprop"),
         ("rprop(largest_step=1, shrink=.7)", "rprop(shrink=0.7, largest_step=1.0)"),
+        ("adamw(weight_decay=0.01)", "adamw(weight_decay=0.01)"),
+        ("adam(b1=0.9, eps=1e-8)", "adam"),
+        ("delta-bar-delta( phi = .5 )", "delta-bar-delta(phi=0.5)"),
+        ("delta-bar-delta", "delta-bar-delta"),
     ],
 )
 def test_a_rule_has_one_spelling(text, spelled):
@@ -60,18 +84,48 @@ ONLY = "options of rprop (grow, shrink, smallest_step, largest_step, backtrackin
     ("text", "words"),
     [
         ("rprop(", f"must be one of {', '.join(OPTIMIZERS)}, got 'rprop('."),
-        ("adamw(weight_decay=1)", f"must be one of {', '.join(OPTIMIZERS)}, got 'adamw(w"),
+        ("lamb(eps=1)", f"must be one of {', '.join(OPTIMIZERS)}, got 'lamb(eps=1)'."),
+        ("delta bar delta", f"must be one of {', '.join(OPTIMIZERS)}, got 'delta bar delta'."),
+        ("delta-bar", f"must be one of {', '.join(OPTIMIZERS)}, got 'delta-bar'."),
         ("rprop(steps=3)", f"must have only {ONLY} in brackets, as key=value, got"),
         ("rprop(true)", f"must have only {ONLY} in brackets, as key=value, got"),
-        ("adam(b1=0.5)", "must have no options in brackets, as key=value, got 'adam(b1=0.5)'."),
+        ("sgd(nesterov=true)", "must have no options in brackets, as key=value, got 'sgd(nest"),
+        (
+            "adam(weight_decay=1)",
+            "must have only options of adam (b1, b2, eps) in brackets, as key",
+        ),
         ("rprop(grow=2, grow=3)", "must have grow only once, got"),
-        ("rprop(grow=true)", "must have a finite number as grow, got"),
-        ("rprop(grow=nan)", "must have a finite number as grow, got"),
+        *(
+            (f"rprop(grow={value})", "must have a number within float32 as grow, got 'rprop(grow=")
+            for value in ("true", "nan", "inf", "1e300", "x", "")
+        ),
         ("rprop(backtracking=1)", "must have true or false as backtracking, got"),
         ("rprop(grow=1)", "must be right in grow, which must be above 1, got 'rprop(grow=1)'."),
         ("rprop(shrink=1)", "must be right in shrink, which must be above 0 and below 1, got"),
         ("rprop(smallest_step=0)", "must be right in smallest_step, which must be above 0, got"),
         ("rprop(largest_step=1e-9)", "must be right in largest_step, which must be at least the"),
+        *(
+            (
+                f"{rule}({option}={value})",
+                f"must be right in {option}, which {words}, got '{rule}({option}={value})'.",
+            )
+            for rule, options, values, words in [
+                ("adam", ("b1", "b2"), (1, -0.1), "must be at least 0 and below 1"),
+                ("adamw", ("b1", "b2"), (1, -0.1), "must be at least 0 and below 1"),
+                ("adam", ("eps",), (0, -1), "must be above 0"),
+                ("adamw", ("eps",), (0, -1), "must be above 0"),
+                ("adamw", ("weight_decay",), (-0.01,), "must be 0 or above"),
+                ("adagrad", ("initial_accumulator_value", "eps"), (-1,), "must be 0 or above"),
+                ("rmsprop", ("decay",), (1, -0.1), "must be at least 0 and below 1"),
+                ("rmsprop", ("eps",), (0,), "must be above 0"),
+                ("quickprop", ("mu",), (0, -1), "must be above 0"),
+                ("quickprop", ("decay",), (-1e-4,), "must be 0 or above"),
+                ("delta-bar-delta", ("kappa",), (-1,), "must be 0 or above"),
+                ("delta-bar-delta", ("phi", "theta"), (1, -1), "must be at least 0 and below 1"),
+            ]
+            for option in options
+            for value in values
+        ),
     ],
 )
 def test_a_fault_in_a_rule_is_named(text, words):
@@ -93,7 +147,11 @@ def test_the_spelling_is_what_a_sweep_is_known_by():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"optimizer": "adam", "momentum": 0.5}, "`momentum` must be left out where the optimizer"),
+        *(
+            ({"optimizer": name, "momentum": 0.5}, "`momentum` must be left out where the optimiz")
+            for name, rule in OPTIMIZERS.items()
+            if not rule.has_momentum
+        ),
         ({"optimizer": ["adam", "rprop"], "momentum": [0.1, 0.5]}, "is adam or rprop: it takes no"),
         ({"optimizer": optax.sgd(0.1), "momentum": 0.5}, "optimizer is a transformation: it takes"),
         ({"optimizer": optax.sgd(0.1), "learning_rate": 0.5}, "`learning_rate` must be left out"),
@@ -103,3 +161,73 @@ def test_a_rate_that_no_rule_takes_is_refused(settings, words):
     with pytest.raises(SettingError) as fault:
         make_plan(bpjax.tasks.xor(), 1, **settings)
     assert words in str(fault.value)
+
+
+# ---- numbers that are none ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_memory_that_is_not_finite_shows_in_the_change_where_it_is_said_to(name):
+    """Every sequence of three gradients, each of another kind, for several rates and momenta."""
+    largest = float(np.finfo(np.float32).max)
+    kinds = [0.0, 1.0, -1.0, largest, -largest, np.inf, -np.inf, np.nan]
+    gradients = jnp.asarray(list(itertools.product(kinds, repeat=3)), jnp.float32).T
+
+    def shown(rate, momentum):
+        rule = learning_rule(name, rate, momentum)
+        weights = jnp.zeros_like(gradients[0])
+        state = rule.init(weights)
+        for each in gradients:
+            change, state = rule.update(each, state, weights)
+            weights = weights + change
+        memory = [leaf for leaf in jax.tree.leaves(state) if jnp.ndim(leaf)]
+        return jnp.isfinite(weights), jnp.isfinite(jnp.asarray(memory)).all(0)
+
+    for rate, momentum in itertools.product((1e-30, 0.1, 1e30), (0.0, 0.9)):
+        with jax.numpy_dtype_promotion("standard"):  # optax's adam mixes types
+            weights_are, memory_is = jax.jit(shown)(rate, momentum)
+        if OPTIMIZERS[name].memory_shows:
+            assert not (weights_are & ~memory_is).any()
+        assert (weights_are & memory_is).any()
+
+
+@pytest.mark.parametrize("name", daily(["adamw", "quickprop", "delta-bar-delta"], of=OPTIMIZERS))
+def test_a_run_that_leaves_the_numbers_raises_nothing_and_harms_nobody(name):
+    """A rate of 1e38 in the grid: its runs end as NONFINITE or go on; the others do as alone."""
+    settings = {"optimizer": name, "max_epochs": 30, "implementation": "matrix"}
+    with jax.numpy_dtype_promotion("standard"):  # optax's adam mixes types
+        alone = bpjax.sweep(bpjax.tasks.xor(), 4, learning_rate=[0.01], **settings)
+        both = bpjax.sweep(bpjax.tasks.xor(), 4, learning_rate=[0.01, 1e38], **settings)
+    for column in ("status", "epochs", "loss"):
+        np.testing.assert_array_equal(both[column][:4], alone[column])
+    finite = np.isfinite(both["loss"])
+    assert (finite | (both["status"] == Status.NONFINITE)).all()
+    assert np.isfinite(alone["loss"]).all()
+
+
+# ---- a rule in Python goes into a folder --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rule", "same", "other"),
+    [
+        (
+            lambda: optax.chain(optax.clip(0.1), optax.adamw(0.05)),
+            lambda: optax.chain(optax.clip(0.1), optax.adamw(0.05, weight_decay=1e-4)),
+            lambda: optax.chain(optax.clip(0.1), optax.adamw(0.05, weight_decay=0.2)),
+        ),
+        (lambda: quickprop(0.1), lambda: quickprop(0.1, mu=1.75), lambda: quickprop(0.1, mu=1.7)),
+    ],
+)
+def test_a_rule_as_an_object_is_stored_resumed_and_told_from_another(rule, same, other, tmp_path):
+    out, most = tmp_path / "sweep", {"max_epochs": 20, "block_size": 16}
+
+    def swept(rule):
+        with jax.numpy_dtype_promotion("standard"):  # optax's adam mixes types
+            return bpjax.sweep(bpjax.tasks.xor(), 6, optimizer=rule, out=out, **most)
+
+    first = swept(rule())
+    next((out / "chunks").iterdir()).unlink()
+    np.testing.assert_array_equal(swept(same())["loss"], first["loss"])
+    with pytest.raises(bpjax.ResultsError, match=r"`task.recipe.optimizer` was \"program \w+"):
+        swept(other())

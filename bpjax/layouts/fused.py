@@ -29,7 +29,7 @@ from bpjax.epoch import Program, RunState, Settings
 from bpjax.held_out import as_answered
 from bpjax.layouts import lanes, unrolled
 from bpjax.layouts.lanes import Arithmetic, Layout, counted, total
-from bpjax.learning import name_of
+from bpjax.learning import name_of, numbers_remembered
 
 THREADS = 128
 """Lanes of a block of the kernel: Mosaic's unit is four warps, here with a run in each thread."""
@@ -39,8 +39,10 @@ LARGEST_STATE = 224
 more, weights would go to local memory and back every epoch, which the kernel is there to avoid.
 """
 
-OPTIMIZERS = ("paper", "sgd", "rmsprop", "rprop")
-"""Adam takes the powers of its rates, which Mosaic cannot lower."""
+OPTIMIZERS = (
+    *("paper", "sgd", "nesterov", "adagrad", "rmsprop", "rprop", "quickprop", "delta-bar-delta"),
+)
+"""All but Adam and its kin: these take the powers of their rates, which Mosaic cannot lower."""
 
 HOPPER = 9.0
 """Compute capability of the first cards that Mosaic GPU serves."""
@@ -74,7 +76,8 @@ def numbers_of_a_run(program: Program) -> int:
       [46, 212]
     """
     network = program.network
-    copies = 3 if name_of(program.optimizer) == "rprop" else 2
+    name = name_of(program.optimizer)
+    copies = 1 + (1 if name is None else numbers_remembered(name))
     units = sum(layer.size for layer in network.computed_layers)
     words = 2 if program.dtype == "float64" else 1
     return words * ((copies + 1) * network.num_parameters + 2 * units) + OTHER_NUMBERS
