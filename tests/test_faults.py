@@ -295,19 +295,20 @@ for line in sys.stdin:
 """
 
 
+def tell(worker, line):
+    worker.stdin.write(f"{line}\n")
+    worker.stdin.flush()
+
+
 def undisturbed_life(worker, path, num_runs):
     """Return how many seconds a writer takes that nobody kills."""
-    worker.stdin.write(f"{path} {num_runs}\n")
-    worker.stdin.flush()
+    tell(worker, f"{path} {num_runs}")
     worker.stdout.readline()  # it has imported all, and begins
     began = time.monotonic()
-    while not (path / "summary.json").exists():
-        time.sleep(0.005)
-    took = time.monotonic() - began
-    worker.stdin.write("killed\n")
-    worker.stdin.flush()
+    tell(worker, "killed")  # but it was not: its own end is awaited
     assert any(line == "ended\n" for line in iter(worker.stdout.readline, ""))
-    return took
+    assert (path / "summary.json").exists()
+    return time.monotonic() - began
 
 
 def check_kills(tmp_path, num_kills, seed, num_runs=300):
@@ -331,13 +332,11 @@ def check_kills(tmp_path, num_kills, seed, num_runs=300):
         safe, sweeps, in_flight = set(), 0, 0
         while num_kills:
             path = tmp_path / f"sweep {sweeps}"
-            worker.stdin.write(f"{path} {num_runs}\n")
-            worker.stdin.flush()
+            tell(worker, f"{path} {num_runs}")
             child = int(worker.stdout.readline().removeprefix("started "))
             time.sleep(dice.expovariate(3 / life))
             os.kill(child, signal.SIGKILL)
-            worker.stdin.write("killed\n")
-            worker.stdin.flush()
+            tell(worker, "killed")
             for line in iter(worker.stdout.readline, "ended\n"):
                 start = int(line.removeprefix("published "))
                 assert start not in safe, "a finished chunk was computed again"
