@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
@@ -23,6 +24,11 @@ hypothesis.settings.register_profile("bpjax", deadline=None)
 hypothesis.settings.load_profile("bpjax")
 
 jax.config.update("jax_num_cpu_devices", 4)  # before the backend starts
+
+# A shell starts what it puts into the background with SIGINT ignored, and so would all commands
+# be that the tests start; Ctrl-C is what many of them are for.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -289,6 +289,14 @@ def verdict(default: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
     return "same bits" if same_bits else "FAILED: other bits under one fingerprint"
 
 
+# Not `preexec_fn`: it would fork this process, whose JAX has threads.
+ON_ONE_CORE = """
+import os, sys
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
 def _settings_there_are() -> list[str]:
     import jax
 
@@ -311,19 +319,15 @@ def _in_a_process(
     """
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("JAX_", "XLA_"))}
     environment = kept | {"PYTHONPATH": str(ROOT)} | dict(variables)
-    command = [sys.executable, "-m", "experiments.trust.surroundings", "--here", untold, *names]
-
-    def pin() -> None:
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-
+    words = ["-m", "experiments.trust.surroundings", "--here", untold, *names]
+    pinned = one_core and hasattr(os, "sched_setaffinity")
     done = subprocess.run(
-        command,
+        [sys.executable, *(("-c", ON_ONE_CORE) if pinned else ()), *words],
         env=environment,
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=pin if one_core and hasattr(os, "sched_setaffinity") else None,
     )
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode or not lines:
