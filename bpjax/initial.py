@@ -1,6 +1,8 @@
 """Where a run starts: its random key and its initial weights."""
 
 import dataclasses
+import functools
+import re
 from collections.abc import Hashable
 from typing import Any, Literal, Protocol
 
@@ -8,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from bpjax.choice import Choice
 from bpjax.errors import SettingError
 from bpjax.network import Network
 from bpjax.params import Params, mask_of, num_entries, unflatten_params
@@ -55,20 +58,26 @@ class Initializer:
     A recipe may have another strategy in its place that has these methods: `bpjax.Plane`.
 
     Args:
-      distribution: "uniform" on [-init_range, init_range], as the paper states for the symmetry
-        net, or "normal" with standard deviation init_range.
-      biases: "drawn" like any weight (the paper's view of a bias) or "zero".
+      distribution: a name in `bpjax.distributions.DISTRIBUTIONS`, with options in brackets where it
+        has any: "uniform", "normal", "range(low=-0.2, high=0.8)", "zero", "glorot", "he", "lecun",
+        "nguyen-widrow". Behind it there may be others for single connections:
+        "uniform; input -> hidden: nguyen-widrow; hidden -> output: zero". Kept in one spelling.
+      biases: "drawn", as the distribution of the first connection into their layer has them
+        (like any weight, the paper's view of a bias; or at zero), or "zero" whatever that is.
 
     Raises:
       SettingError: for an unknown distribution or choice of biases.
+
+    Example:
+      >>> Initializer("glorot( gain = 4 ); hidden->output: zero").distribution
+      'glorot(gain=4.0); hidden -> output: zero'
     """
 
-    distribution: Literal["uniform", "normal"] = "uniform"
+    distribution: str = "uniform"
     biases: Literal["drawn", "zero"] = "drawn"
 
     def __post_init__(self) -> None:
-        if self.distribution not in ("uniform", "normal"):
-            raise SettingError("distribution", "must be 'uniform' or 'normal'", self.distribution)
+        object.__setattr__(self, "distribution", Choice.read(self.distribution).spelled())
         if self.biases not in ("drawn", "zero"):
             raise SettingError("biases", "must be 'drawn' or 'zero'", self.biases)
 
@@ -77,14 +86,37 @@ class Initializer:
         """Number of runs there are."""
         return NUM_SEEDS_THERE_ARE
 
+    @property
+    def uses_range(self) -> bool:
+        """Whether `init_range` has a meaning for any of the distributions."""
+        return Choice.read(self.distribution).uses_range
+
     def check(self, network: Network) -> None:
-        """Any network will do."""
+        """Raise SettingError unless the network has the connections that are named."""
+        Choice.read(self.distribution).check(network)
 
     def params_of(
         self, network: Network, seed: Any, init_range: Any, dtype: Any = jnp.float32
     ) -> Params:
         """Return the initial parameters of the run named by `seed`, which may be traced."""
         return init_params(network, run_key(seed), init_range, self, dtype)
+
+
+def read_told(text: str) -> Initializer | None:
+    """Return the initialiser that an identity tells by these words; None if that is another kind.
+
+    Example:
+      >>> read_told(repr(Initializer("he"))) == Initializer("he"), read_told("Plane(x='a', y='b')")
+      (True, None)
+    """
+    found = re.fullmatch(r"Initializer\(distribution='([^']*)', biases='(\w+)'\)", text)
+    if found is None:
+        return None
+    try:
+        initializer = Initializer(*found.groups())  # type: ignore[arg-type]
+    except SettingError:
+        return None
+    return initializer if repr(initializer) == text else None
 
 
 @pinned()
@@ -119,23 +151,34 @@ def init_params(
     Args:
       network: the net.
       key: the run's random key, see `run_key`.
-      init_range: half-width (uniform) or standard deviation (normal) of the draws.
+      init_range: half-width (uniform) or standard deviation (normal) of the draws; some
+        distributions do without.
       initializer: the distribution and its variations.
       dtype: float32 or float64.
 
     Returns:
       Parameters with zeros at masked entries.
 
+    Raises:
+      SettingError: unless the network has the connections that the initialiser names.
+
     Note:
       The draws are those of JAX's defaults, whatever JAX is set to; inside `jax.jit` of your own
       they are those that JAX is set to when that is compiled.
     """
     shape = (num_entries(network),)
-    if initializer.distribution == "uniform":
-        draws = jax.random.uniform(key, shape, jnp.float32, minval=-1, maxval=1)
-    else:
-        draws = jax.random.normal(key, shape, jnp.float32)
-    drawn = unflatten_params(network, draws.astype(dtype) * jnp.asarray(init_range, dtype))
+
+    @functools.cache
+    def raw(kind: str) -> Params:
+        if kind == "uniform":
+            draws = jax.random.uniform(key, shape, jnp.float32, minval=-1, maxval=1)
+        else:
+            draws = jax.random.normal(key, shape, jnp.float32)
+        return unflatten_params(network, draws.astype(dtype))
+
+    choice = Choice.read(initializer.distribution)
+    choice.check(network)
+    drawn = choice.drawn(network, raw, jnp.asarray(init_range, dtype))
     bias = drawn.bias
     if initializer.biases == "zero":
         bias = {name: jnp.zeros_like(entry) for name, entry in bias.items()}

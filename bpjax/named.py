@@ -10,6 +10,8 @@ from bpjax.errors import SettingError
 from bpjax.numbers import as_float
 
 Option = bool | float
+LARGEST = 2.0**127
+"""A number above it is none in float32, in which whatever is named may compute."""
 
 
 def read_named(
@@ -46,7 +48,7 @@ def read_named(
             raise SettingError(setting, f"must have {key} only once", text)
         value = _value(word)
         if value is None or isinstance(value, bool) != isinstance(known[key], bool):
-            kind = "true or false" if isinstance(known[key], bool) else "a finite number"
+            kind = "true or false" if isinstance(known[key], bool) else "a number within float32"
             raise SettingError(setting, f"must have {kind} as {key}", text)
         given[key] = value
     return name, {key: given[key] for key in known if given.get(key, known[key]) != known[key]}
@@ -83,6 +85,7 @@ def _value(word: str) -> Option | None:
     if word.lower() in ("true", "false"):
         return word.lower() == "true"
     try:
-        return as_float(float(word))
+        number = as_float(float(word))
     except ValueError:
         return None
+    return None if number is None or abs(number) > LARGEST else number

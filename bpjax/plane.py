@@ -92,7 +92,8 @@ class Plane:
         return _centres(self.y_range, self.height)
 
     def check(self, network: Network) -> None:
-        """Raise SettingError unless both names are weights that the network has."""
+        """Raise SettingError unless both are weights that the network has, and `rest` suits it."""
+        self.rest.check(network)
         names = parameter_names(network)
         for field in ("x", "y"):
             name = getattr(self, field)

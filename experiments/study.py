@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from bpjax import use_all_cpu_cores
 from bpjax.analysis.convergence import success_rate
 from bpjax.errors import SettingError
-from bpjax.initial import Initializer
+from bpjax.initial import Initializer, Strategy
 from bpjax.schedule import as_schedule
 from bpjax.task import Task
 
@@ -182,14 +182,18 @@ def recipe_in_words(task: Task) -> str:
     words = [
         f"learning rate {as_schedule(recipe.learning_rate)}",
         f"momentum {as_schedule(recipe.momentum)}",
-        f"{start.distribution} +-{recipe.init_range:g}"
-        if isinstance(start, Initializer)
-        else "weights on a plane",
+        _start_in_words(start, recipe.init_range),
         recipe.updates,
     ]
     if recipe.decays:
         words.append(f"decay {as_schedule(recipe.weight_decay)}")
     return ", ".join(words)
+
+
+def _start_in_words(start: Strategy, init_range: float) -> str:
+    if not isinstance(start, Initializer):
+        return "weights on a plane"
+    return f"{start.distribution} +-{init_range:g}" if start.uses_range else start.distribution
 
 
 def percent(share: Mapping[str, Any]) -> str:

@@ -173,7 +173,7 @@ BAD = {
     "sweep xor --set foo=3": "--set foo is no option of task xor; its options: hidden, ",
     "sweep xor --set direct=3": "--set direct must be true or false, got 3.",
     "sweep xor --set updates=foo": "--set updates must be 'batch' or 'case', got 'foo'.",
-    "sweep xor --set distribution=foo": "--set distribution must be 'uniform' or 'normal', got",
+    "sweep xor --set distribution=foo": "--set distribution must be one of uniform, normal, ran",
     "sweep xor --set on=2": "--set off, on must satisfy 0 <= off < on <= 1, got (0.0, 2).",
     "sweep xor --set on": "--set must be NAME=VALUE, got 'on'.",
     "sweep xor --set =3": "--set must be NAME=VALUE, got '=3'.",

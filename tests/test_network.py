@@ -124,7 +124,7 @@ TIE = [[0, 1, 0], [2, 1, 0]]
         ),
         (
             lambda: Initializer("cauchy"),
-            "`distribution` must be 'uniform' or 'normal', got 'cauchy'.",
+            "`distribution` must be one of uniform, normal, range, zero, glorot, he, lecun,",
         ),
         (lambda: Initializer(biases="one"), "`biases` must be 'drawn' or 'zero', got 'one'."),
     ],

@@ -317,6 +317,19 @@ def test_the_published_number_stands_beside_the_tasks_own_settings_only(settings
         assert ax.lines[0].get_xdata()[0] == 247
 
 
+@pytest.mark.parametrize(
+    ("initializer", "words"),
+    [
+        (bpjax.Initializer("normal"), "weights normal of 0.3"),
+        (bpjax.Initializer("he(gain=2)"), "weights he(gain=2.0)"),
+        (bpjax.Start([0.1] * 9), "given weights"),
+    ],
+)
+def test_a_title_says_where_runs_start(initializer, words):
+    figure = sweep_figures(table_of(bpjax.tasks.xor(), initializer=initializer))["epochs"]
+    assert figure.get_title(loc="left").endswith(f"cap 10,000, {words}")
+
+
 def test_other_tasks_and_options_have_their_own_published_number_or_none():
     direct = sweep_figures(table_of(bpjax.tasks.xor(direct=True)))["epochs"]
     assert key(direct) == ["published: 558 (secondary, p. 331)"]

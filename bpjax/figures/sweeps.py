@@ -11,6 +11,7 @@ from bpjax.analysis.losses import loss_quantiles
 from bpjax.analysis.outcomes import outcomes_of
 from bpjax.errors import SettingError
 from bpjax.histories import LossHistories
+from bpjax.initial import read_told
 from bpjax.plots.cells import Quantity
 from bpjax.plots.curve import setting_curve
 from bpjax.plots.fan import loss_fan
@@ -150,9 +151,16 @@ def _title(table: RunTable, num_runs: int, of_what: str = "") -> str:
 
 
 def _start_in_words(recipe: Mapping[str, Any]) -> str:
-    if recipe["initializer"].startswith("Plane("):
+    told = recipe["initializer"]
+    if told.startswith("Plane("):
         return "weights on a plane"
-    return f"weights in \N{PLUS-MINUS SIGN}{recipe['init_range']:g}"
+    if told.startswith("Start("):
+        return "given weights"
+    drawn = read_told(told)
+    if drawn is None or drawn.distribution == "uniform":
+        return f"weights in \N{PLUS-MINUS SIGN}{recipe['init_range']:g}"
+    scale = f" of {recipe['init_range']:g}" if drawn.uses_range else ""
+    return f"weights {drawn.distribution}{scale}"
 
 
 def _tasks(table: RunTable) -> Sequence[Mapping[str, Any]]:

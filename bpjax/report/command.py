@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from bpjax.initial import Initializer
+from bpjax.initial import Initializer, read_told
 from bpjax.results.identity import as_stored, fingerprint
 from bpjax.settings import settings_by
 from bpjax.sweeps.devices import SMALL_LOOP_FLAG, device_kind
@@ -212,11 +212,10 @@ def _one_of(values: Sequence[Any]) -> Any:
 
 
 def _initializer(text: str) -> Initializer:
-    kinds = itertools.product(("uniform", "normal"), ("drawn", "zero"))
-    for initializer in itertools.starmap(Initializer, kinds):  # type: ignore[arg-type]
-        if repr(initializer) == text:
-            return initializer
-    raise _NoWords
+    initializer = read_told(text)
+    if initializer is None:
+        raise _NoWords
+    return initializer
 
 
 def _grid(grid: Mapping[str, list[Any]]) -> dict[str, list[Any]]:

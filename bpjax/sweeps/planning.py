@@ -10,7 +10,7 @@ import numpy as np
 
 from bpjax.epoch import Settings, program_of, settings_of
 from bpjax.errors import SettingError
-from bpjax.initial import NUM_SEEDS_THERE_ARE
+from bpjax.initial import NUM_SEEDS_THERE_ARE, Initializer, Strategy
 from bpjax.layouts import AUTO, IMPLEMENTATIONS
 from bpjax.layouts.choose import choose
 from bpjax.learning import as_spelled, ignores_momentum
@@ -276,9 +276,18 @@ def _check_used(settings: Mapping[str, Any], cells: Sequence[Cell]) -> None:
     if "learning_rate" in settings and not any(isinstance(each, str) for each in optimizers):
         rule = "must be left out where the optimizer is a transformation: that has its own"
         raise SettingError("learning_rate", rule, settings["learning_rate"])
-    if "init_range" in settings and all(isinstance(each, Start) for each in initializers):
-        rule = "must be left out where runs start at given weights"
+    if "init_range" in settings and not any(map(_uses_range, initializers)):
+        drawn = [each.distribution for each in initializers if isinstance(each, Initializer)]
+        where = f"the distribution is {' or '.join(dict.fromkeys(drawn))}: it takes none"
+        rule = f"must be left out where {where if drawn else 'runs start at given weights'}"
         raise SettingError("init_range", rule, settings["init_range"])
+
+
+def _uses_range(initializer: Strategy) -> bool:
+    """Tell whether the range means something to an initialiser; a user's may always take it."""
+    if type(initializer) is Initializer:
+        return initializer.uses_range
+    return not isinstance(initializer, Start)
 
 
 def _words_of(optimizers: Sequence[Any]) -> str:
