@@ -23,6 +23,7 @@ from experiments.trust.rules import LARGEST_DIFFERENCE, TRIALS
 
 def test_every_rule_by_name_is_tried():
     assert {name_of(trial.settings["optimizer"]) for trial in TRIALS.values()} == set(OPTIMIZERS)
+    assert all(TRIALS[name].settings["optimizer"] == name for name in OPTIMIZERS)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -94,8 +95,10 @@ ONLY = "options of rprop (grow, shrink, smallest_step, largest_step, backtrackin
             "must have only options of adam (b1, b2, eps) in brackets, as key",
         ),
         ("rprop(grow=2, grow=3)", "must have grow only once, got"),
-        ("rprop(grow=true)", "must have a finite number as grow, got"),
-        ("rprop(grow=nan)", "must have a finite number as grow, got"),
+        *(
+            (f"rprop(grow={value})", "must have a number within float32 as grow, got 'rprop(grow=")
+            for value in ("true", "nan", "inf", "1e300", "x", "")
+        ),
         ("rprop(backtracking=1)", "must have true or false as backtracking, got"),
         ("rprop(grow=1)", "must be right in grow, which must be above 1, got 'rprop(grow=1)'."),
         ("rprop(shrink=1)", "must be right in shrink, which must be above 0 and below 1, got"),
