@@ -5,6 +5,7 @@ cases. The derivative is part of it because the backward pass starts there.
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 import jax.numpy as jnp
@@ -147,3 +148,10 @@ class MarginSquaredError:
         if self.scope == "case":
             outside = jnp.any(outside, axis=1, keepdims=True)
         return jnp.where(outside, outputs - targets, 0)
+
+
+LOSSES: dict[str, Callable[..., Loss]] = {
+    "half-squared": HalfSquaredError,
+    "margin": MarginSquaredError,
+}
+"""Losses by name."""

@@ -9,7 +9,6 @@ import dataclasses
 import difflib
 import io
 import math
-import os
 import typing
 from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
@@ -18,7 +17,7 @@ import tyro
 
 from bpjax.cli.output import complain, lose
 from bpjax.cli.words import MOST_POINTS, literal, numbers, whole, whole_numbers
-from bpjax.errors import MOST_SHOWN, ResultsError, SettingError, shown
+from bpjax.errors import MOST_SHOWN, SettingError, shown
 from bpjax.settings import Setting, settings_by
 
 Words = tuple[str, ...] | None
@@ -154,11 +153,11 @@ def task_variants(name: str | None, settings: Any) -> tuple[list[Any], dict[str,
     """
     import itertools
 
-    from bpjax.tasks import make_task, option_defaults
+    from bpjax.experiment.makers import maker_of
 
     if name is None:
         raise SettingError("TASK", "must be named, here or as `task` in the file of --config", None)
-    option_defaults(name)  # an unknown task is the first thing to say
+    maker = maker_of(name)  # an unknown task is the first thing to say
     options, others = _from_set(settings.set)
     for setting in settings_by("flag"):
         words = getattr(settings, setting.name)
@@ -184,7 +183,7 @@ def task_variants(name: str | None, settings: Any) -> tuple[list[Any], dict[str,
         rule = f"must make at most {MOST_POINTS:,} variants of the task"
         raise SettingError(next(iter(options)), rule, options)
     points = itertools.product(*options.values())
-    variants = [make_task(name, **dict(zip(options, point, strict=True))) for point in points]
+    variants = [maker.make(**dict(zip(options, point, strict=True))) for point in points]
     return variants, others
 
 
@@ -209,7 +208,7 @@ def _values(setting: Setting, words: Any) -> Any:
     if not setting.several:
         return whole(setting.name, words) if setting.kind == "whole number" else words
     if setting.kind == "file":
-        return _one_or_list([_start(word) for word in words])
+        return _one_or_list(_starts(words))
     if setting.kind == "name":
         return _one_or_list(list(words))
     return _one_or_list(
@@ -217,17 +216,11 @@ def _values(setting: Setting, words: Any) -> Any:
     )
 
 
-def _start(word: str) -> Any:
-    """Return the weights of FILE[:SEED]."""
-    from bpjax.start_files import read_start
+def _starts(words: Sequence[str]) -> list[Any]:
+    """Return the weights of every FILE[:SEED]."""
+    from bpjax.start_files import read_start_word
 
-    file, colon, seed = word.rpartition(":")
-    has_seed = bool(colon) and seed.isdecimal() and not os.path.exists(word)
-    try:
-        return read_start(file, int(seed)) if has_seed else read_start(word)
-    except ResultsError as fault:
-        rule = f"must name weights to start at: {str(fault).rstrip('.')}"
-        raise SettingError("start", rule, word) from None
+    return [read_start_word(word) for word in words]
 
 
 def _from_set(words: Sequence[str]) -> tuple[dict[str, list[Any]], dict[str, Any]]:

@@ -25,7 +25,7 @@ class Options:
 
     settings: OfTask
     task: Task = None
-    """One of `bpjax tasks`."""
+    """One of `bpjax tasks`; or a file of your own: FILE.toml, or FILE.py:NAME, which is run."""
     seeds: Annotated[str | None, arg("N", "1000")] = None
     """Number of seeds, for every point of the grid."""
     first_seed: Annotated[str | None, arg("K", "0")] = None
