@@ -23,8 +23,8 @@ class Options:
     tasks: tyro.conf.Positional[
         Annotated[tuple[str, ...], tyro.conf.arg(metavar="[TASK ...]", help_behavior_hint="")]
     ] = ()
-    """Tasks to check, or files of your own: FILE.toml, or FILE.py:NAME, which is run. All tasks, and
-    random networks, unless named."""
+    """Tasks to check, or files of your own: FILE.toml, or FILE.py:NAME, which is run. Without any,
+    all tasks and random networks."""
     networks: Annotated[str | None, arg("N", "20, or none beside named tasks")] = None
     """Number of random networks."""
 

@@ -9,6 +9,7 @@ import dataclasses
 import difflib
 import io
 import math
+import shlex
 import typing
 from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
@@ -201,6 +202,13 @@ def single_task(name: str | None, settings: Any) -> tuple[Any, dict[str, Any]]:
         option, value = ("hidden", hidden) if len(hidden) > 1 else ("set", settings.set)
         raise SettingError(option, "must be one value for one run", list(value))
     return variants[0], others
+
+
+def command_of(command: str, task: str | None, words: Sequence[str]) -> str:
+    """Return the command line, where its task is a file; "" where an identity tells the command."""
+    from bpjax.tasks import TASKS
+
+    return "" if task in TASKS else shlex.join(["bpjax", command, *words])
 
 
 def _values(setting: Setting, words: Any) -> Any:

@@ -129,7 +129,7 @@ def _network(file: str, table: Mapping[str, Any], cases: Cases) -> tuple[Network
     if shared:
         layers.insert(1, Layer(ONE, 1))
         inputs = np.concatenate([inputs, np.ones((len(inputs), 1))], axis=1)
-    connections += [Connection(ONE, row["name"], tie=[[0] * row["size"]]) for row in shared]
+    connections += [Connection(ONE, row["name"], tie=((0,) * row["size"],)) for row in shared]
     try:
         network = Network(layers, connections)
     except SettingError as fault:

@@ -120,7 +120,7 @@ _SHOWN = {"learning_rate": "0.5", "init_range": "1.0", "max_epochs": "2000"}
 def _recipe() -> Iterator[Key]:
     words = argument_words(Recipe) | argument_words(Initializer)
     usual = {f.name: f.default for kind in (Recipe, Initializer) for f in dataclasses.fields(kind)}
-    usual["learning_rate"] = Task.__dataclass_fields__["recipe"].default.learning_rate
+    usual["learning_rate"] = Task.recipe.learning_rate
     for setting in SETTINGS:
         if setting.of in ("recipe", "initializer") and setting.by != "python":
             name, told = setting.name, _literal(usual[setting.name])
