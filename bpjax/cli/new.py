@@ -19,7 +19,7 @@ class Options:
     Every command that takes a TASK takes such a file.
     """
 
-    name: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="NAME")]]
+    experiment: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="NAME")]]
     """The name of the experiment."""
 
 
@@ -30,16 +30,18 @@ def main(words: Sequence[str]) -> int:
     from bpjax.experiment.template import template
     from bpjax.results.files import explained, probe_file, publish
 
-    name = options.name.removesuffix(".toml")
+    name = options.experiment.removesuffix(".toml")
     try:
         NAME.accept(name)
     except Refused as fault:
-        raise SettingError("NAME", str(fault), options.name) from None
+        raise SettingError("NAME", str(fault), options.experiment) from None
     path = Path(f"{name}.toml")
     with explained("write", path):
         there = path.exists() or path.is_symlink()
     if there:
-        raise SettingError("NAME", f"must be new: {str(path)!r} is there already", options.name)
+        raise SettingError(
+            "NAME", f"must be new: {str(path)!r} is there already", options.experiment
+        )
     probe_file(path)
     publish(path, template(name).encode())
     say(f"experiment: {path}")

@@ -66,6 +66,8 @@ if typing.TYPE_CHECKING:
 else:
     OfTask = tyro.conf.OmitArgPrefixes[Settings]
 
+_POSITIONAL = {"task": "TASK", "experiment": "NAME"}
+"""What stands for a word in the help, by the name of its field."""
 REPEATABLE = ("set",)
 """Options that may be given several times."""
 
@@ -98,7 +100,7 @@ def parse(command: type[Options], name: str, words: Sequence[str]) -> Options:
         raise SystemExit(0) from None
     for option in options_of(command):
         if getattr(options, option, None) == "":
-            raise SettingError("TASK" if option == "task" else option, "must not be empty", "")
+            raise SettingError(_POSITIONAL.get(option, option), "must not be empty", "")
     return options
 
 

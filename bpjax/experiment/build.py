@@ -102,7 +102,7 @@ def _task(document: Document, tables: Tables, cases: Cases, options: dict[str, A
 def _settings(file: str, folder: Path, tables: Tables) -> dict[str, Any]:
     criterion = {name: value for name, value in tables["criterion"].items() if value is not None}
     if len(criterion) > 1:
-        rule = "must have one key of them, got"
+        rule = "must have one key of them"
         raise ExperimentError(file, "`criterion`", rule, ", ".join(criterion))
     return {**recipe_of(file, folder, tables["recipe"]), **criterion}
 
@@ -154,12 +154,12 @@ def _layers(file: str, table: Mapping[str, Any], num_out: int) -> list[dict[str,
     has_output = given and given[-1]["name"] == "output"
     output = given.pop() if has_output else {"name": "output"}
     if output.get("size") not in (None, num_out):
-        rule = f"must give the layer output the size {num_out}, which its targets have, got"
+        rule = f"must give the layer output the size {num_out}, which its targets have"
         raise ExperimentError(file, "`network.layers`", rule, output["size"])
     output |= {"size": num_out, "unit": output.get("unit") or table["output_unit"]}
     for row in given:
         if row["name"] in ("input", "output", ONE):
-            rule = f"must have other names than input and {ONE}, and output at the end, got"
+            rule = f"must have other names than input and {ONE}, and output at the end"
             raise ExperimentError(file, "`network.layers`", rule, row["name"])
         if row["size"] is None:
             rule = "must have the size of every layer but output, and have none of"

@@ -98,7 +98,7 @@ def _inline(file: str, inputs: Any, targets: Any) -> Data:
             rule = "must hold a row for every case, unless `cases.file` names a file that does"
             raise ExperimentError(file, f"`cases.{key}`", rule, given)
     if len(inputs) != len(targets):
-        rule = f"must have {len(inputs)} rows, as many as `cases.inputs`, got"
+        rule = f"must have {len(inputs)} rows, as many as `cases.inputs`"
         raise ExperimentError(file, "`cases.targets`", rule, len(targets))
     source, shown_ = inline_columns(file, "inputs", inputs)
     return Data(source, shown_, inline_columns(file, "targets", targets)[1], [])
@@ -187,10 +187,10 @@ def _distinct(column: Column) -> list[Any]:
 def _check_units(file: str, num_cases: int, widths: Sequence[int]) -> None:
     """Raise ExperimentError for tables of cases that would be too large, before they are made."""
     if max(widths) > MOST_UNITS:
-        rule = f"must have at most {MOST_UNITS:,} different words in a column, got"
+        rule = f"must have at most {MOST_UNITS:,} different words in a column"
         raise ExperimentError(file, "`cases`", rule, max(widths))
     if num_cases * sum(widths) > MOST_NUMBERS:
-        rule = f"must make at most {MOST_NUMBERS:,} numbers, got {num_cases:,} cases times units"
+        rule = f"must make at most {MOST_NUMBERS // num_cases:,} units for {num_cases:,} cases"
         raise ExperimentError(file, "`cases`", rule, sum(widths))
 
 
@@ -251,6 +251,6 @@ def _rows_where(file: str, data: Data, given: Mapping[str, Any]) -> tuple[int, .
     rows = tuple(np.flatnonzero([cell == given["is"] for cell in column.cells]).tolist())
     if not rows:
         values = ", ".join(str(value) for value in _distinct(column)[:5])
-        rule = f"must have a value of column {shown(column.name)!r}, such as {shown(values)}, got"
+        rule = f"must have a value of column {shown(column.name)!r}, such as {shown(values)}"
         raise ExperimentError(file, place, rule, given["is"])
     return rows

@@ -175,9 +175,7 @@ def _text(told: str, data: bytes, table: Mapping[str, Any]) -> tuple[Source, lis
     where, found = [], []
     for line, cells in rows:
         if len(cells) != len(names):
-            raise ExperimentError(
-                told, f"line {line}", f"must have {len(names)} cells, got", len(cells)
-            )
+            raise ExperimentError(told, f"line {line}", f"must have {len(names)} cells", len(cells))
         where.append(line)
         found.append(cells)
         _check_size(told, len(found) * len(names))

@@ -5,13 +5,13 @@ Nothing is made here: no table of cases, no net.
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from bpjax.errors import MOST_SHOWN, ExperimentError, ResultsError, SettingError, shown
 from bpjax.experiment.kinds import Refused
-from bpjax.experiment.schema import REQUIRED, SECTIONS, Key, keys_of
+from bpjax.experiment.schema import KEYS, REQUIRED, SECTIONS, Key, keys_of
 from bpjax.loss import LOSSES
 from bpjax.results.files import explained, read
 from bpjax.settings import SETTINGS
@@ -121,11 +121,19 @@ def accepted(file: str, place: str, key: Key, value: Any) -> Any:
 def _refuse_unknown(file: str, prefix: str, given: Mapping[str, Any], known: Any) -> None:
     for name, value in given.items():
         if name not in known:
-            near = difflib.get_close_matches(name[:MOST_SHOWN], sorted(known), 1, cutoff=0.0)
-            rule = f"is not known here; the nearest name is `{near[0]}`"
+            rule = f"is not known here; {_nearest(name, known)}"
             inside = prefix.endswith(":")
             place = f"{prefix} `{shown(name)}`" if inside else f"`{prefix}{shown(name)}`"
             raise ExperimentError(file, place, rule, value)
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """Say where a key belongs, or which one it may have meant to be."""
+    home = [key.section for key in KEYS if key.name == name and "." not in key.section]
+    if len(home) == 1:
+        return f"it belongs into [{home[0]}]" if home[0] else "it belongs above all tables"
+    near = difflib.get_close_matches(name[:MOST_SHOWN], sorted(known), 1, cutoff=0.0)
+    return f"the nearest name is `{near[0]}`"
 
 
 def _check_loss(file: str, table: Mapping[str, Any]) -> None:
@@ -178,7 +186,7 @@ def _check_path(document: Document, place: str, path: Any) -> None:
         hint = f"; the nearest is {table}.{near[0]}" if near and table in OPTION_TABLES else ""
         tables = f"{', '.join(OPTION_TABLES[:-1])} or {OPTION_TABLES[-1]}"
         raise ExperimentError(document.file, place, f"{rule}, in {tables}{hint}", path) from None
-    if not _is_told(entries.get(key.name)):
+    if path in SECTIONS or not is_told(entries.get(key.name)):
         raise ExperimentError(document.file, place, "must name a key with one value", path)
 
 
@@ -198,11 +206,16 @@ def _place_of(tables: Tables, path: str) -> tuple[dict[str, Any], Key]:
     return tables[head], keys_of(head)[name]
 
 
-def _is_told(value: Any) -> bool:
-    """Tell whether a value can be an option in the identity of a sweep."""
-    if isinstance(value, tuple | list):
-        return all(isinstance(entry, bool | int | float | str) for entry in value)
-    return value is None or isinstance(value, bool | int | float | str)
+def is_told(value: Any) -> bool:
+    """Tell whether a value can be an option in the identity of a sweep.
+
+    Example:
+      >>> is_told(3), is_told((3, "a")), is_told([3])
+      (True, True, False)
+    """
+    if isinstance(value, tuple):
+        return all(map(is_told, value))
+    return value is None or type(value) in (bool, int, float, str)
 
 
 def defaults_of(document: Document) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from bpjax.errors import ExperimentError, ResultsError, SettingError, shown
-from bpjax.experiment.document import check_option_name
+from bpjax.experiment.document import check_option_name, is_told
 from bpjax.experiment.kinds import is_name
 from bpjax.results.files import explained, read
 from bpjax.task import Task
@@ -120,18 +120,16 @@ def _options(file: str, function: Any) -> tuple[dict[str, Any], list[str]]:
         check_option_name(file, f"`{option}`", option)
         if parameter.default is parameter.empty:
             required.append(option)
-        elif not _is_told(parameter.default):
+        elif not is_told(default := _tupled(parameter.default)):
             rule = "must have a number, text, true or false, none, or a list of them as its default"
             raise ExperimentError(file, f"`{option}`", rule, parameter.default)
         else:
-            options[option] = parameter.default
+            options[option] = default
     return options, required
 
 
-def _is_told(value: Any) -> bool:
-    if isinstance(value, tuple | list):
-        return all(isinstance(entry, bool | int | float | str) for entry in value)
-    return value is None or type(value) in (bool, int, float, str)
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _named(file: str, name: str, task: Task, options: Mapping[str, Any]) -> Task:

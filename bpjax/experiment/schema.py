@@ -198,7 +198,7 @@ KEYS = (
     Key("network", "connections", list_of(TABLE, "tables", 1), "All connections: a table for "
         "each. They may skip layers.",
         None, "from each layer to the next"),
-    Key("network.layers", "name", TEXT, "The name of the layer.",
+    Key("network.layers", "name", NAME, "The name of the layer.",
         REQUIRED),
     Key("network.layers", "size", _SIZE, "Number of its units.",
         None, "that of the targets for `output`, else required"),
