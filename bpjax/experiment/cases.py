@@ -66,8 +66,8 @@ def read_data(file: str, folder: Path, table: Mapping[str, Any]) -> Data:
             raise ExperimentError(file, f"`cases.{key}`", rule, table[key])
     source, columns = read_columns(folder / table["file"], table["file"], table)
     held_out = table["held_out"]
-    split = held_out["column"] if isinstance(held_out, Mapping) and "column" in held_out else ()
-    others = _chosen(file, "`cases.held_out`", columns, split) if split else []
+    split = held_out.get("column") if isinstance(held_out, Mapping) else None
+    others = _chosen(file, "`cases.held_out`", columns, split) if isinstance(split, str) else []
     left = [column for column in columns if column not in others]
     chosen = targets if targets is not None else ("targets",) if _has(columns, "targets") else None
     wanted = left[-1:] if chosen is None else _chosen(file, "`cases.targets`", columns, chosen)
@@ -167,12 +167,14 @@ def cases_of(file: str, data: Data, table: Mapping[str, Any]) -> Cases:
         np.concatenate([found.values for found in targets], axis=1),
         held_out,
         _names(inputs) if all(of_words) else (),
-        _names(targets) if data.source.lines is not None or len(targets) > 1 else (),
+        _names(targets),
     )
 
 
 def _names(units: Sequence[_Units]) -> tuple[str, ...]:
-    return tuple(name for found in units for name in found.names)
+    """Return what units stand for; nothing where a column has but a place: "inputs[0]"."""
+    names = tuple(name for found in units for name in found.names)
+    return () if any(name.endswith("]") for name in names) else names
 
 
 def _named_words(file: str, data: Data, names: Any) -> set[str]:

@@ -151,16 +151,17 @@ def _is_unfinite(text: str) -> bool:
 def _text(told: str, data: bytes, table: Mapping[str, Any]) -> tuple[Source, list[Column]]:
     separator = table["separator"] or ("\t" if told.lower().endswith(".tsv") else ",")
     try:
-        lines = data.decode("utf-8-sig").splitlines(keepends=True)
+        text = io.StringIO(data.decode("utf-8-sig"), newline="")
     except UnicodeDecodeError as fault:
         line = data[: fault.start].count(b"\n") + 1
         raise ExperimentError(told, f"line {line}", "must be text in UTF-8") from None
     skipped = table["skip"]
     try:
-        reader = csv.reader(lines[skipped:], delimiter=separator, strict=True)
+        lines = itertools.islice(text, skipped, None)
+        reader = csv.reader(lines, delimiter=separator, strict=True)
     except (TypeError, ValueError):
         rule = "must be a character that can stand between cells"
-        raise SettingError("separator", rule, separator) from None
+        raise ExperimentError(told, "`separator`", rule, separator) from None
     rows = _rows(told, reader, skipped)
     first = next(rows, None)
     if first is None:

@@ -14,6 +14,7 @@ from bpjax.experiment.kinds import Refused
 from bpjax.experiment.schema import KEYS, REQUIRED, SECTIONS, Key, keys_of
 from bpjax.loss import LOSSES
 from bpjax.results.files import explained, read
+from bpjax.results.schema import number
 from bpjax.settings import SETTINGS
 
 LARGEST_FILE = 2**22
@@ -210,12 +211,12 @@ def is_told(value: Any) -> bool:
     """Tell whether a value can be an option in the identity of a sweep.
 
     Example:
-      >>> is_told(3), is_told((3, "a")), is_told([3])
-      (True, True, False)
+      >>> is_told(3), is_told((3, "a")), is_told([3]), is_told(float("nan"))
+      (True, True, False, False)
     """
     if isinstance(value, tuple):
-        return all(map(is_told, value))
-    return value is None or type(value) in (bool, int, float, str)
+        return all(is_told(entry) and not isinstance(entry, tuple) for entry in value)
+    return value is None or isinstance(value, bool | str) or number(value)
 
 
 def defaults_of(document: Document) -> dict[str, Any]:

@@ -9,9 +9,6 @@ from bpjax.experiment.python_file import read_function
 from bpjax.task import Task
 from bpjax.tasks import TASKS, make_task, option_defaults
 
-MOST_WORD = 4096
-"""Characters of a word that names a file."""
-
 
 class Maker(NamedTuple):
     """What makes a task and its variants.
@@ -19,12 +16,28 @@ class Maker(NamedTuple):
     Attributes:
       options: what may be set, with defaults.
       make: returns the task; its keyword arguments are options, any others are refused.
-      is_file: whether it comes from a file of the user's.
     """
 
     options: dict[str, Any]
     make: Callable[..., Task]
-    is_file: bool
+
+
+def read_task(word: str, **options: Any) -> Task:
+    """Return the task that a word of the command line names.
+
+    Args:
+      word: a name of `bpjax.tasks.TASKS`, `FILE.toml`, or `FILE.py:NAME`, which runs that file.
+      **options: of the task, other than its defaults.
+
+    Raises:
+      SettingError: for another word or option, or a file that breaks a rule; the sentence has the
+        file, the line or the key, and the rule.
+
+    Example:
+      >>> read_task("encoder", size=4).network.describe()
+      '4-2-4'
+    """
+    return maker_of(word).make(**options)
 
 
 def maker_of(word: str) -> Maker:
@@ -41,7 +54,7 @@ def maker_of(word: str) -> Maker:
       '2-3-1'
     """
     if word in TASKS:
-        return Maker(option_defaults(word), lambda **given: make_task(word, **given), False)
+        return Maker(option_defaults(word), lambda **given: make_task(word, **given))
     file, colon, name = word.rpartition(":")
     if word.endswith(".toml"):
         options, make = read_experiment(word)
@@ -61,4 +74,4 @@ def maker_of(word: str) -> Maker:
                 raise SettingError(option, f"is no option of {word}; its options: {choices}", value)
         return make(**given)
 
-    return Maker(options, made, True)
+    return Maker(options, made)

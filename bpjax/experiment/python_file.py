@@ -5,7 +5,7 @@ import inspect
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -18,6 +18,9 @@ from bpjax.task import Task
 
 LARGEST_FILE = 2**22
 """Bytes of a Python file."""
+
+
+_TOLD = "a finite number, text, true or false, none, or a list of them"
 
 
 class Function(NamedTuple):
@@ -45,7 +48,7 @@ def read_function(file: str, name: str) -> Function:
     """
     module = _run(file)
     function = getattr(module, name, None)
-    if not inspect.isroutine(function):
+    if not inspect.isfunction(function):
         own = (key for key, thing in vars(module).items() if inspect.isfunction(thing))
         rule = f"must have a function of this name; its functions: {', '.join(own) or 'none'}"
         raise ExperimentError(file, "", rule, name)
@@ -57,6 +60,9 @@ def read_function(file: str, name: str) -> Function:
                 raise SettingError(
                     option, f"must be set: {file}:{name} has no default for it", None
                 )
+        for option, value in given.items():
+            if not is_told(value):
+                raise SettingError(option, f"must be {_TOLD}", value)
         with _explained(file):
             task = function(**given)
         if not isinstance(task, Task):
@@ -95,7 +101,8 @@ def _explained(file: str) -> Iterator[None]:
     except (Exception, SystemExit) as fault:
         raise _as_sentence(file, path, fault) from None
     finally:
-        sys.path.remove(str(Path(path).parent))
+        with suppress(ValueError):  # the user's code may have taken it away
+            sys.path.remove(str(Path(path).parent))
 
 
 def _as_sentence(file: str, path: str, fault: BaseException) -> ExperimentError:
@@ -121,7 +128,7 @@ def _options(file: str, function: Any) -> tuple[dict[str, Any], list[str]]:
         if parameter.default is parameter.empty:
             required.append(option)
         elif not is_told(default := _tupled(parameter.default)):
-            rule = "must have a number, text, true or false, none, or a list of them as its default"
+            rule = f"must have {_TOLD} as its default"
             raise ExperimentError(file, f"`{option}`", rule, parameter.default)
         else:
             options[option] = default
