@@ -123,7 +123,7 @@ def test_reports_verify_and_export_need_no_file(copied):
 
 def test_a_damaged_folder_is_mended_without_the_file(copied):
     before = files("kept")
-    (chunk,) = Path("kept/chunks").iterdir()
+    chunk = min(Path("kept/chunks").iterdir())
     chunk.write_bytes(chunk.read_bytes()[:-100])
     assert "1 chunks damaged" in says("verify", "kept", code=1)
     assert "0 chunks damaged" in says("verify", "kept", "--repair")
@@ -139,7 +139,7 @@ def test_a_sweep_resumes_after_its_file_has_moved(swept, copied):
     words = ["sweep", "elsewhere/flowers.toml", "--seeds", 6, "--no-figures", "--out", "sweep"]
     says(*words)
     assert files("sweep/chunks") == before
-    (chunk,) = Path("sweep/chunks").iterdir()
+    chunk = min(Path("sweep/chunks").iterdir())
     chunk.unlink()
     says(*words)
     assert np.array_equal(
