@@ -121,6 +121,7 @@ def test_reports_verify_and_export_need_no_file(copied):
     assert {"hidden", "learning_rate", "seed", "status", "held_out_right"} <= set(head)
 
 
+@pytest.mark.filterwarnings("default:.*is damaged and computed again")
 def test_a_damaged_folder_is_mended_without_the_file(copied):
     before = files("kept")
     chunk = min(Path("kept/chunks").iterdir())
