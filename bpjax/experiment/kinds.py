@@ -117,7 +117,7 @@ NAME = _kind(
     "letters, digits, dots, dashes or underscores, with a letter or digit first",
     lambda value: is_name(value),
 )
-ANY = Kind("what the library takes", lambda value: value)
+ANY = Kind("as said", lambda value: value)
 """A value whose rule is told and kept elsewhere: by the recipe, the criterion or the loss."""
 
 
