@@ -284,6 +284,8 @@ def test_what_was_brought_is_told_by_no_words():
         assert told_task({**identity["task"], key: value}) is None
     other = {**identity, "task": {**identity["task"], "inputs": [[0.0, 0.0]]}}
     assert told_plan(other) is None
+    unknown = {**identity, "task": {**identity["task"], "another": 1}}  # of a later version, say
+    assert told_plan(unknown) is None
 
 
 def test_no_task_of_a_hostile_size_is_drawn(copied):
