@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bpjax.criteria import Criterion as Criterion
     from bpjax.errors import ResultsError as ResultsError
     from bpjax.errors import SettingError as SettingError
+    from bpjax.experiment.makers import read_task as read_task
     from bpjax.gradient_check import check_gradients as check_gradients
     from bpjax.histories import loss_histories as loss_histories
     from bpjax.initial import Initializer as Initializer
@@ -86,6 +87,7 @@ _HOME = {
     "rprop": "resilient",
     "Start": "start",
     "read_start": "start_files",
+    "read_task": "experiment.makers",
     "Status": "status",
     "use_all_cpu_cores": "sweeps.devices",
     "sweep": "sweeps.host_loop",

@@ -359,14 +359,12 @@ def change(
 
 def _without_frozen(network: Network, changes: Params) -> Params:
     """Return the changes, zero for what is frozen."""
-    frozen = network.frozen
-    if not any(frozen):
-        return changes
-    parts = [
-        {k: jax.tree.map(jnp.zeros_like, v) if k in held else v for k, v in part.items()}
-        for part, held in zip(changes, frozen, strict=True)
-    ]
-    return Params(*parts)
+    weights, biases = network.frozen
+    zero = functools.partial(jax.tree.map, jnp.zeros_like)
+    return Params(
+        {key: zero(dw) if key in weights else dw for key, dw in changes.weight.items()},
+        {key: zero(dw) if key in biases else dw for key, dw in changes.bias.items()},
+    )
 
 
 def _learn_by_parts(

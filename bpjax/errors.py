@@ -41,3 +41,29 @@ class SettingError(ValueError):
 
 class ResultsError(RuntimeError):
     """A results folder cannot be used; the sentence names the folder or file and says why."""
+
+
+NOT_SHOWN = object()
+
+
+class ExperimentError(SettingError):
+    """A file that describes an experiment is wrong; the sentence names file, place and rule.
+
+    Args:
+      file: the file, as the user named it.
+      place: where in it, in words: "`cases.scale`" or "line 5"; "" for the whole file.
+      rule: what holds for good files, read after the place.
+      value: what was found; left out where the rule says it.
+
+    Example:
+      >>> str(ExperimentError("iris.toml", "`cases.scale`", "must be none or range", "max"))
+      "iris.toml: `cases.scale` must be none or range, got 'max'."
+      >>> str(ExperimentError("iris.csv", "line 5", "must have 5 cells, not 4"))
+      'iris.csv: line 5 must have 5 cells, not 4.'
+    """
+
+    def __init__(self, file: str, place: str, rule: str, value: object = NOT_SHOWN):
+        super().__init__(place or file, rule, value)
+        where = shown(str(file)) + (f": {place}" if place else "")
+        got = "" if value is NOT_SHOWN else f", got {value_shown(value)}"
+        self.args = (f"{where} {rule}{got}.",)

@@ -88,12 +88,10 @@ def error_of(
       targets: the same shape.
       trained: which cases count; None for all.
     """
-    counts = None if trained is None else trained[:, None]
-    if counts is None or of_loss(loss) == "activation":
-        seen = as_answered(seen, targets, counts)
+    if trained is None or of_loss(loss) == "activation":
+        seen = as_answered(seen, targets, None if trained is None else trained[:, None])
         return loss.value(seen, targets), loss.derivative(seen, targets)
     # No total input answers a case: a loss written in them is summed over those that count.
     values = jax.vmap(lambda x, d: loss.value(x[None], d[None]))(seen, targets)
-    return jnp.sum(jnp.where(trained, values, 0)), jnp.where(
-        counts, loss.derivative(seen, targets), 0
-    )
+    derivative = jnp.where(trained[:, None], loss.derivative(seen, targets), 0)
+    return jnp.sum(jnp.where(trained, values, 0)), derivative

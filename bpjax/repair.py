@@ -6,7 +6,7 @@ from os import PathLike
 from typing import Any
 
 from bpjax.errors import ResultsError
-from bpjax.report.command import plan_of, repeat
+from bpjax.report.command import repeat
 from bpjax.results import files
 from bpjax.results.folder import SweepFolder
 from bpjax.results.identity import as_stored, differences
@@ -16,6 +16,7 @@ from bpjax.sweeps.crew import go_on
 from bpjax.sweeps.host_loop import OnProgress, run_plan
 from bpjax.sweeps.plan import Plan
 from bpjax.text import printable
+from bpjax.told import told_plan
 
 
 def repair_sweep(
@@ -49,12 +50,13 @@ def repair_sweep(
 
 
 def _plan_of(folder: SweepFolder, damage: Damage) -> Plan:
-    plan = plan_of(folder.identity)
+    plan = told_plan(folder.identity)
     what = f"the runs of {str(damage.path)!r} cannot be trained again here"
     if plan is None:
         raise ResultsError(
-            f"{what}: no command line describes the sweep; run it again from the script that made "
-            "it, into the same folder, which trains just what is not there."
+            f"{what}: the folder does not tell all of what they are, since some of it was brought "
+            "as Python objects or weights; run the sweep again as it was made, into the same "
+            "folder, which trains just what is not there."
         )
     if changes := "; ".join(differences(folder.identity, as_stored(plan.identity()))):
         raise ResultsError(

@@ -122,8 +122,10 @@ def default_folder(plan: Plan) -> str:
     return f"results/{name}-{fingerprint(plan.identity())[:8]}"
 
 
-def save(run: Run, path: Path, plan: Plan) -> dict[str, Any]:
+def save(run: Run, path: Path, plan: Plan, command: str = "") -> dict[str, Any]:
     """Write a finished run into the folder that `claim` returned, and return its outcome.
+
+    `command` is recorded as what made it.
 
     Raises:
       ResultsError: if a file cannot be written.
@@ -145,7 +147,7 @@ def save(run: Run, path: Path, plan: Plan) -> dict[str, Any]:
     }
     record = {
         "identity": as_stored(plan.identity()),
-        "environment": as_stored(environment(fallback=plan.fallback)),
+        "environment": as_stored(environment(plan=plan, command=command)),
         "outcome": as_stored(outcome),
     }
     history = as_csv(run.history)

@@ -1,6 +1,7 @@
 """Weights to start at, from files: of a run, of a sweep that kept its weights, or one's own."""
 
 import io
+import os
 import zipfile
 from os import PathLike
 from pathlib import Path
@@ -58,6 +59,26 @@ def read_start(path: str | PathLike[str], seed: int | None = None) -> Start:
     if not len(row):
         raise SettingError("start", f"must name a seed that {str(path)!r} has weights of", seed)
     return Start(weights[row[0]], names)
+
+
+def read_start_word(word: str, folder: str | PathLike[str] = "") -> Start:
+    """Return weights to start at from `FILE` or `FILE:SEED`.
+
+    Args:
+      word: as `--start` takes it; a file whose own name ends so is that file.
+      folder: where the file is looked for.
+
+    Raises:
+      SettingError: with what `read_start` has to say.
+    """
+    file, colon, seed = word.rpartition(":")
+    try:
+        has_seed = bool(colon) and seed.isdecimal() and not os.path.exists(Path(folder, word))
+        path = Path(folder, file if has_seed else word)
+        return read_start(path, int(seed) if has_seed else None)
+    except ResultsError as fault:
+        rule = f"must name weights to start at: {str(fault).rstrip('.')}"
+        raise SettingError("start", rule, word) from None
 
 
 Found = tuple[np.ndarray, Any, np.ndarray | None]

@@ -85,7 +85,7 @@ class Task:
     recipe: Recipe = Recipe(learning_rate=0.1)  # noqa: RUF009  (frozen)
     source: str = ""
     criterion: Criterion = Criterion()  # noqa: RUF009  (frozen)
-    loss: Loss | str = HalfSquaredError()  # noqa: RUF009  (frozen)
+    loss: Any = HalfSquaredError()  # a Loss, whatever it was given as  # noqa: RUF009  (frozen)
     open_choices: str = ""
     published: tuple[Published, ...] = ()
     held_out: int | tuple[int, ...] = 0

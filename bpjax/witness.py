@@ -280,8 +280,8 @@ def _through_units(
     """Return dE/dx of the units of a layer, by way of its activations: equation (5)."""
     y, d_y = activations[layer.name], d_activations[layer.name]
     if isinstance(layer.activation, LayerUnit):
-        arrays: Any = np.array(d_y), np.array(y)
-        return list(map(float, layer.activation.backward(*arrays, 0)))
+        backward: Callable[..., Any] = layer.activation.backward
+        return list(map(float, backward(np.array(d_y), np.array(y), 0)))
     if layer.activation == "softmax":
         # dy_k/dx_j = y_k (delta_kj - y_j), and all y together are 1.
         return [

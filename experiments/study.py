@@ -183,8 +183,10 @@ def recipe_in_words(task: Task) -> str:
         f"learning rate {as_schedule(recipe.learning_rate)}",
         f"momentum {as_schedule(recipe.momentum)}",
         _start_in_words(start, recipe.init_range),
-        recipe.updates,
+        f"updates {recipe.updates}" if isinstance(recipe.updates, int) else recipe.updates,
     ]
+    if recipe.order != "fixed":
+        words.append(f"order {recipe.order}")
     if recipe.decays:
         words.append(f"decay {as_schedule(recipe.weight_decay)}")
     return ", ".join(words)

@@ -189,7 +189,7 @@ BAD = {
     "train xor --record-every 0": "--record-every must be a whole number from 1 to ",
     "train xor --snapshot-every 0": "--snapshot-every must be a whole number from 1 to ",
     "train xor --record-every 2 --snapshot-every 3": "--snapshot-every must be a multiple of ",
-    "frobnicate": "COMMAND must be one of tasks, check, train, sweep, ",
+    "frobnicate": "COMMAND must be one of tasks, new, check, train, sweep, ",
     "sweep xor --frob": "Unrecognized options: --frob. See `bpjax sweep --help`.",
     "sweep xor --learing-rate 3": "Unrecognized options: --learing-rate. Perhaps --learning-rate?",
     "sweep xor --json 3": "Unrecognized options: 3.",

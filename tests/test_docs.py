@@ -3,7 +3,8 @@
 Every block of Python or shell in a page is run, in order, in one namespace and one folder per page.
 A block of text right behind it is what it prints. There "..." stands for anything, words are
 compared as they are, and numbers to within a tenth, since last bits depend on the machine. A block
-behind `<!-- not run: REASON -->` is not run.
+behind `<!-- not run: REASON -->` is not run; one behind `<!-- file: NAME -->` is written to that
+file. CSV files that lie beside a page are in its folder.
 """
 
 import contextlib
@@ -14,6 +15,7 @@ import io
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import zlib
@@ -54,13 +56,17 @@ def blocks(page):
     found = []
     for k, match in enumerate(fences):
         before = page[: match.start()].rstrip().rsplit("\n", 1)[-1]
+        line = page[: match.start()].count("\n") + 1
+        if before.startswith("<!-- file: "):
+            name = before.removeprefix("<!-- file: ").removesuffix(" -->")
+            found.append(Block(f"file {name}", match["text"], None, line))
+            continue
         if match["kind"] not in ("python", "sh") or before.startswith("<!-- not run: "):
             continue
         following = fences[k + 1] if k + 1 < len(fences) else None
         shown = following is not None and following["kind"] == "text"
         shown = shown and not page[match.end() : following.start()].strip()
         output = following["text"] if shown else None
-        line = page[: match.start()].count("\n") + 1
         found.append(Block(match["kind"], match["text"], output, line))
     return found
 
@@ -133,11 +139,16 @@ def pages_with_code():
 def test_the_code_of_a_page_runs_and_prints_what_it_says(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("bpjax.cli.sweep.FAN_WORK", 0)
+    for table in path.parent.glob("*.csv"):
+        shutil.copy(table, tmp_path)
     for draw in ("draw_run", "draw_sweep"):  # take longer than the runs, and have their own tests
         monkeypatch.setattr(f"bpjax.figures.draw.{draw}", lambda *_: None)
     namespace = {"__name__": "page", "__file__": str(path)}
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         for block in blocks(path.read_text()):
+            if block.kind.startswith("file "):
+                Path(block.kind.removeprefix("file ")).write_text(block.text)
+                continue
             missing = [name for name in NEEDS if f"import {name}" in block.text and not there(name)]
             if missing:
                 continue
@@ -345,7 +356,7 @@ def test_every_key_of_a_folder_is_explained(swept):
         written = {*manifest, *manifest["identity"], *manifest["environment"]}
         assert written <= explained
     only_there = {"jax_settings", "platform_version", "variables", "cpu"}  # on some machines
-    assert explained - written <= {"fallback", "matmul_precision"} | only_there
+    assert explained - written <= {"fallback", "matmul_precision", "command"} | only_there
 
 
 def test_every_column_of_a_chunk_is_explained(swept):

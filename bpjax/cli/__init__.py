@@ -13,7 +13,7 @@ import warnings
 from bpjax.cli import stopping
 from bpjax.cli.output import code_after_words, complain, open_closed_streams, say
 from bpjax.cli.stopping import INTERRUPTED, Stopped
-from bpjax.errors import ResultsError, SettingError, value_shown
+from bpjax.errors import ExperimentError, ResultsError, SettingError, value_shown
 from bpjax.version import __version__
 
 TYPE_CHECKING = False  # `typing` takes as long as all the rest
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "tasks": "list the tasks with network, recipe and source",
+    "new": "write an experiment file of your own to start from",
     "check": "hold the hand-derived gradient against jax.grad, differences and NumPy",
     "train": "train one run and watch it",
     "sweep": "train many runs; resumes where an earlier sweep stopped",
@@ -86,6 +87,8 @@ def _run(words: list[str]) -> int:
 
             check_flags(command)
             return importlib.import_module(f"bpjax.cli.{command}").main(rest)
+    except ExperimentError as error:
+        return bad(str(error))
     except SettingError as error:
         return bad(f"{_option(error.setting)} {error.rule}, got {value_shown(error.value)}.")
     except ResultsError as error:

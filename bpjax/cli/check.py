@@ -23,7 +23,8 @@ class Options:
     tasks: tyro.conf.Positional[
         Annotated[tuple[str, ...], tyro.conf.arg(metavar="[TASK ...]", help_behavior_hint="")]
     ] = ()
-    """Tasks to check; all of them, and random networks, unless named."""
+    """Tasks to check, or files of your own: FILE.toml, or FILE.py:NAME, which is run. Without any,
+    all tasks and random networks."""
     networks: Annotated[str | None, arg("N", "20, or none beside named tasks")] = None
     """Number of random networks."""
 
@@ -37,11 +38,12 @@ def main(words: Sequence[str]) -> int:
     if num_networks < 0:
         raise SettingError("networks", "must be 0 or more", num_networks)
 
+    from bpjax.experiment.makers import maker_of
     from bpjax.gradient_check import check_gradients, check_task
     from bpjax.problems import random_problem
-    from bpjax.tasks import TASKS, make_task
+    from bpjax.tasks import TASKS
 
-    tasks = [make_task(name) for name in options.tasks or TASKS]
+    tasks = [maker_of(name).make() for name in options.tasks or TASKS]
     say(
         f"{'connection':<26}{'weights':>8}{'largest dE/dw':>15}   "
         "relative difference to jax.grad, NumPy, central differences"

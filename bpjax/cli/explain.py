@@ -23,7 +23,7 @@ class Options:
 
     settings: OfTask
     task: Task = None
-    """One of `bpjax tasks`."""
+    """One of `bpjax tasks`; or a file of your own: FILE.toml, or FILE.py:NAME, which is run."""
     seed: Annotated[str | None, arg("N", "0")] = None
     """Which run: 0 to 2**32 - 1."""
     out: Annotated[str | None, arg("FILE", "TASK-seed-N.html")] = None

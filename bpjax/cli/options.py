@@ -9,7 +9,7 @@ import dataclasses
 import difflib
 import io
 import math
-import os
+import shlex
 import typing
 from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
@@ -18,7 +18,7 @@ import tyro
 
 from bpjax.cli.output import complain, lose
 from bpjax.cli.words import MOST_POINTS, literal, numbers, whole, whole_numbers
-from bpjax.errors import MOST_SHOWN, ResultsError, SettingError, shown
+from bpjax.errors import MOST_SHOWN, SettingError, shown
 from bpjax.settings import Setting, settings_by
 
 Words = tuple[str, ...] | None
@@ -66,6 +66,8 @@ if typing.TYPE_CHECKING:
 else:
     OfTask = tyro.conf.OmitArgPrefixes[Settings]
 
+_POSITIONAL = {"task": "TASK", "experiment": "NAME"}
+"""What stands for a word in the help, by the name of its field."""
 REPEATABLE = ("set",)
 """Options that may be given several times."""
 
@@ -98,7 +100,7 @@ def parse(command: type[Options], name: str, words: Sequence[str]) -> Options:
         raise SystemExit(0) from None
     for option in options_of(command):
         if getattr(options, option, None) == "":
-            raise SettingError("TASK" if option == "task" else option, "must not be empty", "")
+            raise SettingError(_POSITIONAL.get(option, option), "must not be empty", "")
     return options
 
 
@@ -154,11 +156,11 @@ def task_variants(name: str | None, settings: Any) -> tuple[list[Any], dict[str,
     """
     import itertools
 
-    from bpjax.tasks import make_task, option_defaults
+    from bpjax.experiment.makers import maker_of
 
     if name is None:
         raise SettingError("TASK", "must be named, here or as `task` in the file of --config", None)
-    option_defaults(name)  # an unknown task is the first thing to say
+    maker = maker_of(name)  # an unknown task is the first thing to say
     options, others = _from_set(settings.set)
     for setting in settings_by("flag"):
         words = getattr(settings, setting.name)
@@ -184,7 +186,7 @@ def task_variants(name: str | None, settings: Any) -> tuple[list[Any], dict[str,
         rule = f"must make at most {MOST_POINTS:,} variants of the task"
         raise SettingError(next(iter(options)), rule, options)
     points = itertools.product(*options.values())
-    variants = [make_task(name, **dict(zip(options, point, strict=True))) for point in points]
+    variants = [maker.make(**dict(zip(options, point, strict=True))) for point in points]
     return variants, others
 
 
@@ -204,12 +206,19 @@ def single_task(name: str | None, settings: Any) -> tuple[Any, dict[str, Any]]:
     return variants[0], others
 
 
+def command_of(command: str, task: str | None, words: Sequence[str]) -> str:
+    """Return the command line, where its task is a file; "" where an identity tells the command."""
+    from bpjax.tasks import TASKS
+
+    return "" if task in TASKS else shlex.join(["bpjax", command, *words])
+
+
 def _values(setting: Setting, words: Any) -> Any:
     """Return the value of a flag, or a list of them where several were given."""
     if not setting.several:
         return whole(setting.name, words) if setting.kind == "whole number" else words
     if setting.kind == "file":
-        return _one_or_list([_start(word) for word in words])
+        return _one_or_list(_starts(words))
     if setting.kind == "name":
         return _one_or_list(list(words))
     return _one_or_list(
@@ -217,17 +226,11 @@ def _values(setting: Setting, words: Any) -> Any:
     )
 
 
-def _start(word: str) -> Any:
-    """Return the weights of FILE[:SEED]."""
-    from bpjax.start_files import read_start
+def _starts(words: Sequence[str]) -> list[Any]:
+    """Return the weights of every FILE[:SEED]."""
+    from bpjax.start_files import read_start_word
 
-    file, colon, seed = word.rpartition(":")
-    has_seed = bool(colon) and seed.isdecimal() and not os.path.exists(word)
-    try:
-        return read_start(file, int(seed)) if has_seed else read_start(word)
-    except ResultsError as fault:
-        rule = f"must name weights to start at: {str(fault).rstrip('.')}"
-        raise SettingError("start", rule, word) from None
+    return [read_start_word(word) for word in words]
 
 
 def _from_set(words: Sequence[str]) -> tuple[dict[str, list[Any]], dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from bpjax.cli import stopping
 from bpjax.cli.config import with_config
-from bpjax.cli.options import OfTask, Task, arg, parse, task_variants
+from bpjax.cli.options import OfTask, Task, arg, command_of, parse, task_variants
 from bpjax.cli.output import say, warn
 from bpjax.cli.progress import ProgressLine, rate
 from bpjax.cli.words import shard, whole
@@ -25,7 +25,7 @@ class Options:
 
     settings: OfTask
     task: Task = None
-    """One of `bpjax tasks`."""
+    """One of `bpjax tasks`; or a file of your own: FILE.toml, or FILE.py:NAME, which is run."""
     seeds: Annotated[str | None, arg("N", "1000")] = None
     """Number of seeds, for every point of the grid."""
     first_seed: Annotated[str | None, arg("K", "0")] = None
@@ -81,7 +81,8 @@ def main(words: Sequence[str]) -> int:
                 stopping.check()
                 line.show(_progress_text(at))
 
-            result = run_plan(plan, folder, show, check=stopping.check)
+            command = command_of("sweep", options.task, words)
+            result = run_plan(plan, folder, show, check=stopping.check, command=command)
     except KeyboardInterrupt:
         warn(f"{_where_stopped(reached, folder)}. {resume}")
         raise

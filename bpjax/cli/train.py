@@ -7,7 +7,7 @@ from typing import Annotated
 
 from bpjax.cli import stopping
 from bpjax.cli.config import with_config
-from bpjax.cli.options import OfTask, Task, arg, parse, single_task
+from bpjax.cli.options import OfTask, Task, arg, command_of, parse, single_task
 from bpjax.cli.output import say
 from bpjax.cli.progress import ProgressLine
 from bpjax.cli.words import whole
@@ -22,7 +22,7 @@ class Options:
 
     settings: OfTask
     task: Task = None
-    """One of `bpjax tasks`."""
+    """One of `bpjax tasks`; or a file of your own: FILE.toml, or FILE.py:NAME, which is run."""
     seed: Annotated[str | None, arg("N", "0")] = None
     """Which run: 0 to 2**32 - 1."""
     record_every: Annotated[str | None, arg("N", "1")] = None
@@ -74,7 +74,7 @@ def main(words: Sequence[str]) -> int:
             )
 
         run = train_plan(plan, record_every, snapshot_every, show)
-    outcome = save(run, folder, plan)
+    outcome = save(run, folder, plan, command_of("train", options.task, words))
     stopping.say(f"stopped; the run is in {folder}, but not all figures")
     if options.json:
         say(json.dumps(outcome, indent=2))

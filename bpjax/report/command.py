@@ -13,30 +13,18 @@ from typing import Any, NamedTuple
 
 from bpjax.initial import Initializer, read_told
 from bpjax.loss import LOSSES, loss_named
-from bpjax.results.identity import as_stored, fingerprint
+from bpjax.results.identity import as_stored
 from bpjax.settings import settings_by
 from bpjax.sweeps.devices import SMALL_LOOP_FLAG, device_kind
 from bpjax.sweeps.plan import Plan
 from bpjax.sweeps.planning import good_block_size, make_plan
 from bpjax.task import Task
 from bpjax.tasks import make_task
+from bpjax.told import plan_like, same_runs
 
 _FLAGS = settings_by("flag", "net", "recipe", "criterion")
 _NUMBERS = {setting.name for setting in _FLAGS if setting.kind == "number"}
 _BY_SET = {setting.name for setting in settings_by("set", "recipe")}
-_OF_THE_MACHINE = (
-    "xla_flags",
-    "matmul_precision",
-    "jax_settings",
-    "cpu",
-    "platform_version",
-    "variables",
-    "bpjax",
-    "jax",
-    "jaxlib",
-    "optax",
-    "device_kind",
-)
 
 
 class Repeat(NamedTuple):
@@ -78,7 +66,7 @@ def repeat(identity: Mapping[str, Any], command: str = "sweep") -> Repeat | None
         words, plan = _words_and_plan(identity, command)
     except (TypeError, ValueError, LookupError, ArithmeticError):  # a SettingError is a ValueError
         return None
-    if _of_the_runs(plan.identity()) != _of_the_runs(identity):
+    if not same_runs(plan.identity(), identity):
         return None
     flags = identity["xla_flags"]
     own = flags.removesuffix(SMALL_LOOP_FLAG).strip()
@@ -88,26 +76,6 @@ def repeat(identity: Mapping[str, Any], command: str = "sweep") -> Repeat | None
     if asked := identity.get("matmul_precision"):
         line = f"JAX_DEFAULT_MATMUL_PRECISION={shlex.quote(asked)} {line}"
     return Repeat(line, plan.tasks[0], "xla_backend_extra_options" in flags)
-
-
-def plan_of(identity: Mapping[str, Any], command: str = "sweep") -> Plan | None:
-    """Return the plan of a sweep or run from its identity, as far as this machine can follow it.
-
-    Args:
-      identity: of the shape `bpjax.results.schema.IDENTITY`.
-      command: "sweep" or "train".
-
-    Returns:
-      The plan, whose own identity may still differ by what the machine adds; None where `repeat`
-      returns None.
-    """
-    if repeat(identity, command) is None:
-        return None
-    return _words_and_plan(identity, command)[1]
-
-
-def _of_the_runs(identity: Mapping[str, Any]) -> str:
-    return fingerprint({k: v for k, v in identity.items() if k not in _OF_THE_MACHINE})
 
 
 def _words_and_plan(identity: Mapping[str, Any], command: str) -> tuple[list[str], Plan]:
@@ -120,7 +88,9 @@ def _words_and_plan(identity: Mapping[str, Any], command: str) -> tuple[list[str
     ]
     settings = _settings(tasks, variants) | _grid(identity["grid"])
     words = [tasks[0]["name"], *_option_words(fixed, axes), *_setting_words(settings)]
-    plan = _plan(identity, variants, settings)
+    plan = plan_like(identity, variants, settings)
+    if plan.block_size != good_block_size(plan.cells, on_cpu=identity["device_kind"] == "cpu"):
+        raise _NoWords
     return [*words, *_plan_words(identity, plan, command)], plan
 
 
@@ -274,28 +244,6 @@ def _setting_words(settings: Mapping[str, Any]) -> list[str]:
 
 
 # ---- the plan ------------------------------------------------------------------------------------
-
-
-def _plan(
-    identity: Mapping[str, Any], variants: Sequence[Task], settings: Mapping[str, Any]
-) -> Plan:
-    shard = identity["shard"]
-    plan = make_plan(
-        variants,
-        identity["seeds"]["count"],
-        first_seed=identity["seeds"]["first"],
-        precision=identity["precision"],
-        implementation=identity["implementation"],
-        block_size=identity["block_size"],
-        keep_weights=identity["weight_names"] is not None,
-        summary_only=identity["rows"] == "counts",
-        shard=None if shard is None else (shard["index"], shard["count"]),
-        **settings,
-    )
-    if plan.block_size != good_block_size(plan.cells, on_cpu=identity["device_kind"] == "cpu"):
-        raise _NoWords
-    # There it could be had; here another may have been taken.
-    return dataclasses.replace(plan, implementation=identity["implementation"])
 
 
 def _plan_words(identity: Mapping[str, Any], plan: Plan, command: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 import base64
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
@@ -11,7 +11,7 @@ from bpjax.analysis.convergence import survival_of_outcomes
 from bpjax.analysis.outcomes import Outcomes
 from bpjax.figures.draw import history_figures, run_figures
 from bpjax.figures.sweeps import MOST_GROUPS, sweep_figures
-from bpjax.params import parameter_names, unflatten_params
+from bpjax.params import num_entries, parameter_names, unflatten_params
 from bpjax.plots.style import figure_png, figure_svg
 from bpjax.plots.survival import survival
 from bpjax.report.folders import Sweep, WatchedRun
@@ -80,7 +80,7 @@ def figures_of_run(run: WatchedRun, task: Task | None) -> list[Figure]:
     saved, outcome = run.run, run.run.outcome
     status, epochs = Status[outcome["status"]], outcome["epochs"]
     seed, last = outcome["seed"], saved.snapshots.weights[-1]
-    if task and list(saved.weight_names) == parameter_names(task.network):
+    if task and _has_weights(task, saved.weight_names):
         params = unflatten_params(task.network, last)
         loss = saved.history.loss[-1]
         trained = Run(task, seed, status, epochs, loss, params, saved.history, saved.snapshots)
@@ -92,6 +92,11 @@ def figures_of_run(run: WatchedRun, task: Task | None) -> list[Figure]:
     first, end = saved.history.loss[0], saved.history.loss[-1]
     course = f"The loss went from {first:.4g} to {end:.4g} in {epochs:,} epochs."
     return [_figure(name, axes, course) for name, axes in drawn.items()]
+
+
+def _has_weights(task: Task, names: Sequence[str]) -> bool:
+    """Tell whether the weights are the task's; a net of any size may be told of."""
+    return num_entries(task.network) == len(names) and parameter_names(task.network) == list(names)
 
 
 def _figure(name: str, axes: Axes, course: str) -> Figure:

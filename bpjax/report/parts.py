@@ -8,7 +8,10 @@ from bpjax.report.figures import Figure
 from bpjax.report.folders import Source
 from bpjax.report.tables import Table
 from bpjax.report.words import name, setting
+from bpjax.results.schema import tasks_of
 from bpjax.results.summary import told_settings
+from bpjax.task import Task
+from bpjax.told import told_task
 
 
 class Number(NamedTuple):
@@ -55,6 +58,12 @@ NO_COMMAND = (
 )
 
 
+FROM_A_FILE = (
+    "It was made by this command. The file that names its task is not part of these results; all "
+    "that it computed is:"
+)
+
+
 def setting_facts(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what was set; what hardly anybody changes is told where it was changed."""
     told = told_settings(settings)
@@ -74,9 +83,25 @@ def machine_facts(source: Source) -> list[tuple[str, str]]:
     return facts
 
 
-def source_facts(again: Repeat | None) -> list[tuple[str, str]]:
-    """Return where the experiment comes from, if the task is one that bpjax knows."""
-    return [("experiment", again.task.source)] if again else []
+def task_of(again: Repeat | None, source: Source) -> Task | None:
+    """Return the task of a sweep or run, the first of its variants; None if it cannot be told.
+
+    Where bpjax knows none like it, it is what its folder tells of it.
+    """
+    if again:
+        return again.task
+    return told_task(tasks_of(source.identity)[0], source.environment.get("task"))
+
+
+def source_facts(task: Task | None) -> list[tuple[str, str]]:
+    """Return where the experiment comes from, if that is known."""
+    return [("experiment", task.source)] if task and task.source else []
+
+
+def no_command(source: Source) -> tuple[str, str]:
+    """Return why no identity tells a command; and the one that made it, if that is recorded."""
+    command = source.environment.get("command", "")
+    return (FROM_A_FILE, command) if command else (NO_COMMAND, "")
 
 
 def before(again: Repeat) -> str:

@@ -5,13 +5,14 @@ from bpjax.report.command import Repeat, repeat
 from bpjax.report.figures import figures_of_run
 from bpjax.report.folders import WatchedRun
 from bpjax.report.parts import (
-    NO_COMMAND,
     Number,
     Part,
     before,
     machine_facts,
+    no_command,
     setting_facts,
     source_facts,
+    task_of,
 )
 from bpjax.report.words import count
 from bpjax.run_folder import SavedRun
@@ -21,6 +22,7 @@ def run_part(run: WatchedRun) -> Part:
     """Return what is said of one watched run."""
     saved, outcome = run.run, run.run.outcome
     again = repeat(saved.identity, "train")
+    known = task_of(again, run.source)
     loss, error = (
         "not finite" if outcome[name] is None else f"{outcome[name]:.4g}"
         for name in ("loss", "mean_squared_error")
@@ -49,17 +51,17 @@ def run_part(run: WatchedRun) -> Part:
     facts = [("task", outcome["task"]), ("network", outcome["network"])]
     facts += [*setting_facts(settings), ("seed", str(outcome["seed"]))]
     weights = tables.weights(saved)
-    command = (before(again), _recorded(again, saved)) if again else (NO_COMMAND, "")
+    command = (before(again), _recorded(again, saved)) if again else no_command(run.source)
     return Part(
         name=run.name,
         task=outcome["task"],
-        title=again.task.title if again else outcome["task"],
+        title=known.title if known else outcome["task"],
         lead=lead,
         numbers=numbers,
         notes=[],
         tables=[weights] if weights else [],
-        figures=figures_of_run(run, again.task if again else None),
-        facts=[*facts, *machine_facts(run.source), *source_facts(again)],
+        figures=figures_of_run(run, known),
+        facts=[*facts, *machine_facts(run.source), *source_facts(known)],
         commands=[command],
         made=tables.sources([run.source]),
     )

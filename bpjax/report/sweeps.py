@@ -10,23 +10,27 @@ from bpjax.report.command import Repeat, repeat
 from bpjax.report.figures import figures_of_sweep
 from bpjax.report.folders import Sweep
 from bpjax.report.parts import (
-    NO_COMMAND,
     Number,
     Part,
     before,
     machine_facts,
+    no_command,
     setting_facts,
     source_facts,
+    task_of,
 )
 from bpjax.report.words import count, level, rate, setting, span
 from bpjax.results.chunks import runs_text
 from bpjax.results.summary import summarize
+from bpjax.task import Task
 
 
 def sweep_part(sweep: Sweep, summary: Mapping[str, Any]) -> Part:
     """Return what is said of one sweep."""
     identity = sweep.table.identity
     repeats = [repeat(source.identity) for source in sweep.sources]
+    task = task_of(repeats[0], sweep.sources[0])
+    alone = None if isinstance(identity["task"], list) else task
     found = [tables.outcomes(summary), tables.epochs(summary)]
     if summary["held_out"]:
         found.append(tables.held_out(summary["held_out"]))
@@ -35,13 +39,13 @@ def sweep_part(sweep: Sweep, summary: Mapping[str, Any]) -> Part:
     return Part(
         name=sweep.name,
         task=summary["task"],
-        title=_title(identity, repeats[0], summary),
+        title=alone.title if alone else summary["task"],
         lead=_lead(summary),
         numbers=_numbers(summary),
         notes=_notes(sweep, summary),
         tables=found,
         figures=figures_of_sweep(sweep, summary),
-        facts=_facts(sweep, summary, repeats[0]),
+        facts=[*_facts(sweep, summary, alone), *source_facts(task)],
         commands=_commands(sweep, repeats),
         made=tables.sources(sweep.sources),
     )
@@ -54,12 +58,6 @@ def summary_of(sweep: Sweep) -> dict[str, Any]:
         return summarize(sweep.table, timing)
     except SettingError as fault:
         raise ResultsError(f"{sweep.sources[0].path!r} cannot be summarized: {fault}") from None
-
-
-def _title(identity: Mapping[str, Any], again: Repeat | None, summary: Mapping[str, Any]) -> str:
-    if again and not isinstance(identity["task"], list):
-        return again.task.title
-    return summary["task"]
 
 
 def _lead(summary: Mapping[str, Any]) -> str:
@@ -115,9 +113,9 @@ def _notes(sweep: Sweep, summary: Mapping[str, Any]) -> list[str]:
     return notes
 
 
-def _facts(sweep: Sweep, summary: Mapping[str, Any], again: Repeat | None) -> list[tuple[str, str]]:
+def _facts(sweep: Sweep, summary: Mapping[str, Any], task: Task | None) -> list[tuple[str, str]]:
     seeds, identity = summary["seeds"], sweep.table.identity
-    facts = [("task", summary["task"]), ("network", _networks(identity, again))]
+    facts = [("task", summary["task"]), ("network", _networks(identity, task))]
     facts += setting_facts(summary["settings"])
     facts.append(("criterion", summary["criterion"]))
     last = seeds["first"] + seeds["count"] - 1
@@ -127,12 +125,13 @@ def _facts(sweep: Sweep, summary: Mapping[str, Any], again: Repeat | None) -> li
         facts.append(("kept", "counts of outcomes, no row per run"))
     if summary["occupancy"]:
         facts.append(("lanes", f"{summary['occupancy']:.1%} of their epochs needed by a run"))
-    return [*facts, *machine_facts(sweep.sources[0]), *source_facts(again)]
+    return [*facts, *machine_facts(sweep.sources[0])]
 
 
-def _networks(identity: Mapping[str, Any], again: Repeat | None) -> str:
-    if again and not isinstance(identity["task"], list):
-        return again.task.network.describe()
+def _networks(identity: Mapping[str, Any], task: Task | None) -> str:
+    """Return the net in words: of the one task, or the sizes of its variants."""
+    if task:
+        return task.network.describe()
     tasks = identity["task"] if isinstance(identity["task"], list) else [identity["task"]]
     sizes = ["-".join(str(layer["size"]) for layer in t["network"]["layers"]) for t in tasks]
     return setting(list(dict.fromkeys(sizes)))
@@ -140,7 +139,7 @@ def _networks(identity: Mapping[str, Any], again: Repeat | None) -> str:
 
 def _commands(sweep: Sweep, repeats: Sequence[Repeat | None]) -> list[tuple[str, str]]:
     if None in repeats:
-        return [(NO_COMMAND, "")]
+        return [no_command(sweep.sources[0])]
     commands = []
     for again in repeats:
         assert again is not None

@@ -157,7 +157,10 @@ IDENTITY: Shape = {
 }
 """What `Plan.identity` returns, as far as it is shown."""
 
-ENVIRONMENT: Shape = {"versions": table(text), "device_kind": text, "num_devices": positive}
+ENVIRONMENT: Shape = {
+    **{"versions": table(text), "device_kind": text, "num_devices": positive},
+    **{"task?": table(text), "command?": text},
+}
 """What `bpjax.sweeps.host_loop.environment` returns, likewise."""
 
 

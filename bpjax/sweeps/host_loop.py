@@ -145,12 +145,14 @@ def run_plan(
     num_devices: int | None = None,
     check: Callable[[], None] = go_on,
     only_damaged: bool = False,
+    command: str = "",
 ) -> SweepResult:
     """Train what is missing of a plan.
 
     Arguments and result as for `sweep`; `check` is called now and then while the devices are
     awaited, and may raise to stop. With `only_damaged` just the runs that damaged chunks of `out`
-    held are trained, and the result has those that are there then.
+    held are trained, and the result has those that are there then. `command` is recorded as what
+    began the folder.
     """
     if num_devices is not None:
         whole_number("num_devices", num_devices, 1, jax.local_device_count())
@@ -160,7 +162,8 @@ def run_plan(
         if out is None:
             return _run_in_memory(plan, mesh, meter)
         plan.check_columns()
-        return _run_in_folder(plan, out, mesh, meter, only_damaged)
+        made_by = environment(mesh.size, plan, command)
+        return _run_in_folder(plan, out, mesh, meter, made_by, only_damaged)
 
 
 def _run_in_memory(plan: Plan, mesh: Mesh, meter: "_Meter") -> SweepResult:
@@ -171,9 +174,13 @@ def _run_in_memory(plan: Plan, mesh: Mesh, meter: "_Meter") -> SweepResult:
 
 
 def _run_in_folder(
-    plan: Plan, out: str | PathLike[str], mesh: Mesh, meter: "_Meter", only_damaged: bool
+    plan: Plan,
+    out: str | PathLike[str],
+    mesh: Mesh,
+    meter: "_Meter",
+    made_by: Mapping[str, Any],
+    only_damaged: bool,
 ) -> SweepResult:
-    made_by = environment(mesh.size, plan.fallback)
     with SweepFolder.open_for_writing(out, plan.identity(), made_by) as folder:
         intact, damaged = folder.survey()
         for fault in damaged:
@@ -202,12 +209,15 @@ def default_folder(plan: Plan) -> str:
     return f"results/{plan.tasks[0].name}-{fingerprint(plan.identity())[:8]}"
 
 
-def environment(num_devices: int | None = None, fallback: str | None = None) -> dict[str, Any]:
+def environment(
+    num_devices: int | None = None, plan: Plan | None = None, command: str = ""
+) -> dict[str, Any]:
     """Return what is recorded with every result: versions and devices (all, unless told).
 
     Args:
       num_devices: how many were used.
-      fallback: as in `Plan`.
+      plan: what was trained, of which the texts and the fallback are recorded.
+      command: what began it, where that is more than its identity tells.
     """
     packages = ("jax", "jaxlib", "optax", "numpy", "scipy")
     return {
@@ -216,8 +226,14 @@ def environment(num_devices: int | None = None, fallback: str | None = None) -> 
         "num_devices": num_devices or jax.local_device_count(),
         **{"matmul_precision": FULL, **recorded()},
         "loops_are_one_function": loops_are_one_function(),
-        **({"fallback": fallback} if fallback else {}),
+        **({"fallback": plan.fallback} if plan and plan.fallback else {}),
+        **({"task": _texts(plan.tasks[0])} if plan else {}),
+        **({"command": command} if command else {}),
     }
+
+
+def _texts(task: Task) -> dict[str, str]:
+    return {"title": task.title, "source": task.source}
 
 
 def _train(plan: Plan, todo: Ranges, mesh: Mesh, meter: "_Meter", keep: Keep) -> None:

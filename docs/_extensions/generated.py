@@ -2,6 +2,8 @@
 
 - `command-help NAME`: what `bpjax NAME --help` prints; without a name, `bpjax --help`.
 - `task-list`: every task with its network, its recipe and what the sources leave open.
+- `experiment-keys`: every key of an experiment file, with its rule and its default.
+- `new-experiment NAME`: the file that `bpjax new NAME` writes.
 - `speed-table FILE`: the rates of a bench record.
 - `import-map PACKAGE`: the drawn map of a package, and a table of its modules.
 """
@@ -95,6 +97,49 @@ class TaskList(SphinxDirective):
         section += title
         section += table([], [(key.split(" ")[0], words) for key, words in rows.items() if words])
         yield section
+
+
+class ExperimentKeys(SphinxDirective):
+    """Every key of an experiment file, table by table."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return one section per table of the file."""
+        from bpjax.experiment.schema import SECTIONS
+
+        return [self._section(name) for name in SECTIONS]
+
+    def _section(self, name: str) -> nodes.Node:
+        from bpjax.experiment.schema import SECTIONS, keys_of
+        from bpjax.experiment.template import default_words
+
+        section = nodes.section(ids=[f"table-{name or 'top'}"], names=[f"table-{name or 'top'}"])
+        title = nodes.title("", "")
+        many = name in ("network.layers", "network.connections")
+        written = f"[[{name}]]" if many else f"[{name}]"
+        title += [nodes.literal("", written)] if name else [nodes.Text("Above all tables")]
+        section += title
+        section += nodes.paragraph("", "", *_words(SECTIONS[name]))
+        head = ["key", "what it says", "must be", "default"]
+        rows = [
+            [f"`{key.name}`", key.help, key.kind.words, default_words(key)[1:-1].split(": ")[-1]]
+            for key in keys_of(name).values()
+        ]
+        if rows:
+            section += table(head, rows)
+        return section
+
+
+class NewExperiment(SphinxDirective):
+    """The file that `bpjax new` writes."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return its text."""
+        from bpjax.experiment.template import template
+
+        text = template(self.arguments[0])
+        return [nodes.literal_block(text, text, language="toml")]
 
 
 CONTENDERS = {
@@ -208,6 +253,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directives."""
     app.add_directive("command-help", CommandHelp)
     app.add_directive("task-list", TaskList)
+    app.add_directive("experiment-keys", ExperimentKeys)
+    app.add_directive("new-experiment", NewExperiment)
     app.add_directive("speed-table", SpeedTable)
     app.add_directive("import-map", ImportMap)
     return {"parallel_read_safe": True}

@@ -169,9 +169,9 @@ def try_one(
 
 def run_plan_again(folder: Path) -> None:
     """Resume a sweep: what `bpjax sweep` does in its folder."""
-    from bpjax.report.command import plan_of
+    from bpjax.told import told_plan
 
-    plan = plan_of(SweepFolder.open_for_reading(folder).identity)
+    plan = told_plan(SweepFolder.open_for_reading(folder).identity)
     if plan is not None:
         run_plan(plan, folder)
 

@@ -27,10 +27,13 @@ from hypothesis import strategies as st
 from bpjax.cli import COMMANDS, main
 from bpjax.cli.options import options_of
 from bpjax.errors import MOST_SHOWN
+from bpjax.experiment.schema import KEYS
 from bpjax.tasks import TASKS, option_defaults
 
 LONG = 149_000
-NAMES = re.compile(r"--[a-z]|\b(TASK|COMMAND|DIR)\b|Unrecognized options|argument '|the grid ")
+NAMES = re.compile(
+    r"--[a-z]|\b(TASK|COMMAND|DIR|NAME)\b|\.(toml|py)\b|Unrecognized options|argument '|the grid "
+)
 """What a sentence names."""
 
 
@@ -180,7 +183,47 @@ ANYTHING = st.lists(
 ).map(lambda words: Attempt(tuple(words)))
 """Words in any order."""
 
-STRATEGIES = {"command lines": command_lines(), "files": toml_files(), "any words": ANYTHING}
+EXPERIMENT: dict[str, dict[str, Any]] = {
+    "cases": {"inputs": [[0, 0], [0, 1], [1, 0], [1, 1]], "targets": [0, 1, 1, 0]},
+    "network": {"hidden": 2},
+}
+SMALL = st.one_of(
+    st.integers(-1, 3),
+    st.sampled_from([0.5, -0.0, 1e308, "none", "layer", "tanh", "standard", "output", "x", True]),
+    st.lists(st.lists(st.integers(0, 1), max_size=3), max_size=5),
+    st.lists(st.sampled_from([0, 1, "a", "b", 0.5]), max_size=5),
+)
+
+
+@st.composite
+def experiment_files(draw: Any) -> Attempt:
+    """A command with an experiment file of which up to three keys are others, or anything."""
+    content: dict[str, dict[str, Any]] = {name: {**table} for name, table in EXPERIMENT.items()}
+    paths = st.sampled_from([key.path for key in KEYS])
+    for path in draw(st.lists(st.one_of(paths, NAME.map("cases.{}".format)), max_size=3)):
+        section, _, name = path.rpartition(".")
+        value = draw(st.one_of(SMALL, TOML_VALUE))
+        if section in ("network.layers", "network.connections"):
+            section, name, value = "network", section.partition(".")[2], [{name: value}]
+        content.setdefault(section, {})[name] = value
+    lines = [f"{json.dumps(name)} = {_toml(value)}" for name, value in content.pop("", {}).items()]
+    for section, table in content.items():
+        lines.append(f"[{section}]")
+        lines += [f"{json.dumps(name)} = {_toml(value)}" for name, value in table.items()]
+    text = "\n".join(lines).encode(errors="surrogatepass")
+    if draw(st.integers(0, 9)) == 0:
+        text = draw(st.one_of(st.binary(max_size=40), st.sampled_from(HOSTILE_FILES)))
+    command = draw(st.sampled_from(["check", "train", "sweep", "explain"]))
+    more = draw(st.sampled_from([[], ["--set", draw(PAIR)], ["--hidden", draw(WORD)]]))
+    return Attempt((command, "fuzz.toml", *(more if command != "check" else [])), text)
+
+
+STRATEGIES = {
+    "command lines": command_lines(),
+    "files": toml_files(),
+    "experiment files": experiment_files(),
+    "any words": ANYTHING,
+}
 
 
 def _toml(value: Any) -> str:
@@ -201,6 +244,7 @@ WHERE_WORK_BEGINS = (
     "bpjax.gradient_check.check_task",
     "bpjax.gradient_check.check_gradients",
     "bpjax.cli.bench._measure",
+    "bpjax.results.files.publish",
 )
 
 

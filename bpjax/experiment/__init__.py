@@ -1,0 +1,1 @@
+"""Experiments of the user's own, from files: read, checked, and made into tasks."""
