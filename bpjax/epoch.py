@@ -26,7 +26,7 @@ from bpjax.backprop import (
 from bpjax.criteria import Criterion, cases_right
 from bpjax.held_out import as_answered, error_of, trained_cases
 from bpjax.initial import Strategy
-from bpjax.learning import OPTIMIZERS, learning_rule, name_of
+from bpjax.learning import learning_rule, name_of, rule_named
 from bpjax.loss import Loss
 from bpjax.network import Network
 from bpjax.params import Params, unflatten_params
@@ -125,7 +125,7 @@ class Program:
         numbers before the weights do; the squares that Adam remembers can.
         """
         name = name_of(self.optimizer)
-        return name is not None and OPTIMIZERS[name].memory_shows
+        return name is not None and rule_named(name).memory_shows
 
 
 def program_of(task: Task, dtype: str = "float32", decays: bool | None = None) -> Program:

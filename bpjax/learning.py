@@ -16,7 +16,17 @@ from jaxtyping import Array, Int
 
 from bpjax.errors import SettingError
 from bpjax.named import Option, as_fault_of, read_named, spell_named
-from bpjax.optax_rules import adagrad, adam, adamw, momentum_descent, nesterov, rmsprop
+from bpjax.optax_rules import (
+    OPTAX,
+    adagrad,
+    adam,
+    adamw,
+    maker_by_optax,
+    momentum_descent,
+    nesterov,
+    rmsprop,
+    works,
+)
 from bpjax.own_rates import delta_bar_delta
 from bpjax.parabolic import quickprop
 from bpjax.params import Params
@@ -177,7 +187,22 @@ OPTIMIZERS: dict[str, NamedRule] = {
 }
 """Learning rules by name."""
 
-_MAKERS = {name: rule.make for name, rule in OPTIMIZERS.items()}
+
+def rule_named(name: str) -> NamedRule:
+    """Return the rule of a name: in `OPTIMIZERS`, or "optax.NAME".
+
+    Raises:
+      KeyError: for another name.
+      SettingError: if optax has no rule of the name.
+
+    Example:
+      >>> rule_named("optax.lion").rate_may_change, rule_named("optax.rprop").rate_may_change
+      (True, False)
+    """
+    if not name.startswith(OPTAX):
+        return OPTIMIZERS[name]
+    make = maker_by_optax(name)
+    return NamedRule(make, has_momentum=False, rate_may_change=works(make, lambda count: 0.1))
 
 
 def name_of(optimizer: Any) -> str | None:
@@ -187,8 +212,8 @@ def name_of(optimizer: Any) -> str | None:
       >>> name_of("rprop(backtracking=true)"), name_of(optax.adam(0.1)), name_of("else")
       ('rprop', None, None)
     """
-    name = optimizer.partition("(")[0].strip() if isinstance(optimizer, str) else None
-    return name if name in OPTIMIZERS else None
+    name = optimizer.partition("(")[0].strip() if isinstance(optimizer, str) else ""
+    return name if name in OPTIMIZERS or name.startswith(OPTAX) else None
 
 
 @functools.cache
@@ -206,7 +231,7 @@ def numbers_remembered(name: str) -> int:
 def ignores_momentum(optimizer: Any) -> bool:
     """Tell whether no momentum changes what a rule does: by its name, or because it is a user's."""
     name = name_of(optimizer)
-    return not OPTIMIZERS[name].has_momentum if name else not isinstance(optimizer, str)
+    return name is None or not rule_named(name).has_momentum
 
 
 def as_spelled(optimizer: Any) -> Any:
@@ -221,19 +246,26 @@ def as_spelled(optimizer: Any) -> Any:
     """
     if isinstance(optimizer, optax.GradientTransformation):
         return optimizer
-    if not isinstance(optimizer, str):
-        rule = f"must be one of {', '.join(OPTIMIZERS)}, or an optax transformation"
+    if name_of(optimizer) is None:
+        rule = f"must be one of {', '.join(OPTIMIZERS)}, optax.NAME, or an optax transformation"
         raise SettingError("optimizer", rule, optimizer)
-    name, options = read_named("optimizer", optimizer, _MAKERS)
+    name, options = _read(optimizer)
     with as_fault_of("optimizer", optimizer):
         _make(name, 1.0, 0.0, options)
+    if name.startswith(OPTAX) and not works(rule_named(name).make, 1.0, **options):
+        raise SettingError("optimizer", "must have options that optax can follow", optimizer)
     return spell_named(name, options)
+
+
+def _read(text: str) -> tuple[str, Mapping[str, Option]]:
+    names = [*OPTIMIZERS, *filter(None, [name_of(text)])]
+    return read_named("optimizer", text, {name: rule_named(name).make for name in names})
 
 
 def _make(
     name: str, learning_rate: Any, momentum: Any, options: Mapping[str, Option]
 ) -> optax.GradientTransformation:
-    rule = OPTIMIZERS[name]
+    rule = rule_named(name)
     rates = (learning_rate, momentum) if rule.has_momentum else (learning_rate,)
     return rule.make(*rates, **options)
 
@@ -249,7 +281,8 @@ def learning_rule(
     """Return the optax transformation that a recipe asks for; its numbers may be traced.
 
     Args:
-      optimizer: a name in `OPTIMIZERS`, with its options, or a transformation of the user's own.
+      optimizer: a name in `OPTIMIZERS` or "optax.NAME", with options, or a transformation of the
+        user's own.
       learning_rate: number or schedule of the number of weight changes made so far.
       momentum: likewise.
       weight_decay: share of every weight lost after each change, or a schedule; None leaves decay
@@ -258,7 +291,7 @@ def learning_rule(
       num_copies: gradients, which are sums over so many corresponding weights, are averaged.
     """
     if isinstance(optimizer, str):
-        name, options = read_named("optimizer", optimizer, _MAKERS)
+        name, options = _read(optimizer)
         optimizer = _make(name, learning_rate, momentum, options)
     if num_copies > 1:
         optimizer = optax.chain(optax.scale(1 / num_copies), optimizer)

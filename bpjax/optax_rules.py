@@ -1,12 +1,23 @@
 """Learning rules that optax computes, each with all its constants said.
 
 What a rule does is fixed here, whatever the defaults of an optax to come. Options have the names
-they have in optax.
+they have in optax. A rule that has no name here is had as "optax.NAME", as the optax that is there
+makes it.
 """
 
+import functools
+import inspect
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
 import optax
 
-from bpjax.numbers import real_number
+from bpjax.errors import SettingError
+from bpjax.named import Option
+from bpjax.numbers import real_number, whole_number
 from bpjax.schedule import ScalarOrSchedule
 
 
@@ -178,3 +189,72 @@ def _check_share(option: str, value: float) -> None:
 
 def _check_above_zero(option: str, value: float) -> None:
     real_number(option, value, "must be above 0", lambda x: x > 0)
+
+
+# ---- any other -----------------------------------------------------------------------------------
+
+OPTAX = "optax."
+"""What the name of a rule that only optax knows begins with."""
+
+
+@functools.cache
+def maker_by_optax(name: str) -> Callable[..., optax.GradientTransformation]:
+    """Return what makes the rule `optax.NAME`: of a learning rate, and of options.
+
+    Its options, keyword-only, are those that optax has a number, true or false for. All else is
+    left as optax has it.
+
+    Raises:
+      SettingError: if optax has no rule of this name, or one that needs more than derivatives and
+        weights.
+
+    Example:
+      >>> inspect.signature(maker_by_optax("optax.lion"))
+      <Signature (learning_rate, *, b1=0.9, b2=0.99, weight_decay=0.001)>
+    """
+    function = getattr(optax, name.removeprefix(OPTAX), None)
+    try:
+        known = inspect.signature(function).parameters.values()  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        known = ()  # type: ignore[assignment]
+    rate, *others = known or [None]
+    if rate is None or rate.name != "learning_rate" or name.startswith("optax.scale_by"):
+        raise SettingError("optimizer", "must be a rule of optax with a learning rate", name)
+    options = [each for each in others if isinstance(each.default, bool | int | float)]
+    whole = {each.name for each in options if type(each.default) is int}
+
+    def make(learning_rate: Any, **given: Option) -> optax.GradientTransformation:
+        for option in whole & given.keys():
+            value = given[option]
+            given[option] = whole_number(option, int(value) if value % 1 == 0 else value, 0)
+        return function(learning_rate, **given)  # type: ignore[misc, no-any-return]
+
+    make.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [rate.replace(default=rate.empty, annotation=rate.empty)]
+        + [each.replace(kind=each.KEYWORD_ONLY, annotation=each.empty) for each in options]
+    )
+    if not works(make, 0.1):
+        rule = "must be a rule that derivatives and weights are enough for"
+        raise SettingError("optimizer", rule, name)
+    return make
+
+
+def works(make: Callable[..., optax.GradientTransformation], rate: Any, **given: Option) -> bool:
+    """Tell whether a rule can be made and followed; any word of optax means that it cannot.
+
+    Example:
+      >>> works(maker_by_optax("optax.rprop"), lambda count: 0.1)  # no schedule
+      False
+    """
+    weights = {"weight": jnp.zeros((2, 3)), "bias": jnp.zeros(3)}
+
+    def follow(weights: Any) -> Any:
+        rule = make(rate, **given)
+        return rule.update(weights, rule.init(weights), weights)
+
+    try:
+        with warnings.catch_warnings(action="error"):
+            jax.eval_shape(follow, weights)
+    except Exception:
+        return False
+    return True

@@ -8,7 +8,7 @@ import optax
 
 from bpjax.errors import SettingError
 from bpjax.initial import Initializer, Strategy, as_strategy
-from bpjax.learning import OPTIMIZERS, as_spelled, name_of
+from bpjax.learning import as_spelled, name_of, rule_named
 from bpjax.numbers import real_number, whole_number
 from bpjax.presentation import Order, Updates, check_order, check_updates
 from bpjax.schedule import LARGEST_EPOCH, Schedule, as_schedule
@@ -35,10 +35,11 @@ class Recipe:
       copies: what a net of Fig. 5 learns from: the "average" of the gradients of corresponding
         weights, as the paper prescribes, or their "sum", which takes steps longer by the number of
         iterations. Nets that are not iterated have no copies.
-      optimizer: a name in `OPTIMIZERS`, with options in brackets where the rule has any
-        ("rprop(backtracking=true)"), kept in one spelling; or any optax transformation (which then
-        brings its own rate: `learning_rate` and `momentum` are not used). To "rprop" the learning
-        rate is the first step, to "delta-bar-delta" the first rate; neither takes a schedule of it.
+      optimizer: a name in `OPTIMIZERS` or "optax.NAME", with options in brackets where the rule has
+        any ("rprop(backtracking=true)"), kept in one spelling; or any optax transformation (which
+        then brings its own rate: `learning_rate` and `momentum` are not used). To "rprop" the
+        learning rate is the first step, to "delta-bar-delta" the first rate; neither takes a
+        schedule of it.
       max_epochs: the cap: a run that has not converged by then ends as MAX_EPOCHS.
 
     Numbers are kept as Python's own, whatever kind they were given as.
@@ -78,7 +79,7 @@ class Recipe:
         name = name_of(self.optimizer)
         if (
             name
-            and not OPTIMIZERS[name].rate_may_change
+            and not rule_named(name).rate_may_change
             and as_schedule(self.learning_rate).changes
         ):
             rule = f"must not change during a run if the optimizer is {name!r}"

@@ -178,7 +178,7 @@ def _observe(
         return (
             loss,
             loss if at_once else loss_during_epoch(program, cases, settings, run),
-            jnp.sum(squares) / (jnp.sum(counts) * network.num_out),
+            jnp.sum(squares) / (jnp.sum(counts, dtype=squares.dtype) * network.num_out),
             jnp.sum(right & counts),
             jnp.sum(right & ~counts),
             _gradient_norm(network, grads),

@@ -108,7 +108,8 @@ SETTINGS = (
     Setting(
         "optimizer",
         "name",
-        f"{_listed(RULES)}; in quotes with options: 'adamw(weight_decay=0.01)'.",
+        f"{_listed(RULES)}; in quotes with options: 'adamw(weight_decay=0.01)'. Likewise any other "
+        "of optax: 'optax.lion(b1=0.8)'.",
         usual="paper",
     ),
     Setting("updates", "name", "case", by="set", usual="batch"),

@@ -164,11 +164,12 @@ def test_piecewise_without_changes_is_the_number_itself():
         ({"updates": "batches"}, "`updates` must be 'batch' or 'case', got 'batches'."),
         (
             {"optimizer": "lamb"},
-            f"`optimizer` must be one of {', '.join(OPTIMIZERS)}, got 'lamb'.",
+            f"`optimizer` must be one of {', '.join(OPTIMIZERS)}, optax.NAME, or an optax "
+            "transformation, got 'lamb'.",
         ),
         (
             {"optimizer": 3},
-            f"`optimizer` must be one of {', '.join(OPTIMIZERS)}, or an optax "
+            f"`optimizer` must be one of {', '.join(OPTIMIZERS)}, optax.NAME, or an optax "
             "transformation, got 3.",
         ),
         (

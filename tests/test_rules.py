@@ -84,9 +84,17 @@ ONLY = "options of rprop (grow, shrink, smallest_step, largest_step, backtrackin
     ("text", "words"),
     [
         ("rprop(", f"must be one of {', '.join(OPTIMIZERS)}, got 'rprop('."),
-        ("lamb(eps=1)", f"must be one of {', '.join(OPTIMIZERS)}, got 'lamb(eps=1)'."),
-        ("delta bar delta", f"must be one of {', '.join(OPTIMIZERS)}, got 'delta bar delta'."),
-        ("delta-bar", f"must be one of {', '.join(OPTIMIZERS)}, got 'delta-bar'."),
+        *(
+            (text, f"must be one of {', '.join(OPTIMIZERS)}, optax.NAME, or an optax transf")
+            for text in ("lamb(eps=1)", "delta bar delta", "delta-bar")
+        ),
+        ("optax.", "must be a rule of optax with a learning rate, got 'optax.'."),
+        ("optax.chain", "must be a rule of optax with a learning rate, got 'optax.chain'."),
+        ("optax.scale_by_rprop", "must be a rule of optax with a learning rate, got"),
+        ("optax.lbfgs", "must be a rule that derivatives and weights are enough for, got"),
+        ("optax.lion(b3=1)", "must have only options of optax.lion (b1, b2, weight_decay) in"),
+        ("optax.lars(nesterov=1)", "must have true or false as nesterov, got"),
+        ("optax.adafactor(decay_offset=0.5)", "must be right in decay_offset, which must be a wh"),
         ("rprop(steps=3)", f"must have only {ONLY} in brackets, as key=value, got"),
         ("rprop(true)", f"must have only {ONLY} in brackets, as key=value, got"),
         ("sgd(nesterov=true)", "must have no options in brackets, as key=value, got 'sgd(nest"),
@@ -161,6 +169,40 @@ def test_a_rate_that_no_rule_takes_is_refused(settings, words):
     with pytest.raises(SettingError) as fault:
         make_plan(bpjax.tasks.xor(), 1, **settings)
     assert words in str(fault.value)
+
+
+# ---- any other rule of optax ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("optax.lion(b1=0.8)", optax.lion(0.05, b1=0.8)),
+        ("optax.lamb", optax.lamb(0.05)),  # looks at all weights of a connection at once
+        ("optax.rprop(eta_plus=1.1)", optax.rprop(0.05, eta_plus=1.1)),
+        ("optax.adafactor(decay_offset=0)", optax.adafactor(0.05)),
+    ],
+)
+def test_a_rule_by_its_name_in_optax_is_that_rule(text, rule):
+    task = bpjax.tasks.xor().with_settings(max_epochs=20)
+    with jax.numpy_dtype_promotion("standard"):
+        named = bpjax.sweep(task, 3, optimizer=text, learning_rate=0.05)
+        given = bpjax.sweep(task, 3, optimizer=rule)
+        other = bpjax.sweep(task, 3, optimizer="optax.sign_sgd", learning_rate=0.05)
+    np.testing.assert_array_equal(named["loss"], given["loss"])
+    assert (named["loss"] != other["loss"]).all()
+    told = make_plan(task, 3, optimizer=text).identity()["task"]["recipe"]["optimizer"]
+    assert told == as_spelled(text)
+
+
+def test_a_rule_of_optax_is_served_where_all_weights_of_a_net_are_together():
+    with pytest.raises(SettingError, match="the optimizer must be one of bpjax's by name"):
+        make_plan(bpjax.tasks.xor(), 1, optimizer="optax.lamb", implementation="unrolled")
+    with pytest.raises(SettingError, match="`learning_rate` must not change during a run if the"):
+        Recipe(bpjax.Schedule((0.1, 0.2), (20,)), optimizer="optax.rprop")
+    with pytest.raises(SettingError, match="`momentum` must be left out where the optimizer is op"):
+        make_plan(bpjax.tasks.xor(), 1, optimizer="optax.lion", momentum=0.5)
+    assert Recipe(bpjax.Schedule((0.1, 0.2), (20,)), optimizer="optax.lion").optimizer
 
 
 # ---- numbers that are none ----------------------------------------------------------------------

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bpjax import named
+import bpjax.named as named
 from bpjax.errors import MOST_SHOWN, ExperimentError, ResultsError, SettingError, shown
 from bpjax.experiment.kinds import Refused
 from bpjax.experiment.schema import KEYS, REQUIRED, SECTIONS, Key, keys_of
