@@ -70,6 +70,7 @@ SETTINGS = (
         "What descent makes small: half-squared, margin, in quotes with options: margin(on=0.9), "
         "or cross-entropy, for logistic or softmax outputs.",
         of="net",
+        several=False,
         usual="HalfSquaredError()",
     ),
     Setting("learning_rate", "number", "Epsilon of equations (8) and (9), above 0."),

@@ -37,6 +37,7 @@ from bpjax.bench.sizes import (
     DEFAULT,
     FULL,
     GPU_CASES,
+    LARGER_CASES,
     QUICK,
     TINY,
     Size,
@@ -92,7 +93,7 @@ def _reference(task, vectors, epochs):
 # ---- the contenders ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [*CASES, *LARGER_CASES])
 @pytest.mark.usefixtures("float64")
 def test_numpy_computes_what_our_gradient_does(case):
     task = case_task(case)
@@ -127,7 +128,7 @@ def test_the_idiom_wires_a_net_with_two_input_layers_right():
     np.testing.assert_allclose(to_vectors(task.network, plain), expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [*CASES, *LARGER_CASES])
 def test_plain_weights_go_back_to_the_same_vectors(case):
     network = case_task(case).network
     vectors = np.random.default_rng(0).normal(size=(3, network.num_parameters)).astype(np.float32)
@@ -413,7 +414,7 @@ def children_of(pid):
 # ---- what is refused -----------------------------------------------------------------------------
 
 BAD = {
-    "bench --case nosuch": "--case must be among xor, encoder, symmetry, family, got 'nosuch'.",
+    "bench --case nosuch": "--case must be among xor, encoder, symmetry, family, iris, spirals, digits, g.",
     "bench --case xor xor": "--case must not have a value twice, got ['xor', 'xor'].",
     "bench --suite tpu": "--suite must be one of cpu, gpu, got 'tpu'.",
     "bench --json nosuch/x": "--json must be a file that can be written (no such folder",

@@ -171,7 +171,7 @@ def test_a_rate_that_no_rule_takes_is_refused(settings, words):
     assert words in str(fault.value)
 
 
-# ---- any other rule of optax ----------------------------------------------------------------------
+# ---- any other rule of optax ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The cases of the bench as tasks: three of the paper's, and a net of the family trees' size."""
+"""The cases of the bench as tasks: three of the paper's, and larger nets with made-up cases."""
 
 import numpy as np
 
@@ -13,13 +13,68 @@ CASES_SEED = 1986
 
 
 def case_task(name: str) -> Task:
-    """Return the task of a case in `bpjax.bench.sizes.CASES`, with its own recipe.
+    """Return the task of a case in `bpjax.bench.sizes`, with its own recipe.
 
     Example:
       >>> [case_task(name).num_cases for name in ("xor", "encoder", "symmetry", "family")]
       [4, 8, 64, 104]
     """
-    return family() if name == "family" else make_task(name)
+    made_up = {"family": family, "iris": iris, "spirals": spirals, "digits": digits}
+    return made_up[name]() if name in made_up else make_task(name)
+
+
+def iris() -> Task:
+    """Return a task as large as Fisher's iris flowers, 4-8-3 with 150 cases; they are made up.
+
+    Example:
+      >>> iris().network.describe(), iris().num_cases
+      ('4-8-3', 150)
+    """
+    return _blobs("iris", 150, 4, 8, 3)
+
+
+def digits() -> Task:
+    """Return a task as large as 1,797 digits of 8 x 8 pixels, 64-32-10; they are made up.
+
+    Example:
+      >>> digits().network.describe(), digits().num_cases
+      ('64-32-10', 1797)
+    """
+    return _blobs("digits", 1797, 64, 32, 10)
+
+
+def _blobs(name: str, num_cases: int, num_in: int, num_hidden: int, num_kinds: int) -> Task:
+    """Return the task of telling kinds apart, each a cloud of points around a middle."""
+    random = np.random.default_rng(CASES_SEED)
+    kinds = np.arange(num_cases) % num_kinds
+    middles = random.normal(size=(num_kinds, num_in))
+    return Task.from_arrays(
+        middles[kinds] + random.normal(size=(num_cases, num_in)),
+        np.eye(num_kinds)[kinds],
+        num_hidden,
+        name=name,
+        learning_rate=1 / num_cases,
+        momentum=0.9,
+    )
+
+
+def spirals() -> Task:
+    """Return the two spirals, three turns each, 2-20-20-1 with 194 cases.
+
+    Source: K. J. Lang and M. J. Witbrock, "Learning to tell two spirals apart", Proc. 1988
+    Connectionist Models Summer School; there the net has connections that skip layers.
+
+    Example:
+      >>> spirals().network.describe(), spirals().num_cases
+      ('2-20-20-1', 194)
+    """
+    step = np.arange(97)
+    radius, angle = 6.5 * (104 - step) / 104, step * np.pi / 16
+    points = (radius * np.array([np.sin(angle), np.cos(angle)])).T
+    inputs, targets = np.concatenate([points, -points]), np.repeat([1.0, 0.0], len(step))
+    return Task.from_arrays(
+        inputs, targets, (20, 20), name="spirals", learning_rate=0.002, momentum=0.9
+    )
 
 
 def family() -> Task:

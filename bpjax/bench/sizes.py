@@ -31,6 +31,13 @@ CASES = {
 }
 """Every case by name, in the order in which they are measured."""
 
+LARGER_CASES = {
+    "iris": Size(runs=256, our_runs=256, epochs=50, numpy_runs=64, check_runs=32),
+    "spirals": Size(runs=64, our_runs=64, epochs=20, numpy_runs=16, check_runs=16),
+    "digits": Size(runs=8, our_runs=8, epochs=10, numpy_runs=8, check_runs=8),
+}
+"""Nets of a size that users bring; measured where they are named."""
+
 _AT_ONCE = {name: 8192 if name == "family" else 65_536 for name in CASES}
 GPU_CASES = {
     name: size._replace(runs=_AT_ONCE[name], block_size=_AT_ONCE[name])

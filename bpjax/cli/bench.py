@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from bpjax.bench.client import WorkerError, both_workers
 from bpjax.bench.measure import bench
 from bpjax.bench.record import disagreements, failures
-from bpjax.bench.sizes import ALL_CORES, CASES, FULL, GPU_CASES, QUICK, Budget, Size
+from bpjax.bench.sizes import ALL_CORES, CASES, FULL, GPU_CASES, LARGER_CASES, QUICK, Budget, Size
 from bpjax.bench.table import render
 from bpjax.cli import stopping
 from bpjax.cli.options import Words, arg, parse
@@ -29,8 +29,8 @@ class Options:
     if one of them computed something else or failed.
     """
 
-    case: Annotated[Words, arg("NAME ...", "all")] = None
-    """Cases to measure: xor, encoder, symmetry, family."""
+    case: Annotated[Words, arg("NAME ...", "the first four")] = None
+    """Cases to measure: xor, encoder, symmetry, family; also iris, spirals, digits."""
     quick: bool = False
     """Fewer and shorter rounds: under two minutes instead of about seven."""
     json: Annotated[str | None, arg("FILE", "none")] = None
@@ -47,7 +47,8 @@ def main(words: Sequence[str]) -> int:
     options = parse(Options, "bench", words)
     if options.suite not in SUITES:
         raise SettingError("suite", f"must be one of {', '.join(SUITES)}", options.suite)
-    sizes = _sizes(options.case, GPU_CASES if options.suite == "gpu" else CASES)
+    there_are = GPU_CASES if options.suite == "gpu" else {**CASES, **LARGER_CASES}
+    sizes = _sizes(list(CASES) if options.case is None else options.case, there_are)
     if options.json is not None:
         check_writable(options.json)
     try:
@@ -97,15 +98,14 @@ def _measure(suite: str, sizes: Mapping[str, Size], budget: Budget) -> dict[str,
             return bench(workers, suite, sizes, budget, tell)
 
 
-def _sizes(words: Words, sizes: Mapping[str, Size]) -> dict[str, Size]:
-    names = list(CASES if words is None else words)
+def _sizes(names: Sequence[str], there_are: Mapping[str, Size]) -> dict[str, Size]:
     for name in names:
-        if name not in CASES:
-            raise SettingError("case", f"must be among {', '.join(CASES)}", name)
+        if name not in there_are:
+            raise SettingError("case", f"must be among {', '.join(there_are)}", name)
     if not names or len(set(names)) < len(names):
         rule = "must have a value" if not names else "must not have a value twice"
         raise SettingError("case", rule, names)
-    return {name: sizes[name] for name in names}
+    return {name: there_are[name] for name in names}
 
 
 def check_writable(path: str) -> None:

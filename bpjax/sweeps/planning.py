@@ -248,6 +248,9 @@ def _check_grid(grid: Mapping[str, tuple[Any, ...]]) -> None:
             raise SettingError(name, "must not have a value twice", list(values))
         if name == "max_epochs":
             raise SettingError(name, "must be one number for the whole sweep", list(values))
+        if name == "loss":
+            rule = "must be one for the whole sweep, whose column of that name has what it measures"
+            raise SettingError(name, rule, list(values))
 
 
 def _check_points(num_points: int) -> None:
