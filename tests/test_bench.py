@@ -414,7 +414,7 @@ def children_of(pid):
 # ---- what is refused -----------------------------------------------------------------------------
 
 BAD = {
-    "bench --case nosuch": "--case must be among xor, encoder, symmetry, family, iris, spirals, digits, g.",
+    "bench --case nosuch": "--case must be among xor, encoder, symmetry, family, iris, spi",
     "bench --case xor xor": "--case must not have a value twice, got ['xor', 'xor'].",
     "bench --suite tpu": "--suite must be one of cpu, gpu, got 'tpu'.",
     "bench --json nosuch/x": "--json must be a file that can be written (no such folder",
