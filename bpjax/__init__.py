@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from bpjax.experiment.makers import read_task as read_task
     from bpjax.gradient_check import check_gradients as check_gradients
     from bpjax.histories import loss_histories as loss_histories
-    from bpjax.initial import Initializer as Initializer
-    from bpjax.initial import init_params as init_params
-    from bpjax.initial import run_key as run_key
     from bpjax.learning import accelerated_descent as accelerated_descent
     from bpjax.learning import decay_after_change as decay_after_change
     from bpjax.learning import steepest_descent as steepest_descent
@@ -37,16 +34,19 @@ if TYPE_CHECKING:
     from bpjax.loss import MarginSquaredError as MarginSquaredError
     from bpjax.network import Network as Network
     from bpjax.network import layered as layered
-    from bpjax.own_rates import delta_bar_delta as delta_bar_delta
-    from bpjax.parabolic import quickprop as quickprop
     from bpjax.params import Params as Params
-    from bpjax.plane import Plane as Plane
     from bpjax.recipe import Recipe as Recipe
     from bpjax.recurrent import unroll as unroll
-    from bpjax.resilient import rprop as rprop
+    from bpjax.rules.own_rates import delta_bar_delta as delta_bar_delta
+    from bpjax.rules.parabolic import quickprop as quickprop
+    from bpjax.rules.resilient import rprop as rprop
     from bpjax.schedule import Schedule as Schedule
-    from bpjax.start import Start as Start
     from bpjax.start_files import read_start as read_start
+    from bpjax.starts.given import Start as Start
+    from bpjax.starts.initial import Initializer as Initializer
+    from bpjax.starts.initial import init_params as init_params
+    from bpjax.starts.initial import run_key as run_key
+    from bpjax.starts.plane import Plane as Plane
     from bpjax.status import Status as Status
     from bpjax.sweeps.devices import use_all_cpu_cores as use_all_cpu_cores
     from bpjax.sweeps.host_loop import sweep as sweep
@@ -73,19 +73,19 @@ _HOME = {
     "HalfSquaredError": "loss",
     "MarginSquaredError": "loss",
     "Connection": "connections",
-    "Initializer": "initial",
+    "Initializer": "starts.initial",
     "Layer": "connections",
     "Network": "network",
     "Params": "params",
-    "init_params": "initial",
+    "init_params": "starts.initial",
     "layered": "network",
-    "run_key": "initial",
-    "Plane": "plane",
+    "run_key": "starts.initial",
+    "Plane": "starts.plane",
     "unroll": "recurrent",
-    "delta_bar_delta": "own_rates",
-    "quickprop": "parabolic",
-    "rprop": "resilient",
-    "Start": "start",
+    "delta_bar_delta": "rules.own_rates",
+    "quickprop": "rules.parabolic",
+    "rprop": "rules.resilient",
+    "Start": "starts.given",
     "read_start": "start_files",
     "read_task": "experiment.makers",
     "Status": "status",

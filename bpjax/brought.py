@@ -16,10 +16,10 @@ import jax
 import optax
 
 from bpjax.errors import SettingError
-from bpjax.initial import init_params, run_key
 from bpjax.loss import of_loss
 from bpjax.network import Network
-from bpjax.start import Start
+from bpjax.starts.given import Start
+from bpjax.starts.initial import init_params, run_key
 from bpjax.surroundings import pinned
 from bpjax.traced import Untraceable, program_of
 from bpjax.units import UNITS, Activation, LayerUnit, Unit, unit_of

@@ -25,14 +25,14 @@ from bpjax.backprop import (
 )
 from bpjax.criteria import Criterion, cases_right
 from bpjax.held_out import as_answered, error_of, trained_cases
-from bpjax.initial import Strategy
 from bpjax.learning import learning_rule, name_of, rule_named
 from bpjax.loss import Loss
 from bpjax.network import Network
 from bpjax.params import Params, unflatten_params
 from bpjax.presentation import Order, Updates, changes_per_epoch, fixed_parts, shown_cases
 from bpjax.schedule import as_schedule, piecewise
-from bpjax.start import Start
+from bpjax.starts.given import Start
+from bpjax.starts.initial import Strategy
 from bpjax.status import Status
 from bpjax.task import Task
 

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, UInt
 
-from bpjax.initial import run_key
 from bpjax.loss import Loss, of_loss
+from bpjax.starts.initial import run_key
 from bpjax.surroundings import pinned
 from bpjax.task import Task
 

@@ -16,7 +16,8 @@ from jaxtyping import Array, Int
 
 from bpjax.errors import SettingError
 from bpjax.named import Option, as_fault_of, read_named, spell_named
-from bpjax.optax_rules import (
+from bpjax.params import Params
+from bpjax.rules.by_optax import (
     OPTAX,
     adagrad,
     adam,
@@ -27,10 +28,9 @@ from bpjax.optax_rules import (
     rmsprop,
     works,
 )
-from bpjax.own_rates import delta_bar_delta
-from bpjax.parabolic import quickprop
-from bpjax.params import Params
-from bpjax.resilient import rprop
+from bpjax.rules.own_rates import delta_bar_delta
+from bpjax.rules.parabolic import quickprop
+from bpjax.rules.resilient import rprop
 from bpjax.schedule import ScalarOrSchedule, value_at
 
 

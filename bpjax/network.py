@@ -1,7 +1,7 @@
 """What a network is: layers and the connections between them, as the paper draws its nets.
 
 A `Network` is a static, hashable description: layers in order from input to output, and connections
-that may skip layers. What it learns is in `bpjax.params`, where it starts in `bpjax.initial`.
+that may skip layers. What it learns is in `bpjax.params`, where it starts in `bpjax.starts`.
 """
 
 import dataclasses

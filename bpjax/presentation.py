@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Int
 
 from bpjax.errors import SettingError
-from bpjax.initial import run_key
 from bpjax.numbers import whole_number
+from bpjax.starts.initial import run_key
 
 Updates = Literal["batch", "case"] | int
 Order = Literal["fixed", "shuffled", "random"]

@@ -7,11 +7,11 @@ from typing import Any, Literal
 import optax
 
 from bpjax.errors import SettingError
-from bpjax.initial import Initializer, Strategy, as_strategy
 from bpjax.learning import as_spelled, name_of, rule_named
 from bpjax.numbers import real_number, whole_number
 from bpjax.presentation import Order, Updates, check_order, check_updates
 from bpjax.schedule import LARGEST_EPOCH, Schedule, as_schedule
+from bpjax.starts.initial import Initializer, Strategy, as_strategy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Recipe:
       weight_decay: share by which every weight shrinks after each change, 0 <= weight_decay < 1; a
         number or a `Schedule`. "adamw" has another in its brackets, and may have both.
       init_range: initial weights are drawn from [-init_range, init_range]; what it is to other
-        distributions is said of each in `bpjax.distributions`.
+        distributions is said of each in `bpjax.starts.distributions`.
       initializer: the distribution of the draws, a `Plane` on which runs start instead, or a
         strategy of your own with their methods.
       updates: "batch" adds the gradients of all cases before each change, as in all work that

@@ -1,7 +1,7 @@
 """The settings of a run, one row each: how people say them, in which kind of word, what is usual.
 
 What a setting means and which values it may have is told where it is kept, in `bpjax.recipe`,
-`bpjax.criteria` or `bpjax.initial`. From this table follow the options of the command line, the
+`bpjax.criteria` or `bpjax.starts`. From this table follow the options of the command line, the
 way back from a stored identity to a command, and what a summary need not tell.
 """
 

@@ -15,7 +15,7 @@ from bpjax.results.files import explained, names_in, read
 from bpjax.results.manifest import is_results_folder, is_run_folder
 from bpjax.results.store import read_runs
 from bpjax.run_folder import load
-from bpjax.start import Start
+from bpjax.starts.given import Start
 
 MOST_BYTES = 2**33
 """Of a file, and of what it holds."""

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
-import bpjax.initial as initial
 import bpjax.loss as loss
-import bpjax.plane as plane
+import bpjax.starts.initial as initial
+import bpjax.starts.plane as plane
 from bpjax.connections import Connection, Layer
 from bpjax.criteria import Criterion
 from bpjax.network import Network

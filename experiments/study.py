@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike
 from bpjax import use_all_cpu_cores
 from bpjax.analysis.convergence import success_rate
 from bpjax.errors import SettingError
-from bpjax.initial import Initializer, Strategy
 from bpjax.schedule import as_schedule
+from bpjax.starts.initial import Initializer, Strategy
 from bpjax.task import Task
 
 HERE = Path(__file__).parent

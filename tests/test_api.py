@@ -13,16 +13,13 @@ PACKAGE = Path(bpjax.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (  # lowest first: a module imports from its own layer or a lower one
-    {"errors", "named", "numbers", "precision", "resilient", "status", "surroundings", "text"}
-    | {"own_rates", "traced", "units", "version"},
+    {"errors", "named", "numbers", "precision", "status", "surroundings", "text"}
+    | {"traced", "units", "version"},
     {"connections", "loss", "schedule"},
-    {"optax_rules", "parabolic"},
-    {"network"},
-    {"params", "distributions", "fans"},
-    {"choice"},
-    {"initial"},
-    {"presentation", "start"},
-    {"brought", "display", "plane"},
+    {"network", "rules"},
+    {"params"},
+    {"starts"},
+    {"brought", "display", "presentation"},
     {"backprop", "criteria", "learning", "recurrent"},
     {"recipe"},
     {"task"},
@@ -58,6 +55,7 @@ ROOMS_BY_LAYER = {  # likewise inside the largest
         {"store"},
         {"export", "summary"},
     ),
+    "starts": ({"distributions", "fans"}, {"choice"}, {"initial"}, {"given", "plane"}),
     "layouts": ({"lanes", "choose"}, {"matrix", "unrolled", "batched"}, {"fused"}),
     "sweeps": (
         {"devices"},

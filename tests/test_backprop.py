@@ -12,10 +12,10 @@ from bpjax import backprop, tasks
 from bpjax.backprop import backward, backward_pass, forward, forward_pass, value_and_grad
 from bpjax.connections import Connection, Layer
 from bpjax.errors import SettingError
-from bpjax.initial import init_params, run_key
 from bpjax.loss import HalfSquaredError, MarginSquaredError
 from bpjax.network import Network, layered
 from bpjax.params import Params
+from bpjax.starts.initial import init_params, run_key
 from bpjax.units import UNITS, Unit
 
 XOR_INPUTS = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]

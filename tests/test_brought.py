@@ -21,8 +21,8 @@ from bpjax.brought import UNTOLD
 from bpjax.connections import Connection, Layer
 from bpjax.loss import HalfSquaredError
 from bpjax.network import Network
-from bpjax.plane import Plane
 from bpjax.results.identity import differences
+from bpjax.starts.plane import Plane
 from bpjax.sweeps.host_loop import run_plan
 from bpjax.sweeps.planning import make_plan
 from bpjax.tasks import xor

@@ -12,13 +12,13 @@ from scipy import stats
 import bpjax
 from bpjax.cli import main
 from bpjax.connections import Connection, Layer
-from bpjax.distributions import DISTRIBUTIONS
 from bpjax.errors import SettingError
-from bpjax.fans import fans_of
-from bpjax.initial import Initializer, init_params, read_told, run_key
 from bpjax.network import Network, layered
 from bpjax.params import flatten_params, unflatten_params
 from bpjax.problems import random_network
+from bpjax.starts.distributions import DISTRIBUTIONS
+from bpjax.starts.fans import fans_of
+from bpjax.starts.initial import Initializer, init_params, read_told, run_key
 from bpjax.sweeps.planning import make_plan
 from bpjax.tasks import family_trees, t_c, xor
 

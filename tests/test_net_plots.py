@@ -17,13 +17,13 @@ from bpjax.backprop import forward_pass
 from bpjax.connections import Connection, Layer
 from bpjax.errors import SettingError
 from bpjax.figures.draw import run_figures
-from bpjax.initial import init_params, run_key
 from bpjax.network import Network, layered
 from bpjax.params import weight_matrix
 from bpjax.plots import activities, hinton, hinton_panels, network_diagram, unit_panels
 from bpjax.plots.diagram import THINNEST, WIDEST
 from bpjax.plots.style import VERMILLION
 from bpjax.recording import History, Snapshots
+from bpjax.starts.initial import init_params, run_key
 from bpjax.status import Status
 from bpjax.tasks.family_trees import PAIRS, PEOPLE, RELATIONS
 from bpjax.training import Run

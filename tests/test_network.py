@@ -13,7 +13,6 @@ from helpers import assert_trees_close
 
 from bpjax.connections import Connection, Layer
 from bpjax.errors import SettingError
-from bpjax.initial import Initializer, init_params, run_key
 from bpjax.network import Network, layered
 from bpjax.params import (
     flatten_params,
@@ -22,6 +21,7 @@ from bpjax.params import (
     weight_gradient,
     weight_matrix,
 )
+from bpjax.starts.initial import Initializer, init_params, run_key
 
 ROOT = Path(__file__).parent.parent
 A, B = Layer("a", 2), Layer("b", 3)

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bpjax.errors import SettingError
-from bpjax.initial import Initializer
 from bpjax.params import parameter_names
 from bpjax.schedule import Schedule
+from bpjax.starts.initial import Initializer
 from bpjax.sweeps.planning import check_seed, make_plan
 from bpjax.tasks import make_task, parity, symmetry, xor
 

@@ -10,11 +10,11 @@ import pytest
 import bpjax
 from bpjax.connections import Connection, Layer
 from bpjax.errors import SettingError
-from bpjax.initial import Initializer, init_params, run_key
 from bpjax.network import Network, layered
 from bpjax.params import flatten_params, parameter_names
-from bpjax.plane import Plane
 from bpjax.problems import initial_problem
+from bpjax.starts.initial import Initializer, init_params, run_key
+from bpjax.starts.plane import Plane
 
 XOR = bpjax.tasks.xor()
 X, Y = "input[1] -> hidden[0]", "bias output[0]"

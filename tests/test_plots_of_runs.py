@@ -13,11 +13,11 @@ from bpjax.analysis.losses import loss_quantiles
 from bpjax.figures.draw import draw_sweep, sweep_figures
 from bpjax.figures.sweeps import fan_of_histories
 from bpjax.histories import LossHistories
-from bpjax.plane import Plane
 from bpjax.plots import class_bars, loss_fan, plane, setting_curve, setting_map
 from bpjax.plots.cells import is_log_spaced
 from bpjax.plots.style import BLACK, BLUE, VERMILLION
 from bpjax.results.store import RunTable
+from bpjax.starts.plane import Plane
 from bpjax.status import Status
 from bpjax.sweeps.planning import make_plan
 from bpjax.tasks import TASKS, make_task

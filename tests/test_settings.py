@@ -5,12 +5,12 @@ import inspect
 
 import pytest
 
-from bpjax.initial import Initializer
 from bpjax.layouts import IMPLEMENTATIONS, LAYOUTS, layout_named
 from bpjax.layouts.lanes import Layout
 from bpjax.learning import OPTIMIZERS
 from bpjax.recipe import Recipe
 from bpjax.settings import CRITERIA, RULES, SETTINGS, settings_by
+from bpjax.starts.initial import Initializer
 from bpjax.sweeps.planning import make_plan
 from bpjax.task import CRITERION_SETTINGS
 from bpjax.tasks import xor

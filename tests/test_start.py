@@ -12,7 +12,7 @@ from bpjax.cli import main
 from bpjax.errors import ResultsError, SettingError
 from bpjax.network import Network
 from bpjax.params import flatten_params, parameter_names
-from bpjax.start import Start
+from bpjax.starts.given import Start
 from bpjax.sweeps import scheduler
 from bpjax.sweeps.planning import make_plan
 from bpjax.witness import loss_and_gradient

@@ -25,7 +25,6 @@ from bpjax.analysis.convergence import summarize_runs
 from bpjax.connections import Connection, Layer
 from bpjax.epoch import Cases, Settings, program_of, settings_of, start, step
 from bpjax.errors import SettingError
-from bpjax.initial import init_params
 from bpjax.layouts import lanes
 from bpjax.loss import HalfSquaredError
 from bpjax.network import Network
@@ -35,6 +34,7 @@ from bpjax.results import files
 from bpjax.results.chunks import as_ranges, every_run, num_runs_of
 from bpjax.results.export import table_bytes
 from bpjax.results.store import SweepFolder, read_runs
+from bpjax.starts.initial import init_params
 from bpjax.status import Status
 from bpjax.sweeps import host_loop, scheduler
 from bpjax.sweeps.crew import Crew

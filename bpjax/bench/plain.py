@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bpjax.initial import init_params, run_key
 from bpjax.network import Network
 from bpjax.params import flatten_params, unflatten_params
+from bpjax.starts.initial import init_params, run_key
 from bpjax.task import Task
 
 PlainParams = dict[str, dict[str, Any]]

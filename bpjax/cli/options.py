@@ -253,7 +253,7 @@ def _from_set(words: Sequence[str]) -> tuple[dict[str, list[Any]], dict[str, Any
         else:
             options[name] = values
     if initializer:
-        from bpjax.initial import Initializer
+        from bpjax.starts.initial import Initializer
 
         others["initializer"] = Initializer(**initializer)
     return options, others

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from bpjax.errors import ExperimentError, SettingError
-from bpjax.initial import Initializer
 from bpjax.loss import LOSSES, Loss
 from bpjax.named import spell_named
 from bpjax.schedule import Schedule
 from bpjax.start_files import read_start_word
+from bpjax.starts.initial import Initializer
 from bpjax.units import Activation
 
 

@@ -27,10 +27,10 @@ from bpjax.experiment.kinds import (
     list_of,
     whole,
 )
-from bpjax.initial import Initializer
 from bpjax.loss import LOSSES
 from bpjax.recipe import Recipe
 from bpjax.settings import SETTINGS, settings_by
+from bpjax.starts.initial import Initializer
 from bpjax.task import CRITERION_SETTINGS, Task
 from bpjax.units import UNITS
 

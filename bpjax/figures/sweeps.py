@@ -11,7 +11,6 @@ from bpjax.analysis.losses import loss_quantiles
 from bpjax.analysis.outcomes import outcomes_of
 from bpjax.errors import SettingError
 from bpjax.histories import LossHistories
-from bpjax.initial import read_told
 from bpjax.plots.cells import Quantity
 from bpjax.plots.curve import setting_curve
 from bpjax.plots.fan import loss_fan
@@ -22,6 +21,7 @@ from bpjax.results.identity import as_stored
 from bpjax.results.store import RunTable
 from bpjax.results.summary import summarize
 from bpjax.settings import CRITERIA
+from bpjax.starts.initial import read_told
 from bpjax.status import Status
 from bpjax.task import Published
 from bpjax.tasks import TASKS, make_task

@@ -9,8 +9,8 @@ from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike
 
-from bpjax.plane import Plane
 from bpjax.plots.style import BLACK, VERMILLION, new_axes, percent, plain_log_numbers, title_and_key
+from bpjax.starts.plane import Plane
 from bpjax.status import Status
 
 _ENDED = {

@@ -11,10 +11,10 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from bpjax.initial import Initializer, read_told
 from bpjax.loss import LOSSES, loss_named
 from bpjax.results.identity import as_stored
 from bpjax.settings import settings_by
+from bpjax.starts.initial import Initializer, read_told
 from bpjax.sweeps.devices import SMALL_LOOP_FLAG, device_kind
 from bpjax.sweeps.plan import Plan
 from bpjax.sweeps.planning import good_block_size, make_plan

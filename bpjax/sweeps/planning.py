@@ -10,13 +10,13 @@ import numpy as np
 
 from bpjax.epoch import Settings, program_of, settings_of
 from bpjax.errors import SettingError
-from bpjax.initial import NUM_SEEDS_THERE_ARE, Initializer, Strategy
 from bpjax.layouts import AUTO, IMPLEMENTATIONS
 from bpjax.layouts.choose import choose
 from bpjax.learning import as_spelled, ignores_momentum
 from bpjax.numbers import whole_number
 from bpjax.results.schema import LARGEST_GRID
-from bpjax.start import Start
+from bpjax.starts.given import Start
+from bpjax.starts.initial import NUM_SEEDS_THERE_ARE, Initializer, Strategy
 from bpjax.sweeps.memory import check_sizes
 from bpjax.sweeps.plan import Cell, Plan, Shard, as_told
 from bpjax.task import CRITERION_SETTINGS, Task, is_grid

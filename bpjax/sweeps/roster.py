@@ -17,7 +17,7 @@ from bpjax.epoch import Settings
 from bpjax.params import num_entries
 from bpjax.results.chunks import Ranges
 from bpjax.results.schema import LARGEST_GRID
-from bpjax.start import Start, row_of
+from bpjax.starts.given import Start, row_of
 from bpjax.sweeps.plan import Group, Plan
 
 MOST_RUNS = 2**30

@@ -18,10 +18,10 @@ import jax.numpy as jnp
 
 import bpjax
 from bpjax.errors import ResultsError, SettingError
-from bpjax.initial import Initializer
 from bpjax.loss import HalfSquaredError
 from bpjax.results.identity import as_stored
 from bpjax.results.store import SweepFolder, read_runs
+from bpjax.starts.initial import Initializer
 from bpjax.sweeps.planning import make_plan
 from experiments.trust import suite
 

@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import Array
 
 from bpjax.connections import Connection, Key
-from bpjax.distributions import DISTRIBUTIONS, Draw, Site
 from bpjax.errors import SettingError
-from bpjax.fans import exists, fan_in_of_units, fans_of, once
 from bpjax.named import as_fault_of, read_named, spell_named
 from bpjax.network import Network
 from bpjax.params import Params
+from bpjax.starts.distributions import DISTRIBUTIONS, Draw, Site
+from bpjax.starts.fans import exists, fan_in_of_units, fans_of, once
 
 _MAKERS = {name: each.make for name, each in DISTRIBUTIONS.items()}
 _FORM = "must be NAME, with SOURCE -> TARGET: NAME for single connections behind semicolons"

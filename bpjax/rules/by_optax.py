@@ -212,14 +212,14 @@ def maker_by_optax(name: str) -> Callable[..., optax.GradientTransformation]:
       >>> inspect.signature(maker_by_optax("optax.lion"))
       <Signature (learning_rate, *, b1=0.9, b2=0.99, weight_decay=0.001)>
     """
-    function = getattr(optax, name.removeprefix(OPTAX), None)
+    function: Any = getattr(optax, name.removeprefix(OPTAX), None)
     try:
-        known = inspect.signature(function).parameters.values()  # type: ignore[arg-type]
+        known = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
-        known = ()  # type: ignore[assignment]
-    rate, *others = known or [None]
-    if rate is None or rate.name != "learning_rate" or name.startswith("optax.scale_by"):
+        known = []
+    if not known or known[0].name != "learning_rate" or name.startswith("optax.scale_by"):
         raise SettingError("optimizer", "must be a rule of optax with a learning rate", name)
+    rate, *others = known
     options = [each for each in others if isinstance(each.default, bool | int | float)]
     whole = {each.name for each in options if type(each.default) is int}
 
@@ -227,7 +227,7 @@ def maker_by_optax(name: str) -> Callable[..., optax.GradientTransformation]:
         for option in whole & given.keys():
             value = given[option]
             given[option] = whole_number(option, int(value) if value % 1 == 0 else value, 0)
-        return function(learning_rate, **given)  # type: ignore[misc, no-any-return]
+        return function(learning_rate, **given)  # type: ignore[no-any-return]
 
     make.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [rate.replace(default=rate.empty, annotation=rate.empty)]

@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import Array
 
 from bpjax.errors import SettingError
-from bpjax.initial import Initializer
 from bpjax.network import Network
 from bpjax.numbers import as_float, whole_number
 from bpjax.params import Params, flatten_params, parameter_names, unflatten_params
+from bpjax.starts.initial import Initializer
 
 Range = tuple[float, float]
 

@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float
 
 from bpjax.errors import SettingError
-from bpjax.initial import NUM_SEEDS_THERE_ARE
 from bpjax.network import Network
 from bpjax.params import Params, parameter_names, unflatten_params
+from bpjax.starts.initial import NUM_SEEDS_THERE_ARE
 
 _KINDS = "must be Params, a vector, or a table with a row per seed, of finite numbers"
 

@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from bpjax.choice import Choice
 from bpjax.errors import SettingError
 from bpjax.network import Network
 from bpjax.params import Params, mask_of, num_entries, unflatten_params
+from bpjax.starts.choice import Choice
 from bpjax.surroundings import pinned
 
 NUM_SEEDS_THERE_ARE = 2**32
@@ -58,8 +58,8 @@ class Initializer:
     A recipe may have another strategy in its place that has these methods: `bpjax.Plane`.
 
     Args:
-      distribution: a name in `bpjax.distributions.DISTRIBUTIONS`, with options in brackets where it
-        has any: "uniform", "normal", "range(low=-0.2, high=0.8)", "zero", "glorot", "he", "lecun",
+      distribution: a name in `bpjax.starts.distributions`, with options in brackets where it has
+        any: "uniform", "normal", "range(low=-0.2, high=0.8)", "zero", "glorot", "he", "lecun",
         "nguyen-widrow". Behind it there may be others for single connections:
         "uniform; input -> hidden: nguyen-widrow; hidden -> output: zero". Kept in one spelling.
       biases: "drawn", as the distribution of the first connection into their layer has them
