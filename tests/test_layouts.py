@@ -20,7 +20,7 @@ from bpjax.layouts import lanes, layout_named, matrix, unrolled
 from bpjax.layouts.lanes import EXP_OF_MINUS, logistic_float32
 from bpjax.loss import HalfSquaredError, MarginSquaredError
 from bpjax.network import Network, layered
-from bpjax.params import unflatten_params
+from bpjax.params import flatten_params, unflatten_params
 from bpjax.problems import random_network
 from bpjax.schedule import Schedule
 from bpjax.sweeps.planning import make_plan
@@ -152,7 +152,7 @@ def test_one_epoch_without_momentum_is_the_gradient_of_jax(implementation, name)
                 np.testing.assert_allclose(m - p, -g, rtol=1e-10, atol=1e-14)
 
 
-# ---- one run, mapped over lanes ------------------------------------------------------------------
+# ---- one run for every lane ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -167,12 +167,34 @@ def test_one_epoch_without_momentum_is_the_gradient_of_jax(implementation, name)
         ],
     ),
 )
-def test_mapped_over_lanes_a_run_is_what_it_is_alone(name, recipe):
+def test_one_by_one_a_run_is_what_it_is_alone(name, recipe):
     task = (TASKS | HELD_OUT)[name]
     assert_same(trained(task, "batched", **RECIPES[recipe]), by_steps(name, recipe))
 
 
-def test_mapped_over_lanes_it_takes_a_rule_of_the_users_own_and_refills():
+@pytest.mark.parametrize("name", ["xor direct", "some held out"])
+def test_all_lanes_at_once_as_on_an_accelerator_a_run_is_what_it_is_alone(name):
+    task, batched = (TASKS | HELD_OUT)[name].with_settings(max_epochs=12), layout_named("batched")
+    with jax.enable_x64(True):
+        program, numbers = program_of(task, "float64"), settings_of(task, "float64")
+        settings = jax.tree.map(lambda row: np.repeat(np.asarray(row)[..., None], 8, -1), numbers)
+        arithmetic, cases = lanes.Arithmetic(program, "gpu"), batched.cases_of(task, program)
+
+        @jax.jit
+        def train(seeds):
+            runs = lanes.start(program, task.num_cases, seeds, settings)
+            twelve = jnp.int32(12), jnp.int32(13)
+            runs = batched.advance(arithmetic, task.num_cases, cases, *twelve, settings, runs)
+            return runs, jax.vmap(functools.partial(flatten_params, task.network), -1)(runs.params)
+
+        runs, weights = train(np.arange(8, dtype=np.uint32))
+    alone = by_steps(name, "the paper's rule")
+    assert runs.status.tolist() == alone["status"]
+    assert runs.epoch.tolist() == alone["epochs"]
+    np.testing.assert_allclose(weights, alone["weights"], rtol=1e-10, atol=1e-12)
+
+
+def test_one_by_one_runs_take_a_rule_of_the_users_own_and_are_refilled():
     task = task_of(random_network(5), MarginSquaredError(scope="case"), seed=1)
     clip = {"optimizer": optax.chain(optax.clip_by_global_norm(0.1), optax.sgd(0.5))}
     settings = clip | {"init_range": [0.3, 0.6], "tolerance": [0.2, 0.5], "max_epochs": 90}

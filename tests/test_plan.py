@@ -12,6 +12,7 @@ from bpjax.params import parameter_names
 from bpjax.schedule import Schedule
 from bpjax.starts.initial import Initializer
 from bpjax.sweeps.planning import check_seed, make_plan
+from bpjax.task import Task
 from bpjax.tasks import make_task, parity, symmetry, xor
 
 # ---- runs ---------------------------------------------------------------------------------------
@@ -342,6 +343,16 @@ def test_a_number_that_the_precision_cannot_hold_is_refused(settings, words):
     with pytest.raises(SettingError, match=words):
         make_plan(xor(), 1, **settings)
     make_plan(xor(), 1, precision="float64", **settings)
+
+
+# ---- larger nets ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("sizes", "taken"), [((24, 32), "matrix"), ((25, 31), "batched")])
+def test_where_a_connection_has_many_weights_runs_are_trained_one_by_one(sizes, taken):
+    num_in, num_hidden = sizes
+    task = Task.from_arrays(np.eye(3, num_in), np.eye(3), num_hidden)
+    assert make_plan(task, 1).implementation == taken
 
 
 # ---- on a GPU ------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ AUTO = "auto"
 LAYOUTS = {
     "unrolled": "the smallest nets, faster",
     "fused": "still smaller ones, as one kernel of a GPU",
-    "batched": "any net, for GPUs",
+    "batched": "any net, for GPUs and larger nets",
     "matrix": "any net",
 }
 """What each layout is for. Asked for `auto`, a sweep takes the first that calls itself the best."""

@@ -67,9 +67,9 @@ def make_plan(
         smallest; "auto" takes it for nets with which it was measured to be, on a CPU. "fused"
         is "unrolled" as one kernel for Hopper GPUs and newer ones, still smaller nets only; until
         it has been measured "auto" does not take it. "batched" serves every net too, by products
-        of matrices for all lanes and cases at once: what "auto" takes on a GPU where it would
-        take "matrix" on a CPU. One that cannot serve the sweep gives way to what "auto"
-        takes, and the plan's `fallback` says why.
+        of matrices for all cases at once: what "auto" takes on a GPU for all but the smallest nets,
+        and on a CPU where a connection has many weights. One that cannot serve the sweep gives way
+        to what "auto" takes, and the plan's `fallback` says why.
       block_size: runs per device and block, at least 1; None takes one that was measured to be good
         for the net on a CPU, or one that should be on an accelerator.
       keep_weights: keep the final weights of every run.
