@@ -166,7 +166,7 @@ BAD = {
     "sweep xor --tolerance .4 --loss-below 1": "--loss-below cannot go with ",
     "sweep xor --max-epochs 0": "--max-epochs must be a whole number from 1 to 2**31 - 2, got 0.",
     "sweep xor --max-epochs 1e4": "--max-epochs must be a whole number, got '1e4'.",
-    "sweep xor --optimizer foo": f"--optimizer must be one of {', '.join(RULES)}, got",
+    "sweep xor --optimizer foo": f"--optimizer must be one of {', '.join(RULES)}, optax.N",
     "sweep xor --precision float16": "--precision must be one of float32, float64, got 'float16'.",
     "sweep xor --implementation foo": "--implementation must be one of "
     f"{', '.join(IMPLEMENTATIONS)}, got",

@@ -111,7 +111,7 @@ BY_HAND = {
     f"{CASES}[recipe]\nlearningrate = 1": "`recipe.learningrate` is not known here; the nearest n",
     f"{CASES}[recipe]\nmomentum = {{ values = [1], changes = [2] }}": "`recipe.momentum` must be r",
     f"{CASES}[recipe]\nmomentum = {{ a = 1 }}": "`recipe.momentum` must be one value, { values = ",
-    f"{CASES}[recipe]\noptimizer = 'adm'": "`recipe.optimizer` must be one of paper, sgd, adam",
+    f"{CASES}[recipe]\noptimizer = 'adm'": "`recipe.optimizer` must be one of paper, sgd, nest",
     f"{CASES}[recipe]\noptimizer = {{ name = 'rprop', grow = 0.5 }}": "`recipe.optimizer` must be ",
     f"{CASES}[recipe]\nmax_epochs = 0": "`recipe.max_epochs` must be a whole number from 1 to 2**3",
     f"{CASES}[recipe]\nbiases = 'none'": "`recipe.biases` must be 'drawn' or 'zero', got 'none'.",

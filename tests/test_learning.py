@@ -161,7 +161,10 @@ def test_piecewise_without_changes_is_the_number_itself():
         ({"weight_decay": 1.0}, "`weight_decay` must be at least 0 and below 1, got 1.0."),
         ({"init_range": -0.3}, "`init_range` must be a finite number, 0 or above, got -0.3."),
         ({"init_range": float("inf")}, "`init_range` must be a finite number, 0 or above, got inf"),
-        ({"updates": "batches"}, "`updates` must be 'batch' or 'case', got 'batches'."),
+        (
+            {"updates": "batches"},
+            "`updates` must be batch, case or a whole number of cases, at least 1, got 'batches'.",
+        ),
         (
             {"optimizer": "lamb"},
             f"`optimizer` must be one of {', '.join(OPTIMIZERS)}, optax.NAME, or an optax "

@@ -5,7 +5,9 @@ the place of the right one, without `jax.jit`, and at least one of the problems 
 """
 
 import inspect
+import itertools
 import types
+from dataclasses import fields
 from unittest import mock
 
 import numpy as np
@@ -19,65 +21,55 @@ from bpjax.network import Network
 from bpjax.params import Params
 from bpjax.problems import Problem, initial_problem
 from bpjax.recurrent import unroll
+from bpjax.units import UNITS
 
 MUTATIONS = [
     # equations (1) and (2)
     ("backprop", "activations[c.source] @ weight  # (1)", "-activations[c.source] @ weight"),
     ("backprop", "preactivations += activations[c.s", "preactivations = activations[c.s"),
     ("backprop", "preactivations += params.bias", "preactivations -= params.bias"),
-    ("backprop", ".function(preactivations)  # (2)", ".function(-preactivations)"),
+    ("backprop", ".activate(preactivations, axis=1)", ".activate(-preactivations, axis=1)"),
     # equation (5)
-    ("backprop", "d_activations[layer.name] * slope", "d_activations[layer.name]"),
-    ("backprop", "d_activations[layer.name] * slope", "d_activations[layer.name] + slope"),
-    ("backprop", "d_activations[layer.name] * slope", "-d_activations[layer.name] * slope"),
-    ("backprop", "d_activations[layer.name] * slope", "d_activations[layer.name] * slope * slope"),
-    (
-        "backprop",
-        "derivative(activations[layer.name])",
-        "derivative(activations[network.outputs[0]])",
-    ),
+    ("backprop", "carry_back(d_activations[layer.name], seen", "carry_back(seen, seen"),
+    ("backprop", "(d_activations[layer.name], seen", "(-d_activations[layer.name], seen"),
+    ("backprop", "seen_by(unit.of, network", "seen_by('activation', network"),
+    ("backprop", 'if of == "activation"', 'if of != "activation"'),
+    ("units", "return d_activations * (slope", "return (slope"),
+    ("units", "return d_activations * (slope", "return d_activations + (slope"),
+    ("units", "slope + self.flat_spot", "slope"),
     # equation (6)
+    ("backprop", "[c.source].T @ d_preactivation ", "[c.source].T @ -d_preactivation "),
+    ("backprop", "activations[c.source].T @ d_pre", "activations[c.target].T @ d_pre"),
     (
         "backprop",
-        "activations[c.source].T @ d_preactivations",
-        "-activations[c.source].T @ d_preactivations",
+        "activations[c.source].T @ d_preactivation ",
+        "(d_preactivation.T @ activations[c.source]) ",
     ),
     (
         "backprop",
-        "activations[c.source].T @ d_preactivations",
-        "activations[c.target].T @ d_preactivations",
+        "activations[c.source].T @ d_preactivation ",
+        "activations[c.source].T @ d_activations[layer.name] ",
     ),
-    (
-        "backprop",
-        "activations[c.source].T @ d_preactivations",
-        "(d_preactivations.T @ activations[c.source])",
-    ),
-    (
-        "backprop",
-        "activations[c.source].T @ d_preactivations",
-        "activations[c.source].T @ d_activations[layer.name]",
-    ),
-    ("backprop", "@ d_preactivations  # (6)", "@ d_preactivations / len(d_preactivations)"),
-    ("backprop", "jnp.sum(d_preactivations, axis=0)", "jnp.mean(d_preactivations, axis=0)"),
-    ("backprop", "jnp.sum(d_preactivations, axis=0)", "d_preactivations[0]"),
-    ("backprop", "jnp.sum(d_preactivations, axis=0)", "jnp.sum(d_activations[layer.name], axis=0)"),
+    ("backprop", "@ d_preactivation  # (6)", "@ d_preactivation / len(d_preactivation)"),
+    ("backprop", "jnp.sum(d_preactivation, axis=0)", "jnp.mean(d_preactivation, axis=0)"),
+    ("backprop", "jnp.sum(d_preactivation, axis=0)", "d_preactivation[0]"),
+    ("backprop", "jnp.sum(d_preactivation, axis=0)", "jnp.sum(d_activations[layer.name], axis=0)"),
     ("backprop", "weight_gradient(c, d_weight)", "d_weight"),
     # the sum over copies
     ("backprop", "] += weight_gradient(", "] = weight_gradient("),
     ("backprop", "grads.bias[layer.bias_key] += ", "grads.bias[layer.bias_key] = "),
     # equation (7)
-    ("backprop", "+= d_preactivations @ weight.T", "= d_preactivations @ weight.T"),
-    ("backprop", "+= d_preactivations @ weight.T", "-= d_preactivations @ weight.T"),
-    ("backprop", "+= d_preactivations @ weight.T", "+= d_preactivations @ weight"),
-    ("backprop", "+= d_preactivations @ weight.T", "+= d_activations[layer.name] @ weight.T"),
-    ("backprop", "+= d_preactivations @ weight.T", "+= 0 * d_preactivations @ weight.T"),
+    ("backprop", "+= d_preactivation @ weight.T", "= d_preactivation @ weight.T"),
+    ("backprop", "+= d_preactivation @ weight.T", "-= d_preactivation @ weight.T"),
+    ("backprop", "+= d_preactivation @ weight.T", "+= d_preactivation @ weight"),
+    ("backprop", "+= d_preactivation @ weight.T", "+= d_activations[layer.name] @ weight.T"),
+    ("backprop", "+= d_preactivation @ weight.T", "+= 0 * d_preactivation @ weight.T"),
     ("backprop", "in reversed(network.computed_layers)", "in network.computed_layers"),
     # equation (4) and the ways in
-    (
-        "backprop",
-        "loss.derivative(outputs_of(network, activations), targets)  # (4)",
-        "loss.derivative(targets, outputs_of(network, activations))",
-    ),
+    ("backprop", "loss.derivative(seen, targets)  # (4)", "loss.derivative(targets, seen)"),
+    ("backprop", "d_preactivation += d_total_inputs", "d_preactivation -= d_total_inputs"),
+    ("backprop", 'if of_loss(loss) == "activation"', 'if of_loss(loss) != "activation"'),
+    ("backprop", "seen_by(of_loss(loss), network", 'seen_by("activation", network'),
     (
         "backprop",
         "targets, loss)\n\n    return loss_and_grads",
@@ -106,13 +98,23 @@ MUTATIONS = [
     ("params", "np.flatnonzero(tie == k)", "np.flatnonzero(tie >= k)"),
     ("params", "parameter[np.array(connection.tie)]", "parameter[np.array(connection.tie)[::-1]]"),
     # input-output functions
-    ("units", "activations * (1 - activations)", "activations * (1 + activations)"),
-    ("units", "activations * (1 - activations)", "(1 - activations)"),
-    ("units", "(1 + activations) * (1 - activations)", "(1 - activations)"),
-    ("units", "(1 + activations) * (1 - activations)", "activations * (1 - activations)"),
+    ("units", "return y * (1 - y)", "return y * (1 + y)"),
+    ("units", "return y * (1 - y)", "return (1 - y)"),
+    ("units", "(1 + y) * (1 - y)", "(1 - y)"),
+    ("units", "(1 + y) * (1 - y)", "y * (1 - y)"),
     ("units", "jnp.ones_like", "jnp.zeros_like"),
-    ("units", "jax.nn.sigmoid", "jax.nn.silu"),
-    ("units", "jnp.tanh", "jnp.sin"),
+    ("units", "Unit(jax.nn.sigmoid, _logistic_slope)", "Unit(jax.nn.silu, _logistic_slope)"),
+    ("units", "Unit(jnp.tanh, ", "Unit(jnp.sin, "),
+    ("units", "jnp.where(y > 0, 1, 0)", "jnp.where(y > 0, 0, 1)"),
+    ("units", "jnp.where(x > 0, x, 0)", "jnp.where(x < 0, x, 0)"),
+    ("units", "jnp.where(y > 0, 1, SLOPE_OF_LEAK)", "jnp.where(y > 0, 1, 0)"),
+    ("units", "Unit(softplus, jax.nn.sigmoid", "Unit(softplus, jnp.tanh"),
+    ("units", "jnp.maximum(x, 0) + log", "log"),
+    ("units", "Unit(jnp.sin, jnp.cos", "Unit(jnp.sin, jnp.sin"),
+    ("units", "STRETCH / HEIGHT * (HEIGHT + y)", "(HEIGHT + y)"),
+    ("units", "powers / jnp.sum(powers", "powers / jnp.max(powers"),
+    ("units", "(d_y[:, None] - d_y[None])", "(d_y[None] - d_y[:, None])"),
+    ("units", "(d_y[:, None] - d_y[None])", "d_y[:, None]"),
     # losses
     (
         "loss",
@@ -140,6 +142,12 @@ MUTATIONS = [
     ("loss", "jnp.where(outside, outputs - targets, 0)", "outputs - targets"),
     ("loss", "jnp.where(should_be_on, *inside)", "targets"),
     ("loss", "jnp.maximum(outputs, self.on)", "jnp.minimum(outputs, self.on)"),
+    ("loss", "(1 - targets) * jax.nn.sigmoid(outputs)", "jax.nn.sigmoid(outputs)"),
+    ("loss", "- targets * jax.nn.sigmoid(-outputs)", "- jax.nn.sigmoid(-outputs)"),
+    ("loss", "jnp.maximum(x, 0) - x * targets", "jnp.maximum(x, 0)"),
+    ("loss", " - targets * rest", " - rest"),
+    ("loss", "jnp.sum(targets * (largest - outputs))", "jnp.sum(targets * largest)"),
+    ("loss", "others = jnp.where(is_largest, 0, ", "others = (1 * "),
 ]
 MODULES = {"backprop": backprop, "params": params, "units": units, "loss": loss}
 
@@ -182,11 +190,24 @@ def every_feature() -> list[Problem]:
 
     readings = [("target", "unit"), ("target", "case"), ("margin", "unit")]
     margins = [MarginSquaredError(0.6, 0.4, *reading) for reading in readings]
+    many = [
+        Layer("a", 2),
+        *(Layer(f"h {unit}", 2, unit) for unit in UNITS),
+        Layer("y", 2, "linear"),
+    ]
+    hidden = [layer.name for layer in many[1:-1]]
+    pairs = [*(("a", name) for name in hidden), *((name, "y") for name in hidden)]
+    every_unit = Network(many, [Connection(*pair) for pair in pairs])
+    choice = Network([Layer("a", 2), Layer("y", 2, "softmax")], [Connection("a", "y")])
+
     return [
         initial_problem(tasks.xor(direct=True), seed=0, init_range=1.0),
         problem(square, loss.HalfSquaredError()),
         problem(in_time, loss.HalfSquaredError()),
         *(problem(logistic, margin) for margin in margins),
+        problem(every_unit, loss.HalfSquaredError()),
+        problem(logistic, loss.CrossEntropy()),
+        problem(choice, loss.CrossEntropy("softmax")),
     ]
 
 
@@ -223,12 +244,27 @@ def mutated(name, old, new):
     return source.replace(old, new)
 
 
+LOSS_KINDS = ("HalfSquaredError", "MarginSquaredError", "CrossEntropy")
+
+
+def put_methods(monkeypatch, original, broken, kinds, methods):
+    for kind, method in itertools.product(kinds, methods):
+        monkeypatch.setattr(original[kind], method, vars(broken[kind])[method])
+
+
 def put_in_place(monkeypatch, name, broken):
     original = dict(vars(MODULES[name]))
     if name == "loss":  # the classes stay, so that the witness knows them
-        for kind in ("HalfSquaredError", "MarginSquaredError"):
-            for method in ("value", "derivative"):
-                monkeypatch.setattr(original[kind], method, vars(broken[kind])[method])
+        put_methods(monkeypatch, original, broken, [*LOSS_KINDS], ["value", "derivative"])
+        put_methods(monkeypatch, original, broken, ["CrossEntropy"], ["unit_values"])
+        return
+    if name == "units":
+        put_methods(
+            monkeypatch, original, broken, ["Unit", "LayerUnit"], ["activate", "carry_back"]
+        )
+        for key, unit in broken["UNITS"].items():
+            functions = {field.name: getattr(unit, field.name) for field in fields(unit)}
+            monkeypatch.setitem(UNITS, key, original[type(unit).__name__](**functions))
         return
     keep_classes(broken, original)
     for module in (backprop, gradient_check):
@@ -254,7 +290,7 @@ def test_running_the_same_text_again_changes_nothing(name, monkeypatch):
 
 @pytest.mark.parametrize("oracle", ["versus_jax", "versus_numpy", "versus_differences"])
 def test_every_oracle_notices_by_itself(oracle, monkeypatch):
-    text = mutated("backprop", "+= d_preactivations @ weight.T", "-= d_preactivations @ weight.T")
+    text = mutated("backprop", "+= d_preactivation @ weight.T", "-= d_preactivation @ weight.T")
     put_in_place(monkeypatch, "backprop", run_text("backprop", text))
     with uncompiled():
         checks = {check.name: check for check in check_gradients(*PROBLEMS[0])}

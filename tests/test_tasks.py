@@ -499,7 +499,7 @@ def test_the_description_tells_every_setting_apart():
         (
             "xor",
             {"bits": 3},
-            "`bits` is no option of task xor; its options: hidden, direct, off, on, got 3.",
+            "`bits` is no option of task xor; its options: hidden, direct, off, on, inputs, got 3.",
         ),
         ("xor", {"hidden": 0}, "`hidden` must be a whole number of at least 1, got 0."),
         ("xor", {"hidden": 2.0}, "`hidden` must be a whole number of at least 1, got 2.0."),
@@ -628,7 +628,7 @@ def test_weight_changes_must_fit_their_counter():
     most = (2**31 - 1) // 4
     assert tasks.xor().with_settings(updates="case", max_epochs=most).recipe.max_epochs == most
     assert tasks.xor().with_settings(max_epochs=most + 1).recipe.max_epochs == most + 1
-    words = f"`max_epochs` must be at most {most:,} where weights change after each of 4 cases"
+    words = f"`max_epochs` must be at most {most:,} where weights change 4 times an epoch"
     with pytest.raises(SettingError, match=f"{words}, got {most + 1}"):
         tasks.xor().with_settings(updates="case", max_epochs=most + 1)
 
@@ -670,8 +670,8 @@ def test_arrays_make_the_net_that_they_need():
         (([], []), "`inputs` must be a table"),
         ((["a"], [0.0]), "`inputs` must be a table of numbers"),
         (([[float("nan")]], [0.0]), "`inputs` must be finite"),
-        (([[0.0]], [0.0], 0), "`size` must be"),
-        (([[0.0]], [0.0], (2, "x")), "`size` must be"),
+        (([[0.0]], [0.0], 0), "`size` of layer 'hidden' must be"),
+        (([[0.0]], [0.0], (2, "x")), "`size` of layer 'hidden2' must be"),
     ],
 )
 def test_arrays_that_make_no_task_are_refused(arguments, says):

@@ -48,7 +48,7 @@ def main(words: Sequence[str]) -> int:
     if options.suite not in SUITES:
         raise SettingError("suite", f"must be one of {', '.join(SUITES)}", options.suite)
     there_are = GPU_CASES if options.suite == "gpu" else {**CASES, **LARGER_CASES}
-    sizes = _sizes(list(CASES) if options.case is None else options.case, there_are)
+    sizes = _sizes(list(CASES if options.case is None else options.case), there_are)
     if options.json is not None:
         check_writable(options.json)
     try:

@@ -35,8 +35,8 @@ HELD_OUT = "tests/test_held_out.py", "-k", "share or agree or answers"
 MUTANTS: dict[Tests, list[Mutant]] = {
     UNROLLED: [
         Mutant("layouts/unrolled", "activations[c.source][i]))  # (1)", "1.0))"),
-        Mutant("layouts/unrolled", ".append(function(x))  # (2)", ".append(x)"),
-        Mutant("layouts/unrolled", "[layer.name][j] * slope  # (5)", "[layer.name][j]"),
+        Mutant("layouts/unrolled", ".activate(x, axis=0))  # (2)", ".activate(-x, axis=0))"),
+        Mutant("layouts/unrolled", "_plus(d_x, unit.carry_back(d_y, seen, axis=0))  # (5)", "d_y"),
         Mutant("layouts/unrolled", "_times(d_x, activations[c.source][i]))", "d_x)"),
         Mutant("layouts/unrolled", "d_x * weight", "d_x"),
         Mutant("layouts/unrolled", "row[k] = _plus(row[k], term)", "row[k] = term"),
@@ -44,8 +44,8 @@ MUTANTS: dict[Tests, list[Mutant]] = {
         Mutant("layouts/unrolled", "values, right = [*values, value]", "values, right = [value]"),
     ],
     MATRIX: [
-        Mutant("layouts/matrix", "function(total(terms))  # (2)", "total(terms)"),
-        Mutant("layouts/matrix", "* slope  # (5)", "+ slope"),
+        Mutant("layouts/matrix", ".activate(x, axis=0)  # (2)", ".activate(-x, axis=0)"),
+        Mutant("layouts/matrix", "unit.carry_back(d_y, seen, axis=0)  # (5)", "d_y"),
         Mutant("layouts/matrix", "carried if there is None else there + carried", "carried"),
         Mutant("layouts/matrix", "return loss + value, right & near", "return value, right & near"),
         Mutant("layouts/matrix", "weight[:, j][:, None] * row[None]", "row[None]"),
@@ -56,7 +56,7 @@ MUTANTS: dict[Tests, list[Mutant]] = {
         Mutant("layouts/batched", "lax.fori_loop(0, num_epochs", "lax.fori_loop(1, num_epochs"),
     ],
     FUSED: [
-        Mutant("layouts/fused", "loss.derivative(y, target)", "loss.derivative(target, y)"),
+        Mutant("layouts/fused", "loss.derivative(seen, target)", "loss.derivative(target, seen)"),
         Mutant("layouts/fused", "< threshold", "<= 2 * threshold"),
         Mutant("layouts/fused", "lax.fori_loop(0, num_epochs", "lax.fori_loop(1, num_epochs"),
     ],
