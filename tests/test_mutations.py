@@ -263,7 +263,9 @@ def put_in_place(monkeypatch, name, broken):
             monkeypatch, original, broken, ["Unit", "LayerUnit"], ["activate", "carry_back"]
         )
         for key, unit in broken["UNITS"].items():
-            functions = {field.name: getattr(unit, field.name) for field in fields(unit)}
+            functions = {
+                field.name: getattr(unit, field.name) for field in fields(unit) if field.init
+            }
             monkeypatch.setitem(UNITS, key, original[type(unit).__name__](**functions))
         return
     keep_classes(broken, original)

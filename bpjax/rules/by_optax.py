@@ -19,7 +19,6 @@ from bpjax.errors import SettingError
 from bpjax.named import Option
 from bpjax.numbers import real_number, whole_number
 from bpjax.schedule import ScalarOrSchedule
-from bpjax.surroundings import pinned
 
 
 def momentum_descent(
@@ -254,7 +253,7 @@ def works(make: Callable[..., optax.GradientTransformation], rate: Any, **given:
         return rule.update(weights, rule.init(weights), weights)
 
     try:
-        with pinned("float32"), warnings.catch_warnings(action="error"):
+        with jax.numpy_dtype_promotion("standard"), warnings.catch_warnings(action="error"):
             jax.eval_shape(follow, weights)
     except Exception:
         return False
