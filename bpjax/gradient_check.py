@@ -18,6 +18,8 @@ from jaxtyping import Array
 from bpjax.backprop import (
     Activations,
     backward,
+    backward_pass,
+    enters,
     forward,
     forward_pass,
     outputs_of,
@@ -27,7 +29,14 @@ from bpjax.backprop import (
 from bpjax.connections import Key
 from bpjax.loss import HalfSquaredError, Loss, of_loss
 from bpjax.network import Network
-from bpjax.params import Params, flatten_params, unflatten_params
+from bpjax.params import (
+    Params,
+    flatten_params,
+    unflatten_params,
+    weight_gradient,
+    weight_matrix,
+)
+from bpjax.presentation import part_size, shown_cases
 from bpjax.problems import (
     Problem,
     initial_problem,
@@ -51,7 +60,9 @@ class ConnectionCheck(NamedTuple):
     """How well the hand-derived gradient of one connection agrees with each oracle.
 
     A relative difference is the largest |difference| among the connection's entries over the
-    largest |gradient| among them. Zero against zero is no difference.
+    largest among them of the sums that equations (6) and (7) would have if all that they add up
+    had one sign: the more of a sum cancels, the fewer digits it can have. Zero against zero is no
+    difference.
 
     Attributes:
       name: "input -> hidden" or "bias hidden"; "inputs" is dE/dy of the input layers.
@@ -128,6 +139,9 @@ def check_task(
     unless the loss calls even such an answer wrong, as one measured from a margin does. A loss that
     is written in total inputs has no such point.
 
+    Where weights change within an epoch, the cases are those that the run shows before its first
+    change and before the last one of its first epoch.
+
     Of a task with more than `LARGE` parameters, copies counted, times cases, only one seed is taken
     unless others are given; of one with more than `HUGE`, only some cases, at equal distances. The
     witness goes through all of them in loops.
@@ -147,22 +161,38 @@ def check_task(
     init_ranges = (task.recipe.init_range, *wide) if init_ranges is None else init_ranges
     some = slice(None, None, -(-copies * task.num_cases // HUGE))
 
-    def problem_at(seed: int, init_range: float) -> Problem:
-        problem = initial_problem(task, seed, init_range)
-        return problem._replace(inputs=problem.inputs[some], targets=problem.targets[some])
-
     rounds = []
-    for seed in seeds:
+    for seed, rows in [(each, rows) for each in seeds for rows in _shown_at_once(task, each)]:
+
+        def problem_at(init_range: float, seed: int = seed, rows: Any = rows[some]) -> Problem:
+            problem = initial_problem(task, seed, init_range)
+            return problem._replace(inputs=problem.inputs[rows], targets=problem.targets[rows])
+
         for init_range in init_ranges:
-            rounds.append(check_gradients(*problem_at(seed, init_range), tolerance=tolerance))
+            rounds.append(check_gradients(*problem_at(init_range), tolerance=tolerance))
         if of_loss(task.loss) == "preactivation":
             continue  # the gradient is zero but for rounding, which no oracle shares
-        solved = with_zero_error(problem_at(seed, init_ranges[0]))
+        solved = with_zero_error(problem_at(init_ranges[0]))
         checks = check_gradients(*solved, tolerance=tolerance)
         if is_least_at_targets(task.loss):
             checks = [c._replace(ok=c.ok and c.largest_gradient == 0) for c in checks]
         rounds.append(checks)
     return [_worst(checks) for checks in zip(*rounds, strict=True)]
+
+
+def _shown_at_once(task: Task, seed: int) -> list[np.ndarray]:
+    """Return the rows of the cases that a run shows before the first change, and before the last.
+
+    Example:
+      >>> from bpjax.tasks import xor
+      >>> [rows.tolist() for rows in _shown_at_once(xor().with_settings(updates=3), 0)]
+      [[0, 1, 2], [3]]
+    """
+    with pinned("float64"):
+        rows = np.asarray(shown_cases(task.recipe.order, task.num_cases, np.uint32(seed), 0))
+    size = part_size(task.recipe.updates, task.num_cases)
+    parts = [rows[first : first + size] for first in range(0, task.num_cases, size)]
+    return [parts[0], *parts[1:][-1:]]
 
 
 def with_zero_error(problem: Problem) -> Problem:
@@ -191,6 +221,7 @@ class _JaxSide(NamedTuple):
     loss: Array
     activations: Activations
     ours: _Gradient
+    sizes: _Gradient
     plain: _Gradient
     through_forward: _Gradient
     through_value_and_grad: Params
@@ -205,6 +236,7 @@ def _check(problem: Problem, tolerance: float) -> list[ConnectionCheck]:
     ours = _by_name(network, computed.ours)
     versus_jax = _relative_differences(
         ours,
+        _by_name(network, computed.sizes),
         _by_name(network, computed.plain),
         _by_name(network, computed.through_forward),
         _by_name(network, _Gradient(computed.through_value_and_grad, computed.ours.inputs)),
@@ -244,6 +276,7 @@ def _jax_side(
         value,
         activations,
         _Gradient(ours, through_forward.inputs),
+        _sizes(network, loss, params, activations, targets),
         by_jax_grad(_plain_forward),
         through_forward,
         through_value_and_grad,
@@ -251,6 +284,28 @@ def _jax_side(
         quotients,
         largest_loss,
     )
+
+
+def _sizes(
+    network: Network, loss: Loss, params: Params, activations: Activations, targets: Array
+) -> _Gradient:
+    """Return the sums of equations (6) and (7) over the sizes of what they add up."""
+    seen = seen_by_loss(network, params, activations, loss)
+    entering = enters(network, loss, loss.derivative(seen, targets))
+    _, _, d_preactivations = backward_pass(network, params, activations, *entering)
+    sizes = jax.tree.map(jnp.zeros_like, params)
+    d_y = {layer.name: jnp.zeros_like(activations[layer.name]) for layer in network.input_layers}
+    for layer in network.computed_layers:
+        d_x = jnp.abs(d_preactivations[layer.name])
+        if layer.bias:
+            sizes.bias[layer.bias_key] += jnp.sum(d_x, axis=0)
+        for c in network.incoming[layer.name]:
+            d_weight = jnp.abs(activations[c.source]).T @ d_x
+            sizes.weight[c.weight_key] += weight_gradient(c, d_weight)
+            if c.source in d_y:
+                weight = jnp.abs(weight_matrix(c, params.weight[c.weight_key]))
+                d_y[c.source] += d_x @ weight.T
+    return _Gradient(sizes, jnp.concatenate([*d_y.values()], axis=1))
 
 
 def _plain_forward(network: Network, params: Params, inputs: Array) -> Activations:
@@ -339,7 +394,9 @@ def _versus_witness(problem: Problem, computed: _JaxSide) -> dict[str, float]:
         entered.setdefault(_name(c.weight_key), []).append(c.target)
     for layer in network.computed_layers:
         entered.setdefault(_bias_name(layer.bias_key), []).append(layer.name)
-    differences = _relative_differences(_by_name(network, computed.ours), _by_name(network, theirs))
+    differences = _relative_differences(
+        *(_by_name(network, each) for each in (computed.ours, computed.sizes, theirs))
+    )
     return {
         name: float(
             np.max([difference, versus_loss, *(layers[entry] for entry in entered.get(name, ()))])
@@ -387,11 +444,13 @@ def _num_parameters(network: Network) -> dict[str, int]:
 
 
 def _relative_differences(
-    ours: dict[str, np.ndarray], *others: dict[str, np.ndarray]
+    ours: dict[str, np.ndarray], sizes: dict[str, np.ndarray], *others: dict[str, np.ndarray]
 ) -> dict[str, float]:
     """Return the largest relative difference of each part to the same part of the others."""
     return {
-        name: float(np.max([_relative(entry, other[name]) for other in others]))
+        name: float(
+            np.max([_relative(entry, other[name], _largest(sizes[name])) for other in others])
+        )
         for name, entry in ours.items()
     }
 

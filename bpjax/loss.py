@@ -201,15 +201,17 @@ class CrossEntropy:
         _check_shapes(outputs, targets)
         if self.unit == "logistic":
             return jnp.sum(self.unit_values(outputs, targets))
-        largest, others, _ = _against_largest(outputs)
-        far = jnp.sum(targets * (largest - outputs))
+        largest, others, is_largest = _against_largest(outputs)
+        far = jnp.sum(targets * jnp.where(is_largest, 0, largest - outputs))
         return far + jnp.sum(jnp.sum(targets, axis=1, keepdims=True) * jnp.log1p(others))
 
     def unit_values(self, outputs: Array, targets: Array) -> Array:
         """Return what each logistic output adds, of total inputs of any one shape."""
-        # ln(1 + e^x) - d x, in an order that leaves the digits of a small sum.
-        x = outputs
-        return (jnp.maximum(x, 0) - x * targets) + log_1_plus(jnp.exp(-jnp.abs(x)))
+        # -ln y and -ln(1 - y) are ln(1 + e^-x) and ln(1 + e^x). Nothing is taken from anything: a
+        # small sum has all its digits, and so has what automatic differentiation makes of it.
+        x, rest = outputs, log_1_plus(jnp.exp(-jnp.abs(outputs)))
+        on, off = jnp.maximum(-x, 0) + rest, jnp.maximum(x, 0) + rest
+        return targets * on + (1 - targets) * off
 
     def derivative(self, outputs: Outputs, targets: Outputs) -> Outputs:
         """Return dE/dx, shape (num_cases, num_out); raises as `value` does."""

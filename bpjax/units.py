@@ -117,6 +117,23 @@ def _logistic_slope(y: jax.Array) -> jax.Array:
     return y * (1 - y)
 
 
+def _tanh_slope(y: jax.Array) -> jax.Array:
+    # Rather than 1 - y^2: however saturated, relative rounding errors stay small.
+    return (1 + y) * (1 - y)
+
+
+def _tanh(x: jax.Array) -> jax.Array:
+    """Return tanh x by e^(-2|x|), so that automatic differentiation loses nothing where it is 1."""
+    above, below = jnp.where(x > 0, x, 0), jnp.where(x > 0, 0, x)
+    over, under = jnp.exp(-2 * above), jnp.exp(2 * below)
+    return jnp.where(x > 0, (1 - over) / (1 + over), (under - 1) / (under + 1))
+
+
+def _tanh_slope_at(x: jax.Array) -> jax.Array:
+    power = jnp.exp(-2 * jnp.abs(x))
+    return 4 * power / ((1 + power) * (1 + power))
+
+
 def log_1_plus(u: jax.Array) -> jax.Array:
     """Return ln(1 + u) for 0 <= u <= 1, with all digits of a small u.
 
@@ -144,16 +161,17 @@ def _softmax(x: jax.Array, axis: int) -> jax.Array:
 def _softmax_backward(d_y: jax.Array, y: jax.Array, axis: int) -> jax.Array:
     # dy_j/dx_i = y_j (delta_ij - y_i), so dE/dx_i = y_i (dE/dy_i - sum_j y_j dE/dy_j). As all y_j
     # together are 1, that is y_i sum_j y_j (dE/dy_i - dE/dy_j): in this form nothing is lost where
-    # one y_j is nearly 1.
+    # one y_j is nearly 1. The term of i itself is left out: a compiler that computes dE/dy_i twice,
+    # each time with other roundings, would not find zero there.
     d_y, y = jnp.moveaxis(d_y, axis, 0), jnp.moveaxis(y, axis, 0)
-    d_x = y * jnp.sum(y[None] * (d_y[:, None] - d_y[None]), axis=1)
+    others = ~jnp.eye(len(y), dtype=bool).reshape(len(y), len(y), *[1] * (y.ndim - 1))
+    d_x = y * jnp.sum(jnp.where(others, y[None] * (d_y[:, None] - d_y[None]), 0), axis=1)
     return jnp.moveaxis(d_x, 0, axis)
 
 
 UNITS: dict[str, Unit | LayerUnit] = {
     "logistic": Unit(jax.nn.sigmoid, _logistic_slope),
-    # (1 + y)(1 - y) rather than 1 - y^2: however saturated, relative rounding errors stay small.
-    "tanh": Unit(jnp.tanh, lambda y: (1 + y) * (1 - y)),
+    "tanh": Unit(jnp.tanh, _tanh_slope),
     "linear": Unit(lambda x: x, jnp.ones_like),
     "relu": Unit(
         lambda x: jnp.where(x > 0, x, 0), lambda y: jnp.where(y > 0, 1, 0).astype(y.dtype)
@@ -163,9 +181,11 @@ UNITS: dict[str, Unit | LayerUnit] = {
         lambda y: jnp.where(y > 0, 1, SLOPE_OF_LEAK).astype(y.dtype),
     ),
     "softplus": Unit(softplus, jax.nn.sigmoid, of="preactivation"),
+    # Of x, since HEIGHT - y has no digits left where tanh, times HEIGHT, was rounded once more.
     "scaled-tanh": Unit(
-        lambda x: HEIGHT * jnp.tanh(STRETCH * x),
-        lambda y: STRETCH / HEIGHT * (HEIGHT + y) * (HEIGHT - y),
+        lambda x: HEIGHT * _tanh(STRETCH * x),
+        lambda x: HEIGHT * STRETCH * _tanh_slope_at(STRETCH * x),
+        of="preactivation",
     ),
     "sine": Unit(jnp.sin, jnp.cos, of="preactivation"),
     "logistic-flat-spot": Unit(jax.nn.sigmoid, _logistic_slope, flat_spot=FLAT_SPOT),

@@ -242,7 +242,8 @@ _FUNCTIONS = {
     ),
     "scaled-tanh": _Single(
         lambda x: 1.7159 * math.tanh(2 * x / 3),
-        lambda y: 2 / 3 * 1.7159 * (1 + y / 1.7159) * (1 - y / 1.7159),
+        lambda x: 2 / 3 * 1.7159 * (1 + math.tanh(abs(2 * x / 3))) * 2 * _logistic(-abs(4 * x / 3)),
+        of="preactivation",
     ),
     "sine": _Single(math.sin, math.cos, of="preactivation"),
     "logistic-flat-spot": _Single(_logistic, lambda y: y * (1 - y) + 0.1),

@@ -111,7 +111,8 @@ MUTATIONS = [
     ("units", "Unit(softplus, jax.nn.sigmoid", "Unit(softplus, jnp.tanh"),
     ("units", "jnp.maximum(x, 0) + log", "log"),
     ("units", "Unit(jnp.sin, jnp.cos", "Unit(jnp.sin, jnp.sin"),
-    ("units", "STRETCH / HEIGHT * (HEIGHT + y)", "(HEIGHT + y)"),
+    ("units", "HEIGHT * STRETCH * _tanh", "HEIGHT * _tanh"),
+    ("units", "return 4 * power", "return 3 * power"),
     ("units", "powers / jnp.sum(powers", "powers / jnp.max(powers"),
     ("units", "(d_y[:, None] - d_y[None])", "(d_y[None] - d_y[:, None])"),
     ("units", "(d_y[:, None] - d_y[None])", "d_y[:, None]"),
@@ -144,9 +145,9 @@ MUTATIONS = [
     ("loss", "jnp.maximum(outputs, self.on)", "jnp.minimum(outputs, self.on)"),
     ("loss", "(1 - targets) * jax.nn.sigmoid(outputs)", "jax.nn.sigmoid(outputs)"),
     ("loss", "- targets * jax.nn.sigmoid(-outputs)", "- jax.nn.sigmoid(-outputs)"),
-    ("loss", "jnp.maximum(x, 0) - x * targets", "jnp.maximum(x, 0)"),
+    ("loss", "targets * on + (1 - targets) * off", "targets * off + (1 - targets) * on"),
     ("loss", " - targets * rest", " - rest"),
-    ("loss", "jnp.sum(targets * (largest - outputs))", "jnp.sum(targets * largest)"),
+    ("loss", "0, largest - outputs)", "0, largest)"),
     ("loss", "others = jnp.where(is_largest, 0, ", "others = (1 * "),
 ]
 MODULES = {"backprop": backprop, "params": params, "units": units, "loss": loss}

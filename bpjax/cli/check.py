@@ -1,15 +1,17 @@
 """`bpjax check`: the proof that the hand-derived gradient is right."""
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 import tyro
 
-from bpjax.cli.options import arg, parse
+from bpjax.cli.options import OfTask, arg, parse, task_variants
 from bpjax.cli.output import say
 from bpjax.cli.words import whole
 from bpjax.errors import SettingError
+from bpjax.settings import settings_by
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,8 +19,10 @@ class Options:
     """Hold the hand-derived gradient against jax.grad, NumPy loops and central differences.
 
     Every connection of every task in float64, and random networks with skip connections, masks and
-    ties. Exit code 1 if any is off.
+    ties. Exit code 1 if any is off. Lists of units or of anything else are all tried.
     """
+
+    settings: OfTask
 
     tasks: tyro.conf.Positional[
         Annotated[tuple[str, ...], tyro.conf.arg(metavar="[TASK ...]", help_behavior_hint="")]
@@ -38,19 +42,18 @@ def main(words: Sequence[str]) -> int:
     if num_networks < 0:
         raise SettingError("networks", "must be 0 or more", num_networks)
 
-    from bpjax.experiment.makers import maker_of
     from bpjax.gradient_check import check_gradients, check_task
     from bpjax.problems import random_problem
     from bpjax.tasks import TASKS
 
-    tasks = [maker_of(name).make() for name in options.tasks or TASKS]
+    tasks = [each for name in options.tasks or TASKS for each in _tasks(name, options.settings)]
     say(
         f"{'connection':<26}{'weights':>8}{'largest dE/dw':>15}   "
         "relative difference to jax.grad, NumPy, central differences"
     )
     rows: list[Any] = []
-    for task in tasks:
-        say(f"{task.name}, {task.network.describe()}")
+    for task, words in tasks:
+        say(", ".join([task.name, task.network.describe(), *words]))
         rows += _show(check_task(task))
     for seed in range(num_networks):
         problem = random_problem(seed)
@@ -59,6 +62,24 @@ def main(words: Sequence[str]) -> int:
     num_off = sum(not row.ok for row in rows)
     say(f"{len(rows)} connections, biases and inputs checked in float64, {num_off} off.")
     return 1 if num_off else 0
+
+
+def _tasks(name: str, settings: Any) -> list[tuple[Any, list[str]]]:
+    """Return the task in all variants that the settings make, each with what was set."""
+    from bpjax.task import is_grid
+
+    variants, others = task_variants(name, settings)
+    for setting in settings_by("flag", "sweep"):
+        if setting.name in others:
+            rule = "must be left out: a check trains nothing and computes in float64"
+            raise SettingError(setting.name, rule, others[setting.name])
+    axes = [value if is_grid(value) else [value] for value in others.values()]
+    points = [dict(zip(others, point, strict=True)) for point in itertools.product(*axes)]
+    return [
+        (variant.with_settings(**point), [f"{name} {value}" for name, value in point.items()])
+        for variant in variants
+        for point in points
+    ]
 
 
 def _show(rows: Sequence[Any]) -> Sequence[Any]:
