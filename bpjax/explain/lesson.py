@@ -102,7 +102,7 @@ def lesson_of(run: Run) -> dict[str, Any]:
     for layer in run.task.network.computed_layers:
         if layer.activation not in UNITS_OF_THE_PAGE:
             rule = f"must be one of {', '.join(UNITS_OF_THE_PAGE)}, for a page"
-            raise SettingError("activation", rule, layer.activation)
+            raise SettingError("unit", rule, layer.activation)
     if isinstance(run.task.recipe.updates, int) or run.task.recipe.order != "fixed":
         rule = "must be batch or case, in a fixed order, for a page"
         raise SettingError("updates", rule, run.task.recipe.updates)
@@ -191,7 +191,7 @@ def _loss(loss: Loss) -> dict[str, Any]:
             "fromMargin": loss.measured_from == "margin",
             "byCase": loss.scope == "case",
         }
-    raise SettingError("loss", "must be one that bpjax has, for a page", loss)
+    raise SettingError("loss", "must be half-squared or margin, for a page", loss)
 
 
 def _curves(history: History) -> dict[str, Any]:
