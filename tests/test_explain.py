@@ -107,7 +107,7 @@ def test_a_loss_that_the_page_does_not_know_makes_no_page():
 
     run = run_called("xor")
     run = run._replace(task=dataclasses.replace(run.task, loss=Own()))
-    with pytest.raises(SettingError, match="must be one that bpjax has"):
+    with pytest.raises(SettingError, match="must be half-squared or margin, for a page"):
         page(run, COMMAND)
 
 
