@@ -1,7 +1,8 @@
 """One epoch of one run: judge the weights, then learn from them.
 
 Pure functions on one run. The engine for many runs maps them over lanes; nothing here knows how
-many runs there are.
+many runs there are. Longer than other modules, because it is one text: what a run is, how it is
+judged, how it learns.
 """
 
 import dataclasses

@@ -4,37 +4,23 @@ The hand-derived gradient is held against `jax.grad` of the plain forward pass, 
 of `bpjax.witness`, and against central differences of the loss. All of it runs in float64.
 """
 
-import dataclasses
-import functools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
 from bpjax.backprop import (
-    Activations,
-    backward,
-    backward_pass,
-    enters,
-    forward,
-    forward_pass,
     outputs_of,
-    seen_by_loss,
-    value_and_grad,
 )
 from bpjax.connections import Key
 from bpjax.loss import HalfSquaredError, Loss, of_loss
 from bpjax.network import Network
+from bpjax.oracles import Gradient, JaxSide, jax_side
 from bpjax.params import (
     Params,
-    flatten_params,
-    unflatten_params,
-    weight_gradient,
-    weight_matrix,
 )
 from bpjax.presentation import part_size, shown_cases
 from bpjax.problems import (
@@ -44,13 +30,9 @@ from bpjax.problems import (
 )
 from bpjax.surroundings import pinned
 from bpjax.task import Task
-from bpjax.units import LayerUnit, Unit, unit_of
 from bpjax.witness import all_activations, gradient, loss_value
 from bpjax.witness import seen_by_loss as seen_by_witness
 
-DIFFERENCE_STEPS = (1e-2, 1e-3, 1e-4, 1e-5)
-MOVED_AT_ONCE = 128
-"""Parameters for which the differences are formed together: of thousands they would fill memory."""
 DIFFERENCE_TOLERANCE = 1e-8
 """Differences can do no better: rounding and curvature leave about 1e-9 even at the best step."""
 LARGE, HUGE = 50_000, 300_000
@@ -200,7 +182,7 @@ def with_zero_error(problem: Problem) -> Problem:
     with pinned("float64"):
         network, params, inputs, targets, loss = _in_float64(problem)
         # From the compiled program that will check it: another may round the last bit differently.
-        activations = _jax_side(network, loss, params, inputs, targets).activations
+        activations = jax_side(network, loss, params, inputs, targets).activations
     return problem._replace(targets=outputs_of(network, activations))
 
 
@@ -210,36 +192,16 @@ def _in_float64(problem: Problem) -> Problem:
     return problem._replace(params=params, inputs=inputs, targets=targets)
 
 
-class _Gradient(NamedTuple):
-    params: Params
-    inputs: Array
-
-
-class _JaxSide(NamedTuple):
-    """All that is computed in JAX: our own passes and two of the three oracles."""
-
-    loss: Array
-    activations: Activations
-    ours: _Gradient
-    sizes: _Gradient
-    plain: _Gradient
-    through_forward: _Gradient
-    through_value_and_grad: Params
-    without_flat_spots: _Gradient
-    quotients: _Gradient
-    largest_loss: Array
-
-
 def _check(problem: Problem, tolerance: float) -> list[ConnectionCheck]:
     network, params, inputs, targets, loss = problem
-    computed = jax.tree.map(np.asarray, _jax_side(network, loss, params, inputs, targets))
+    computed = jax.tree.map(np.asarray, jax_side(network, loss, params, inputs, targets))
     ours = _by_name(network, computed.ours)
     versus_jax = _relative_differences(
         ours,
         _by_name(network, computed.sizes),
         _by_name(network, computed.plain),
         _by_name(network, computed.through_forward),
-        _by_name(network, _Gradient(computed.through_value_and_grad, computed.ours.inputs)),
+        _by_name(network, Gradient(computed.through_value_and_grad, computed.ours.inputs)),
     )
     versus_numpy = _versus_witness(problem, computed)
     versus_differences = _versus_differences(network, computed)
@@ -254,136 +216,13 @@ def _check(problem: Problem, tolerance: float) -> list[ConnectionCheck]:
     return checks
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _jax_side(
-    network: Network, loss: Loss, params: Params, inputs: Array, targets: Array
-) -> _JaxSide:
-    def loss_of(passes: Callable[..., Activations], params: Params, inputs: Array) -> Array:
-        activations = passes(network, params, inputs)
-        return loss.value(seen_by_loss(network, params, activations, loss), targets)
-
-    def by_jax_grad(passes: Callable[..., Activations]) -> _Gradient:
-        return _Gradient(*jax.grad(loss_of, argnums=(1, 2))(passes, params, inputs))
-
-    activations = forward_pass(network, params, inputs)
-    value, through_value_and_grad = value_and_grad(network, loss)(params, inputs, targets)
-    through_forward = by_jax_grad(forward)
-    ours = backward(network, params, activations, targets, loss)
-    quotients, largest_loss = _difference_quotients(
-        network, functools.partial(loss_of, forward_pass), params, inputs
-    )
-    return _JaxSide(
-        value,
-        activations,
-        _Gradient(ours, through_forward.inputs),
-        _sizes(network, loss, params, activations, targets),
-        by_jax_grad(_plain_forward),
-        through_forward,
-        through_value_and_grad,
-        by_jax_grad(_forward_without_flat_spots),
-        quotients,
-        largest_loss,
-    )
-
-
-def _sizes(
-    network: Network, loss: Loss, params: Params, activations: Activations, targets: Array
-) -> _Gradient:
-    """Return the sums of equations (6) and (7) over the sizes of what they add up."""
-    seen = seen_by_loss(network, params, activations, loss)
-    entering = enters(network, loss, loss.derivative(seen, targets))
-    _, _, d_preactivations = backward_pass(network, params, activations, *entering)
-    sizes = jax.tree.map(jnp.zeros_like, params)
-    d_y = {layer.name: jnp.zeros_like(activations[layer.name]) for layer in network.input_layers}
-    for layer in network.computed_layers:
-        d_x = jnp.abs(d_preactivations[layer.name])
-        if layer.bias:
-            sizes.bias[layer.bias_key] += jnp.sum(d_x, axis=0)
-        for c in network.incoming[layer.name]:
-            d_weight = jnp.abs(activations[c.source]).T @ d_x
-            sizes.weight[c.weight_key] += weight_gradient(c, d_weight)
-            if c.source in d_y:
-                weight = jnp.abs(weight_matrix(c, params.weight[c.weight_key]))
-                d_y[c.source] += d_x @ weight.T
-    return _Gradient(sizes, jnp.concatenate([*d_y.values()], axis=1))
-
-
-def _plain_forward(network: Network, params: Params, inputs: Array) -> Activations:
-    """Compute what `forward_pass` does, for `jax.grad`: never `forward`, whose derivative is ours.
-
-    What is added to a derivative of ours is added to the function here, as a term that is zero.
-    """
-
-    def for_autodiff(unit: Unit | LayerUnit) -> Unit | LayerUnit:
-        if isinstance(unit, LayerUnit) or not unit.flat_spot:
-            return unit
-
-        def function(x: Array) -> Array:
-            return unit.function(x) + unit.flat_spot * (x - jax.lax.stop_gradient(x))
-
-        return dataclasses.replace(unit, function=function)
-
-    return forward_pass(_with_each_unit(network, for_autodiff), params, inputs)
-
-
-def _forward_without_flat_spots(network: Network, params: Params, inputs: Array) -> Activations:
-    """Compute `forward` with derivatives to which nothing is added: what differences can see."""
-
-    def without(unit: Unit | LayerUnit) -> Unit | LayerUnit:
-        return unit if isinstance(unit, LayerUnit) else dataclasses.replace(unit, flat_spot=0.0)
-
-    return forward(_with_each_unit(network, without), params, inputs)
-
-
-def _with_each_unit(
-    network: Network, change: Callable[[Unit | LayerUnit], Unit | LayerUnit]
-) -> Network:
-    layers = [
-        dataclasses.replace(layer, activation=change(unit_of(layer.activation)))
-        for layer in network.layers
-    ]
-    return dataclasses.replace(network, layers=layers)
-
-
-def _difference_quotients(
-    network: Network, loss_of: Callable[[Params, Array], Array], params: Params, inputs: Array
-) -> tuple[_Gradient, Array]:
-    """Move one parameter, or one input unit in all cases, and see how the loss changes.
-
-    Returns:
-      For every one of `DIFFERENCE_STEPS` (4 D(h/2) - D(h)) / 3 with D the central difference:
-      Richardson's combination, whose error falls with the 4th power of h. And the largest loss met.
-    """
-    flat = flatten_params(network, params)
-    start = jnp.concatenate([flat, jnp.zeros(network.num_in)])
-
-    def split(point: Array) -> tuple[Params, Array]:
-        return unflatten_params(network, point[: len(flat)]), point[len(flat) :]
-
-    def loss_at(point: Array) -> Array:
-        params, shift = split(point)
-        return loss_of(params, inputs + shift[None, :])
-
-    def quotients_at(step: Array) -> tuple[_Gradient, Array]:
-        def losses_beside(place: Array) -> Array:
-            moves = step * jnp.array([1.0, -1.0, 0.5, -0.5])
-            return jax.vmap(lambda move: loss_at(start.at[place].add(move)))(moves)
-
-        losses = jax.lax.map(losses_beside, jnp.arange(len(start)), batch_size=MOVED_AT_ONCE)
-        up, down, half_up, half_down = losses.T
-        quotients = (8 * (half_up - half_down) - (up - down)) / (6 * step)
-        return _Gradient(*split(quotients)), jnp.max(losses)
-
-    return jax.lax.map(quotients_at, jnp.array(DIFFERENCE_STEPS))
-
-
-def _versus_witness(problem: Problem, computed: _JaxSide) -> dict[str, float]:
+def _versus_witness(problem: Problem, computed: JaxSide) -> dict[str, float]:
     network, params, inputs, targets, loss = problem
     params = jax.tree.map(np.asarray, params)  # its loops take one number at a time
     # Near y = 1 one rounding of y is a large part of y (1 - y): judge both on the same y.
     activations = computed.activations
     grads, d_inputs = gradient(network, params, activations, targets, loss)
-    theirs = _Gradient(grads, jnp.asarray(d_inputs))
+    theirs = Gradient(grads, jnp.asarray(d_inputs))
     witnessed = all_activations(network, params, inputs)
     value = loss_value(loss, seen_by_witness(network, params, activations, loss), targets)
     versus_loss = _relative(computed.loss, value)
@@ -405,7 +244,7 @@ def _versus_witness(problem: Problem, computed: _JaxSide) -> dict[str, float]:
     }
 
 
-def _versus_differences(network: Network, computed: _JaxSide) -> dict[str, float]:
+def _versus_differences(network: Network, computed: JaxSide) -> dict[str, float]:
     derivative = computed.without_flat_spots
     ours = _by_name(network, derivative._replace(inputs=derivative.inputs.sum(axis=0)))
     quotients = _by_name(network, computed.quotients)
@@ -429,7 +268,7 @@ def _bias_name(key: str) -> str:
     return f"bias {key}"
 
 
-def _by_name(network: Network, gradient: _Gradient) -> dict[str, np.ndarray]:
+def _by_name(network: Network, gradient: Gradient) -> dict[str, np.ndarray]:
     """Return the parts of a gradient by the name of the check that they belong to."""
     grads, d_inputs = gradient
     weights = {_name(key): np.asarray(grads.weight[key]) for key in network.weights}

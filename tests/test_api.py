@@ -25,7 +25,7 @@ LAYERS = (  # lowest first: a module imports from its own layer or a lower one
     {"task"},
     {"held_out", "tasks"},
     {"printed"},
-    {"epoch", "problems", "witness"},
+    {"epoch", "oracles", "problems", "witness"},
     {"gradient_check"},
     {"analysis", "layouts"},
     {"settings"},

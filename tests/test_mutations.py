@@ -13,7 +13,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from bpjax import backprop, gradient_check, loss, params, surroundings, tasks, units
+from bpjax import backprop, gradient_check, loss, oracles, params, surroundings, tasks, units
 from bpjax.connections import Connection, Layer
 from bpjax.gradient_check import check_gradients
 from bpjax.loss import MarginSquaredError
@@ -270,7 +270,7 @@ def put_in_place(monkeypatch, name, broken):
             monkeypatch.setitem(UNITS, key, original[type(unit).__name__](**functions))
         return
     keep_classes(broken, original)
-    for module in (backprop, gradient_check):
+    for module in (backprop, gradient_check, oracles):
         for key, entry in list(vars(module).items()):
             ours = entry is original.get(key) and key in broken
             if ours and not isinstance(entry, type) and not key.startswith("__"):
