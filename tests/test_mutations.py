@@ -106,7 +106,7 @@ MUTATIONS = [
     ("units", "Unit(jax.nn.sigmoid, _logistic_slope)", "Unit(jax.nn.silu, _logistic_slope)"),
     ("units", "Unit(jnp.tanh, ", "Unit(jnp.sin, "),
     ("units", "jnp.where(y > 0, 1, 0)", "jnp.where(y > 0, 0, 1)"),
-    ("units", "jnp.where(x > 0, x, 0)", "jnp.where(x < 0, x, 0)"),
+    ("units", "lambda x: jnp.where(x > 0, x, 0)", "lambda x: jnp.where(x < 0, x, 0)"),
     ("units", "jnp.where(y > 0, 1, SLOPE_OF_LEAK)", "jnp.where(y > 0, 1, 0)"),
     ("units", "Unit(softplus, jax.nn.sigmoid", "Unit(softplus, jnp.tanh"),
     ("units", "jnp.maximum(x, 0) + log", "log"),
