@@ -63,7 +63,7 @@ class Setting:
 
     def initializer(self, initializer: Any) -> str:
         """Return what an initialiser is told by."""
-        if isinstance(initializer, Start):
+        if type(initializer) is Start:
             return initializer.told(self.network)
         if _is_ours(initializer):
             return repr(initializer)

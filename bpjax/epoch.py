@@ -152,7 +152,7 @@ def program_of(task: Task, dtype: str = "float32", decays: bool | None = None) -
         decay_biases=recipe.decay_biases,
         copies=recipe.copies,
         held_out=task.held_out,
-        initializer=None if isinstance(recipe.initializer, Start) else recipe.initializer,
+        initializer=None if type(recipe.initializer) is Start else recipe.initializer,
         dtype=dtype,
     )
 

@@ -133,6 +133,7 @@ def check_task(
       seeds: names of the runs whose initial weights are taken: 0 to 2, unless given.
       init_ranges: the task's own range, 10 and 30, unless given; 3 and 10 for an iterated net,
         whose every step multiplies them: at 30 its loss is too steep for central differences.
+        Weights that no range changes are taken as they are, then so many times as large.
       tolerance: as in `check_gradients`.
     """
     network = task.network
@@ -141,6 +142,7 @@ def check_task(
         seeds = (0,) if copies * task.num_cases > LARGE else (0, 1, 2)
     wide = (10.0, 30.0) if network.iterated is None else (3.0, 10.0)
     init_ranges = (task.recipe.init_range, *wide) if init_ranges is None else init_ranges
+    uses_range = getattr(task.recipe.initializer, "uses_range", True)
     some = slice(None, None, -(-copies * task.num_cases // HUGE))
 
     rounds = []
@@ -148,7 +150,12 @@ def check_task(
 
         def problem_at(init_range: float, seed: int = seed, rows: Any = rows[some]) -> Problem:
             problem = initial_problem(task, seed, init_range)
-            return problem._replace(inputs=problem.inputs[rows], targets=problem.targets[rows])
+            times = 1.0 if uses_range or init_range == init_ranges[0] else init_range
+            return problem._replace(
+                params=jax.tree.map(lambda w: times * w, problem.params),
+                inputs=problem.inputs[rows],
+                targets=problem.targets[rows],
+            )
 
         for init_range in init_ranges:
             rounds.append(check_gradients(*problem_at(init_range), tolerance=tolerance))

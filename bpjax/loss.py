@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from bpjax.errors import SettingError
@@ -168,7 +169,7 @@ class CrossEntropy:
     finite, and 1 - y has no digits left where y is nearly 1.
 
     Args:
-      unit: the output units it is for, "logistic" or "softmax".
+      unit: the output units it is for, "logistic" or "softmax". Their targets are from 0 to 1.
 
     Raises:
       SettingError: for other units.
@@ -195,6 +196,11 @@ class CrossEntropy:
     def sums_over_units(self) -> bool:
         """Whether each output adds what depends on that output alone."""
         return self.unit == "logistic"
+
+    def check_targets(self, targets: np.ndarray) -> None:
+        """Raise SettingError for targets that are no probabilities: for them E has no least."""
+        for value in targets[(targets < 0) | (targets > 1)][:1].tolist():
+            raise SettingError("targets", "must be from 0 to 1 for the cross-entropy", value)
 
     def value(self, outputs: Outputs, targets: Outputs) -> Float[Array, ""]:
         """Return E of total inputs, shape (); raises SettingError if the shapes differ."""

@@ -15,12 +15,12 @@ from bpjax.connections import Layer
 from bpjax.criteria import Criterion
 from bpjax.display import Display
 from bpjax.errors import SettingError
-from bpjax.loss import HalfSquaredError, Loss, check_fits, loss_named
+from bpjax.loss import CrossEntropy, HalfSquaredError, Loss, check_fits, loss_named
 from bpjax.network import Network, layered
 from bpjax.numbers import whole_number
 from bpjax.presentation import changes_per_epoch, part_size
 from bpjax.recipe import Recipe
-from bpjax.schedule import MOST_CHANGES, Schedule
+from bpjax.schedule import MOST_CHANGES, Schedule, as_schedule
 from bpjax.units import Activation, unit_of
 
 RECIPE_SETTINGS = tuple(field.name for field in dataclasses.fields(Recipe))
@@ -73,7 +73,7 @@ class Task:
     Raises:
       SettingError: if inputs, targets or loss do not fit the network or are not finite, for
         held-out cases that do not exist, come twice or leave none to train on, for more weight
-        changes than are counted, or for a `Plane` of weights it does not have.
+        changes than are counted, or for an initialiser that cannot start the network.
     """
 
     network: Network
@@ -102,13 +102,25 @@ class Task:
             _check_finite(field, getattr(self, field))
         object.__setattr__(self, "held_out", _held_out(self.held_out, num_cases))
         object.__setattr__(self, "loss", _fitting(self.loss, self.network))
+        if hasattr(self.loss, "check_targets"):
+            self.loss.check_targets(self.targets)
         object.__setattr__(self, "title", self.title or f"{self.name}, {self.network.describe()}")
         self.recipe.initializer.check(self.network)
+        self._check_schedules()
         changes = changes_per_epoch(self.recipe.updates, num_cases)
         most = MOST_CHANGES // changes
         if changes > 1 and self.recipe.max_epochs > most:
             rule = f"must be at most {most:,} where weights change {changes:,} times an epoch"
             raise SettingError("max_epochs", rule, self.recipe.max_epochs)
+
+    def _check_schedules(self) -> None:
+        """Schedules count weight changes, and where nothing counts there is none."""
+        if self.recipe.updates == "batch" or not self.num_held_out:
+            return
+        for name in ("learning_rate", "momentum", "weight_decay"):
+            if as_schedule(value := getattr(self.recipe, name)).changes:
+                rule = "must not change where cases are held out and weights change within an epoch"
+                raise SettingError(name, rule, str(value))
 
     @classmethod
     def from_arrays(
@@ -244,10 +256,14 @@ class Task:
         return dataclasses.replace(
             self,
             network=_with_units(self.network, **of_task),
-            loss=of_task.get("loss", self.loss),
+            loss=of_task.get("loss", self._loss_of_other_units(of_task)),
             recipe=dataclasses.replace(self.recipe, **recipe),
             criterion=criterion,
         )
+
+    def _loss_of_other_units(self, units: Mapping[str, Any]) -> Any:
+        """Return the loss where only units are replaced: the cross-entropy is that of the new."""
+        return "cross-entropy" if units and type(self.loss) is CrossEntropy else self.loss
 
     def describe(self, precision: str = "float32", lasting: bool = True) -> dict[str, Any]:
         """Return all that defines this task, in words and numbers fit for JSON.

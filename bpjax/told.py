@@ -133,11 +133,14 @@ def _task(told: Mapping[str, Any], texts: Mapping[str, str]) -> Task:
         told["targets"],
         name=told["name"],
         title=texts.get("title", ""),
-        options=told["options"],
+        options={
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in told["options"].items()
+        },
         recipe=Recipe(**{name: _setting(name, value) for name, value in told["recipe"].items()}),
         source=texts.get("source", ""),
         criterion=_criterion(told["criterion"]),
-        loss=_made(told["loss"], loss),
+        loss=told_loss(told["loss"]),
         held_out=held_out if isinstance(held_out, int) else tuple(held_out),
     )
 
@@ -177,6 +180,11 @@ def _criterion(told: str) -> Criterion:
     words, _, threshold = told.rpartition(" ")
     kind = CRITERION_SETTINGS[words.replace(" ", "_")]
     return Criterion(kind, float(threshold))  # type: ignore[arg-type]
+
+
+def told_loss(told: str) -> Any:
+    """Return a loss from its words; ValueError, or one like it, for what is none of ours."""
+    return _made(told, loss)
 
 
 def _made(told: str, *modules: ModuleType) -> Any:

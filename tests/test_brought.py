@@ -175,7 +175,7 @@ def test_an_initialiser_need_be_no_subclass_of_ours(tmp_path):
 
 @pytest.mark.parametrize("given", ["uniform", object(), Everywhere, ["a list"]])
 def test_what_has_no_such_methods_is_no_initialiser(given):
-    with pytest.raises(bpjax.SettingError, match=r"`initializer` must be an Initializer, a Plane,"):
+    with pytest.raises(bpjax.SettingError, match=r"`initializer` must be an Initializer, Start, "):
         xor().with_settings(initializer=given)
 
 

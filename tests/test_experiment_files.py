@@ -18,6 +18,8 @@ from bpjax.experiment.template import template
 from bpjax.gradient_check import check_task
 from bpjax.recipe import Recipe
 from bpjax.results.identity import as_stored, differences
+from bpjax.sweeps.planning import make_plan
+from bpjax.told import told_plan
 
 IRIS = Path(bpjax.__file__).parents[1] / "docs" / "do" / "iris.csv"
 XOR = """
@@ -410,3 +412,24 @@ def test_new_writes_a_file_that_runs_and_never_writes_over_one():
     for bad in ("../mine", "", "a b", ".hidden", "x" * 101):
         assert "NAME must" in bpjax_says("new", bad, code=2)
     assert os.listdir() == ["mine.toml"]
+
+
+def test_a_folder_with_several_hidden_layers_tells_its_plan(tmp_path):
+    file = tmp_path / "deep.toml"
+    file.write_text("[cases]\ninputs = [0, 1]\ntargets = [0, 1]\n[network]\nhidden = [4, 3]\n")
+    plan = make_plan(maker_of(str(file)).make(), 2, learning_rate=[0.1, 0.2])
+    stored = as_stored(plan.identity())
+    told = told_plan(stored)
+    assert told is not None
+    assert as_stored(told.identity()) == stored
+
+
+def test_cases_are_held_out_by_one_value_of_a_column(tmp_path):
+    (tmp_path / "split.csv").write_text("x,y,split\n0,0,0\n1,1,1\n2,0,0\n3,1,0\n")
+    file = tmp_path / "split.toml"
+    text = '[cases]\nfile = "split.csv"\ntargets = "y"\nheld_out = { column = "split", is = %s }\n'
+    file.write_text(text % "1")
+    assert maker_of(str(file)).make().held_out == (1,)
+    file.write_text(text % "[1, 2]")
+    with pytest.raises(ExperimentError, match=r"must be { column = NAME, is = VALUE }"):
+        maker_of(str(file)).make()

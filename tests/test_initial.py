@@ -480,3 +480,25 @@ def test_the_command_line_takes_the_words(tmp_path, capsys):
     assert "initializer" in capsys.readouterr().err
     assert main([*line, "--set", "distribution=he", "--init-range", "1"]) == 2
     assert "--init-range must be left out where the distribution is he" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("own", "changes", "taken"),
+    [
+        (Initializer("he"), {"biases": "zero"}, Initializer("he", "zero")),
+        (Initializer(biases="zero"), {"distribution": "he"}, Initializer("he", "zero")),
+        (Initializer(), {"distribution": "he"}, Initializer("he")),
+    ],
+)
+def test_what_set_leaves_out_stays_the_tasks_own(own, changes, taken):
+    from bpjax.cli.options import _drawn_otherwise
+
+    assert _drawn_otherwise([xor().with_settings(initializer=own)], changes) == taken
+
+
+def test_set_cannot_change_how_given_weights_are_drawn():
+    from bpjax.cli.options import _drawn_otherwise
+
+    task = xor().with_settings(initializer=bpjax.Start(np.zeros(9)))
+    with pytest.raises(SettingError, match="`biases` must be left out where the task"):
+        _drawn_otherwise([task], {"biases": "zero"})

@@ -41,6 +41,7 @@ RECIPES = {
     },
     "decay": {"weight_decay": 0.01, "decay_biases": False},
     "per case": {"updates": "case", "learning_rate": Schedule((0.1, 0.4), (5,))},
+    "per case, steadily": {"updates": "case", "learning_rate": 0.1},
     "nesterov": {"optimizer": "nesterov"},
     "adam": {"optimizer": "adam", "learning_rate": 0.01},
     "adamw": {"optimizer": "adamw(b1=0.5, weight_decay=0.3)", "learning_rate": 0.01},
@@ -158,12 +159,12 @@ def test_one_epoch_without_momentum_is_the_gradient_of_jax(implementation, name)
 @pytest.mark.parametrize(
     ("name", "recipe"),
     daily(
-        [("in time", "adam"), ("some held out", "per case")],
+        [("in time", "adam"), ("some held out", "per case, steadily")],
         of=[
             ("xor direct", "scheduled"),
             ("in time", "adam"),
             ("some held out", "the paper's rule"),
-            ("some held out", "per case"),
+            ("some held out", "per case, steadily"),
         ],
     ),
 )

@@ -132,7 +132,7 @@ def test_masked_weights_cannot_be_named_and_tied_ones_can():
         ),
         (
             lambda: XOR.with_settings(initializer="uniform"),
-            "`initializer` must be an Initializer, a Plane, or hashable with their methods",
+            "`initializer` must be an Initializer, Start, Plane, or hashable with their methods",
         ),
         (
             lambda: bpjax.sweep(XOR, 7, initializer=PLANE),

@@ -178,6 +178,7 @@ def test_a_rate_that_no_rule_takes_is_refused(settings, words):
     ("text", "rule"),
     [
         ("optax.lion(b1=0.8)", optax.lion(0.05, b1=0.8)),
+        ("optax.sgd(momentum=0.5, nesterov=true)", optax.sgd(0.05, momentum=0.5, nesterov=True)),
         ("optax.lamb", optax.lamb(0.05)),  # looks at all weights of a connection at once
         ("optax.rprop(eta_plus=1.1)", optax.rprop(0.05, eta_plus=1.1)),
         ("optax.adafactor(decay_offset=0)", optax.adafactor(0.05)),

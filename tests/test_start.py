@@ -4,6 +4,7 @@ import json
 import zipfile
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -12,6 +13,7 @@ from bpjax.cli import main
 from bpjax.errors import ResultsError, SettingError
 from bpjax.network import Network
 from bpjax.params import flatten_params, parameter_names
+from bpjax.start_files import read_start_word
 from bpjax.starts.given import Start
 from bpjax.sweeps import scheduler
 from bpjax.sweeps.planning import make_plan
@@ -289,3 +291,51 @@ def test_a_strategy_of_ones_own_starts_runs(tmp_path):
     assert theirs["loss"].tobytes() == ours["loss"].tobytes()
     with pytest.raises(ResultsError, match="initializer"):
         bpjax.sweep(XOR, 20, init_range=1.0, max_epochs=100, out=tmp_path / "one")
+
+
+# ---- what is near to weights, and is none --------------------------------------------------------
+
+
+class Mirrored(bpjax.Start):
+    """Starts at the same weights with the other sign."""
+
+    def params_of(self, network, seed, init_range=None, dtype=jnp.float32):
+        return jax.tree.map(jnp.negative, super().params_of(network, seed, init_range, dtype))
+
+
+def test_a_subclass_starts_where_it_says_and_is_told_apart():
+    weights = np.linspace(-1, 1, 9)
+    own, given = Mirrored(weights), bpjax.Start(weights)
+    assert own != given
+    plans = [make_plan(bpjax.tasks.xor(), 1, initializer=each) for each in (own, given)]
+    assert plans[0].identity() != plans[1].identity()
+    run = bpjax.train(bpjax.tasks.xor(), 0, initializer=own, max_epochs=1)
+    np.testing.assert_array_equal(run.snapshots.weights[0], -weights.astype(np.float32))
+    swept = bpjax.sweep(
+        bpjax.tasks.xor(), 1, initializer=own, max_epochs=1, tolerance=1.0, keep_weights=True
+    )
+    np.testing.assert_array_equal(swept["weights"][0], -weights.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"weights": np.zeros(9), "names": np.array("x")},
+        {"weights": np.array(0.0), "epoch": np.zeros(1)},
+    ],
+    ids=["names", "epoch"],
+)
+def test_an_odd_archive_is_refused_in_one_sentence(content, tmp_path):
+    np.savez(tmp_path / "odd.npz", **content)
+    with pytest.raises(SettingError, match="holds no weights"):
+        read_start_word(str(tmp_path / "odd.npz"))
+
+
+def test_a_damaged_archive_is_refused_in_one_sentence(tmp_path):
+    path = tmp_path / "damaged.npz"
+    np.savez_compressed(path, weights=np.arange(5000.0))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(SettingError, match="holds no weights"):
+        read_start_word(str(path))

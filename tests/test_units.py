@@ -4,6 +4,7 @@ import dataclasses
 import decimal
 import json
 import math
+import shlex
 
 import jax
 import jax.numpy as jnp
@@ -291,6 +292,7 @@ def test_losses_have_names_and_names_have_losses():
         {"hidden_unit": "relu", "loss": "cross-entropy"},
         {"output_unit": "linear"},
         {"hidden_unit": ["tanh", "sine"], "loss": "cross-entropy"},
+        {"loss": "margin(on=0.9)"},
     ],
     ids=str,
 )
@@ -299,7 +301,24 @@ def test_a_sweep_can_be_repeated_by_its_words(settings):
     words = repeat(as_stored(plan.identity())).line
     for name, value in settings.items():
         values = value if isinstance(value, list) else [value]
-        assert f"--{name.replace('_', '-')} {' '.join(values)}" in words
+        assert f"--{name.replace('_', '-')} {shlex.join(values)}" in words
+
+
+def test_the_cross_entropy_follows_the_output_units():
+    task = XOR.with_settings(loss="cross-entropy")
+    assert task.with_settings(output_unit="softmax").loss == CrossEntropy("softmax")
+    assert task.with_settings(hidden_unit="softmax").loss == CrossEntropy()
+    assert XOR.with_settings(output_unit="softmax").loss == HalfSquaredError()
+    plan = make_plan(XOR, 1, loss="cross-entropy", output_unit=["logistic", "softmax"])
+    assert [cell.task.loss.unit for cell in plan.cells] == ["logistic", "softmax"]
+
+
+@pytest.mark.parametrize(("off", "on"), [(-1, 1), (0, 1.5)])
+def test_the_cross_entropy_is_for_targets_that_are_probabilities(off, on):
+    cases = [[0, 0], [0, 1]], [off, on]
+    with pytest.raises(SettingError, match="`targets` must be from 0 to 1 for the cross-entropy"):
+        bpjax.Task.from_arrays(*cases, 2, loss="cross-entropy")
+    assert bpjax.Task.from_arrays(*cases, 2, output_unit="tanh")
 
 
 def test_the_command_line_takes_units_and_losses(tmp_path, capsys):

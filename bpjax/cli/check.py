@@ -11,7 +11,12 @@ from bpjax.cli.options import OfTask, arg, parse, task_variants
 from bpjax.cli.output import say
 from bpjax.cli.words import whole
 from bpjax.errors import SettingError
-from bpjax.settings import settings_by
+
+OF_THE_GRADIENT = (
+    *("unit", "hidden_unit", "output_unit", "loss"),
+    *("initializer", "init_range", "updates", "order", "copies"),
+)
+"""Settings that change a gradient, or where and of which cases it is formed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,10 +74,10 @@ def _tasks(name: str, settings: Any) -> list[tuple[Any, list[str]]]:
     from bpjax.task import is_grid
 
     variants, others = task_variants(name, settings)
-    for setting in settings_by("flag", "sweep"):
-        if setting.name in others:
-            rule = "must be left out: a check trains nothing and computes in float64"
-            raise SettingError(setting.name, rule, others[setting.name])
+    for name, value in others.items():
+        if name not in OF_THE_GRADIENT:
+            rule = "must be left out: a check trains nothing, and computes in float64"
+            raise SettingError(name, rule, value)
     axes = [value if is_grid(value) else [value] for value in others.values()]
     points = [dict(zip(others, point, strict=True)) for point in itertools.product(*axes)]
     return [

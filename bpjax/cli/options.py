@@ -11,7 +11,7 @@ import io
 import math
 import shlex
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 import tyro
@@ -187,7 +187,21 @@ def task_variants(name: str | None, settings: Any) -> tuple[list[Any], dict[str,
         raise SettingError(next(iter(options)), rule, options)
     points = itertools.product(*options.values())
     variants = [maker.make(**dict(zip(options, point, strict=True))) for point in points]
+    if isinstance(drawn := others.get("initializer"), dict):
+        others["initializer"] = _drawn_otherwise(variants, drawn)
     return variants, others
+
+
+def _drawn_otherwise(variants: Sequence[Any], changes: Mapping[str, Any]) -> Any:
+    """Return the initialiser of the variants with some of its settings replaced."""
+    from bpjax.starts.initial import Initializer
+
+    own = {variant.recipe.initializer for variant in variants}
+    base = own.pop() if len(own) == 1 else None
+    if isinstance(base, Initializer):
+        return dataclasses.replace(base, **changes)
+    rule = "must be left out where the task does not draw its weights in one way"
+    raise SettingError(next(iter(changes)), rule, next(iter(changes.values())))
 
 
 def single_task(name: str | None, settings: Any) -> tuple[Any, dict[str, Any]]:
@@ -253,9 +267,7 @@ def _from_set(words: Sequence[str]) -> tuple[dict[str, list[Any]], dict[str, Any
         else:
             options[name] = values
     if initializer:
-        from bpjax.starts.initial import Initializer
-
-        others["initializer"] = Initializer(**initializer)
+        others["initializer"] = initializer
     return options, others
 
 

@@ -8,8 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bpjax.errors import ExperimentError, shown
-from bpjax.experiment.columns import Column, Source, inline_columns, read_columns
-from bpjax.experiment.schema import MOST_NUMBERS, MOST_UNITS
+from bpjax.experiment.columns import (
+    TEXT_FILES,
+    Column,
+    Source,
+    inline_columns,
+    read_columns,
+)
+from bpjax.experiment.schema import MOST_NUMBERS, MOST_UNITS, keys_of
 
 
 class Cases(NamedTuple):
@@ -58,6 +64,9 @@ def read_data(file: str, folder: Path, table: Mapping[str, Any]) -> Data:
       ExperimentError: naming the file, the line or key, and the rule.
     """
     inputs, targets = table["inputs"], table["targets"]
+    if table["file"] is None or not table["file"].endswith(TEXT_FILES):
+        rule = "must be left out where no text file holds the cases"
+        _refuse_unused(file, table, ("header", "skip", "separator"), rule)
     if table["file"] is None:
         return _inline(file, inputs, targets)
     for key in ("inputs", "targets"):
@@ -150,6 +159,13 @@ def cases_of(file: str, data: Data, table: Mapping[str, Any]) -> Cases:
     if not off < on:
         raise ExperimentError(file, "`cases.off`", "must be below `cases.on`", off)
 
+    if not any(distinct[id(c)] for c in data.targets) and table["target_scale"] != "range":
+        rule = "must be left out, or go with targets in words or with target_scale = 'range'"
+        _refuse_unused(file, table, ("off", "on"), rule)
+    for name, those in (("scale", data.inputs), ("target_scale", data.targets)):
+        if all(distinct[id(column)] for column in those):
+            _refuse_unused(file, table, (name,), "must be left out where all columns are words")
+
     def units(column: Column, scale: str, low: float, high: float) -> _Units:
         if values := distinct[id(column)]:
             return _of_words(data.source, column, values, low, high)
@@ -169,6 +185,13 @@ def cases_of(file: str, data: Data, table: Mapping[str, Any]) -> Cases:
         _names(inputs) if all(of_words) else (),
         _names(targets),
     )
+
+
+def _refuse_unused(file: str, table: Mapping[str, Any], names: Sequence[str], rule: str) -> None:
+    """Raise ExperimentError for a key that says something and that nothing would read."""
+    for name in names:
+        if table[name] != keys_of("cases")[name].default:
+            raise ExperimentError(file, f"`cases.{name}`", rule, table[name])
 
 
 def _names(units: Sequence[_Units]) -> tuple[str, ...]:
@@ -246,7 +269,8 @@ def _held_out(file: str, data: Data, given: Any, num_cases: int) -> int | tuple[
 
 def _rows_where(file: str, data: Data, given: Mapping[str, Any]) -> tuple[int, ...]:
     place = "`cases.held_out`"
-    if set(given) != {"column", "is"} or not data.others or not isinstance(given["column"], str):
+    fits = set(given) == {"column", "is"} and isinstance(given["is"], str | int | float)
+    if not fits or not data.others or not isinstance(given["column"], str):
         rule = "must be { column = NAME, is = VALUE }, with a column of `cases.file`"
         raise ExperimentError(file, place, rule, dict(given))
     (column,) = data.others[:1]

@@ -309,3 +309,4 @@ _READERS: dict[str, Callable[..., tuple[Source, list[Column]]]] = {
     ".parquet": _parquet,
 }
 """By the ending of a file, what reads it."""
+TEXT_FILES = tuple(ending for ending, reader in _READERS.items() if reader is _text)

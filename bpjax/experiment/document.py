@@ -70,6 +70,9 @@ def read_document(file: str) -> Document:
         tables["network"][name] = [
             _table(file, path, row, f"`{path}`, number {k + 1}:") for k, row in enumerate(rows)
         ]
+    if tables["network"]["layers"] and "hidden" in given["network"]:
+        rule = "must be left out where `network.layers` says which layers there are"
+        raise ExperimentError(file, "`network.hidden`", rule, given["network"]["hidden"])
     document = Document(file, Path(file).parent, tables, {})
     return document._replace(options=_options(document, given.get("options")))
 
@@ -184,6 +187,9 @@ def _check_path(document: Document, place: str, path: Any) -> None:
         hint = f"; the nearest is {table}.{near[0]}" if near and table in OPTION_TABLES else ""
         tables = f"{', '.join(OPTION_TABLES[:-1])} or {OPTION_TABLES[-1]}"
         raise ExperimentError(document.file, place, f"{rule}, in {tables}{hint}", path) from None
+    if path == "network.hidden" and document.tables["network"]["layers"]:
+        rule = "must not name it where `network.layers` says which layers there are"
+        raise ExperimentError(document.file, place, rule, path)
     if path in SECTIONS or not is_told(entries.get(key.name)):
         raise ExperimentError(document.file, place, "must name a key with one value", path)
 

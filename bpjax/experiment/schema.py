@@ -190,8 +190,8 @@ KEYS = (
     Key("network", "output_unit", _UNIT, "That of output units.",
         "logistic", "", '"logistic"', True),
     Key("network", "bias", _BIAS, "A bias for every unit (unit); one for a whole layer (layer), "
-        "the weight from an extra input fixed at 1; none; or one for every unit, which stays where "
-        "it starts (frozen).",
+        "the weight from an extra input fixed at 1, which is drawn and decays like any weight; "
+        "none; or one for every unit, which stays where it starts (frozen).",
         "unit", "", '"unit"'),
     Key("network", "layers", list_of(TABLE, "tables", 1), "The layers after the input, instead of "
         "`hidden`: a table for each. The layer `output` is added at the end unless it is there.",

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from bpjax.loss import LOSSES, loss_named
+from bpjax.loss import name_of_loss
 from bpjax.results.identity import as_stored
 from bpjax.settings import settings_by
 from bpjax.starts.initial import Initializer, read_told
@@ -20,7 +20,7 @@ from bpjax.sweeps.plan import Plan
 from bpjax.sweeps.planning import good_block_size, make_plan
 from bpjax.task import Task
 from bpjax.tasks import make_task
-from bpjax.told import plan_like, same_runs
+from bpjax.told import plan_like, same_runs, told_loss
 
 _FLAGS = settings_by("flag", "net", "recipe", "criterion")
 _NUMBERS = {setting.name for setting in _FLAGS if setting.kind == "number"}
@@ -197,10 +197,9 @@ def _units_and_loss(stored: Mapping[str, Any], own: Task) -> dict[str, Any]:
             said = {"unit": said["output_unit"]}
     if stored["loss"] != repr(own.loss):
         outputs = [each.activation for each in own.with_settings(**said).network.output_layers]
-        names = [name for name in LOSSES if repr(loss_named(name, outputs)) == stored["loss"]]
-        if not names:
+        said["loss"] = name_of_loss(told_loss(stored["loss"]), outputs)
+        if said["loss"] is None:
             raise _NoWords
-        said["loss"] = names[0]
     return said
 
 

@@ -9,7 +9,7 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
@@ -201,8 +201,8 @@ OPTAX = "optax."
 def maker_by_optax(name: str) -> Callable[..., optax.GradientTransformation]:
     """Return what makes the rule `optax.NAME`: of a learning rate, and of options.
 
-    Its options, keyword-only, are those that optax has a number, true or false for. All else is
-    left as optax has it.
+    Its options, keyword-only, are those that optax takes a number for, or true or false. All else
+    is left as optax has it.
 
     Raises:
       SettingError: if optax has no rule of this name, or one that needs more than derivatives and
@@ -220,7 +220,7 @@ def maker_by_optax(name: str) -> Callable[..., optax.GradientTransformation]:
     if not known or known[0].name != "learning_rate" or name.startswith("optax.scale_by"):
         raise SettingError("optimizer", "must be a rule of optax with a learning rate", name)
     rate, *others = known
-    options = [each for each in others if isinstance(each.default, bool | int | float)]
+    options = [each for each in others if _is_option(each)]
     whole = {each.name for each in options if type(each.default) is int}
 
     def make(learning_rate: Any, **given: Option) -> optax.GradientTransformation:
@@ -237,6 +237,14 @@ def maker_by_optax(name: str) -> Callable[..., optax.GradientTransformation]:
         rule = "must be a rule that derivatives and weights are enough for"
         raise SettingError("optimizer", rule, name)
     return make
+
+
+def _is_option(parameter: inspect.Parameter) -> bool:
+    """Tell whether a parameter may have a number, or be true or false."""
+    may_be = get_args(parameter.annotation)
+    return isinstance(parameter.default, bool | int | float) or (
+        parameter.default is None and float in may_be
+    )
 
 
 def works(make: Callable[..., optax.GradientTransformation], rate: Any, **given: Option) -> bool:

@@ -41,6 +41,8 @@ class Start:
       True
     """
 
+    uses_range = False
+
     def __init__(self, weights: Any, names: Sequence[str] | None = None):
         if isinstance(weights, str | PathLike):
             rule = "must be weights; bpjax.read_start reads them from a file"
@@ -123,7 +125,7 @@ class Start:
         return self._of(network)[1]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Start) and self._digest == other._digest
+        return type(other) is type(self) and self._digest == other._digest
 
     def __hash__(self) -> int:
         return hash(self._digest)

@@ -20,7 +20,7 @@ NUM_SEEDS_THERE_ARE = 2**32
 
 
 class Strategy(Hashable, Protocol):
-    """What a recipe's initialiser is: `Initializer`, `bpjax.Plane`, or any object like them.
+    """What a recipe's initialiser is: an `Initializer`, `Start`, `Plane`, or an object like them.
 
     What it draws may depend on nothing but its arguments; it is told by what it computes.
     """
@@ -46,7 +46,7 @@ def as_strategy(given: Any) -> Strategy:
     """
     has = all(hasattr(given, name) for name in ("num_seeds", "check", "params_of"))
     if not has or isinstance(given, type) or type(given).__hash__ is None:
-        rule = "must be an Initializer, a Plane, or hashable with their methods and num_seeds"
+        rule = "must be an Initializer, Start, Plane, or hashable with their methods and num_seeds"
         raise SettingError("initializer", rule, given)
     return given  # type: ignore[no-any-return]
 
@@ -55,7 +55,8 @@ def as_strategy(given: Any) -> Strategy:
 class Initializer:
     """How initial weights are drawn; the range itself is a setting of the recipe.
 
-    A recipe may have another strategy in its place that has these methods: `bpjax.Plane`.
+    A recipe may have another strategy in its place that has these methods: `bpjax.Start`,
+    `bpjax.Plane`, or one of your own.
 
     Args:
       distribution: a name in `bpjax.starts.distributions`, with options in brackets where it has

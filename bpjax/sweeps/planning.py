@@ -186,7 +186,7 @@ def _bytes_of_a_run(task: Task) -> int:
 
 def _check_precision(task: Task, precision: str) -> None:
     """Raise SettingError for a number that `precision` would turn into infinity or zero."""
-    if isinstance(given := task.recipe.initializer, Start):
+    if type(given := task.recipe.initializer) is Start:
         largest = float(np.max(np.abs(given.rows(task.network))))
         if largest > float(np.finfo(precision).max):
             raise SettingError("start", f"must be within the range of {precision}", largest)
@@ -288,9 +288,7 @@ def _check_used(settings: Mapping[str, Any], cells: Sequence[Cell]) -> None:
 
 def _uses_range(initializer: Strategy) -> bool:
     """Tell whether the range means something to an initialiser; a user's may always take it."""
-    if type(initializer) is Initializer:
-        return initializer.uses_range
-    return not isinstance(initializer, Start)
+    return getattr(initializer, "uses_range", True)
 
 
 def _words_of(optimizers: Sequence[Any]) -> str:

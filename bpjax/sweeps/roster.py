@@ -96,7 +96,7 @@ def given_weights(plan: Plan, group: Group) -> Given | None:
         return None
     cells = plan.cells[group.start // plan.num_seeds : (group.stop - 1) // plan.num_seeds + 1]
     starts = [cell.task.recipe.initializer for cell in cells]
-    different = [start for start in dict.fromkeys(starts) if isinstance(start, Start)]
+    different = [start for start in dict.fromkeys(starts) if type(start) is Start]
     tables = [start.rows(group.program.network) for start in different]
     length = 2 ** (max(map(len, tables)) - 1).bit_length()
     same = [table if len(table) > 1 else np.repeat(table, length, axis=0) for table in tables]
