@@ -130,7 +130,7 @@ def test_everything_that_a_recipe_has_can_be_said():
         [loss]
         name = "margin"
         on = 0.9
-        scope = "case"
+        off = 0.3
         [recipe]
         learning_rate = {{ values = [0.005, 0.01], changes = [20] }}
         momentum = 0.5
@@ -146,7 +146,7 @@ def test_everything_that_a_recipe_has_can_be_said():
         loss_below = 0.25
         """
     )
-    assert said.loss == bpjax.MarginSquaredError(on=0.9, scope="case")
+    assert said.loss == bpjax.MarginSquaredError(on=0.9, off=0.3)
     assert str(said.criterion) == "loss below 0.25"
     assert said.recipe == Recipe(
         learning_rate=bpjax.Schedule((0.005, 0.01), (20,)),
@@ -321,7 +321,7 @@ def test_options_change_what_the_file_says():
     assert task.network.describe() == "2-2-1"
     assert not task.network.biases
     assert task.options == {"width": 2, "bias": "none", "held_out": 0}
-    with pytest.raises(SettingError, match=r"`bias` must be one of unit, layer, none, as `netw"):
+    with pytest.raises(SettingError, match=r"`bias` must be one of unit, layer, none, frozen, as"):
         maker.make(bias="no")
     with pytest.raises(SettingError, match=r"`hidden` is no option of mine.toml; its options: wi"):
         maker.make(hidden=3)

@@ -289,8 +289,10 @@ def test_the_witness_shares_no_code_with_what_it_judges():
     }
     assert imported == {
         ("bpjax.errors", "SettingError"),
-        *(("bpjax.loss", name) for name in ("HalfSquaredError", "Loss", "MarginSquaredError")),
-        *(("bpjax.connections", "Connection"), ("bpjax.network", "Network")),
-        ("bpjax.params", "Params"),
+        *(("bpjax.loss", name) for name in ("CrossEntropy", "HalfSquaredError", "Loss")),
+        ("bpjax.loss", "MarginSquaredError"),
+        *(("bpjax.connections", name) for name in ("Connection", "Layer")),
+        *(("bpjax.network", "Network"), ("bpjax.params", "Params")),
+        *(("bpjax.units", name) for name in ("Activation", "LayerUnit", "Unit")),  # kinds of data
     }
     assert not any(isinstance(node, ast.MatMult) for node in ast.walk(tree))

@@ -65,6 +65,7 @@ def folder(tmp_path_factory):
 
 
 COMMANDS = {
+    "new": ["mine"],
     "tasks": [],
     "check": ["xor"],
     "train": ["xor", "--out", "run", *FAST],

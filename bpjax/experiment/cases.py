@@ -66,7 +66,7 @@ def read_data(file: str, folder: Path, table: Mapping[str, Any]) -> Data:
     inputs, targets = table["inputs"], table["targets"]
     if table["file"] is None or not table["file"].endswith(TEXT_FILES):
         rule = "must be left out where no text file holds the cases"
-        _refuse_unused(file, table, ("header", "skip", "separator"), rule)
+        _refuse_unused(file, table, ("header", "skip"), rule)
     if table["file"] is None:
         return _inline(file, inputs, targets)
     for key in ("inputs", "targets"):

@@ -168,9 +168,9 @@ KEYS = (
         "`off` to `on`.",
         "none", "", '"range"'),
     Key("cases", "off", NUMBER, "The target of a word's unit in cases of another word.",
-        0.0, "", "0.1"),
+        0.0, "", "0.0"),
     Key("cases", "on", NUMBER, "The target of a word's unit in its own cases.",
-        1.0, "", "0.9"),
+        1.0, "", "1.0"),
     Key("cases", "held_out", either(whole(0, MOST_NUMBERS), _ROWS, TABLE), "Cases that runs are "
         "not trained on: how many, drawn for each run from its seed; a list of rows, counted from "
         "0; or `{ column = NAME, is = VALUE }`.",
