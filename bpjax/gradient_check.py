@@ -152,7 +152,7 @@ def check_task(
             problem = initial_problem(task, seed, init_range)
             times = 1.0 if uses_range or init_range == init_ranges[0] else init_range
             return problem._replace(
-                params=jax.tree.map(lambda w: times * w, problem.params),
+                params=jax.tree.map(lambda w: times * np.asarray(w), problem.params),
                 inputs=problem.inputs[rows],
                 targets=problem.targets[rows],
             )
