@@ -20,7 +20,7 @@ from bpjax.network import Network, layered
 from bpjax.numbers import whole_number
 from bpjax.presentation import changes_per_epoch, part_size
 from bpjax.recipe import Recipe
-from bpjax.schedule import MOST_CHANGES, Schedule, as_schedule
+from bpjax.schedule import MOST_CHANGES, Schedule
 from bpjax.units import Activation, unit_of
 
 RECIPE_SETTINGS = tuple(field.name for field in dataclasses.fields(Recipe))
@@ -106,21 +106,11 @@ class Task:
             self.loss.check_targets(self.targets)
         object.__setattr__(self, "title", self.title or f"{self.name}, {self.network.describe()}")
         self.recipe.initializer.check(self.network)
-        self._check_schedules()
         changes = changes_per_epoch(self.recipe.updates, num_cases)
         most = MOST_CHANGES // changes
         if changes > 1 and self.recipe.max_epochs > most:
             rule = f"must be at most {most:,} where weights change {changes:,} times an epoch"
             raise SettingError("max_epochs", rule, self.recipe.max_epochs)
-
-    def _check_schedules(self) -> None:
-        """Schedules count weight changes, and where nothing counts there is none."""
-        if self.recipe.updates == "batch" or not self.num_held_out:
-            return
-        for name in ("learning_rate", "momentum", "weight_decay"):
-            if as_schedule(value := getattr(self.recipe, name)).changes:
-                rule = "must not change where cases are held out and weights change within an epoch"
-                raise SettingError(name, rule, str(value))
 
     @classmethod
     def from_arrays(

@@ -55,6 +55,16 @@ RECIPES = {
 }
 
 
+RULES_OF_A_DAY = [
+    "the paper's rule",
+    "scheduled",
+    "decay",
+    "per case",
+    "adam",
+    "rprop",
+    "quickprop",
+]
+
 TASKS["in time"] = task_of(in_time(), HalfSquaredError(), 5)
 HELD_OUT = {"some held out": dataclasses.replace(TASKS["encoder"], held_out=1)}
 
@@ -66,7 +76,7 @@ def by_steps(name, recipe):
     return step_by_step((TASKS | HELD_OUT)[name], **RECIPES[recipe])
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", daily(RULES_OF_A_DAY, of=RECIPES))
 @pytest.mark.parametrize("implementation", LAYOUTS)
 def test_every_rule_gives_what_single_runs_give(implementation, recipe):
     settings = RECIPES[recipe]

@@ -304,4 +304,5 @@ def test_every_oracle_notices_by_itself(oracle, monkeypatch):
 @pytest.mark.parametrize(("name", "old", "new"), MUTATIONS)
 def test_every_mutation_is_noticed(name, old, new, monkeypatch):
     put_in_place(monkeypatch, name, run_text(name, mutated(name, old, new)))
-    assert any(notices(problem) for problem in PROBLEMS)
+    likely = PROBLEMS[::-1] if name in ("units", "loss") else PROBLEMS
+    assert any(notices(problem) for problem in likely)

@@ -251,12 +251,3 @@ def test_copies_are_frozen_together():
     pairs = [Connection("a", "b", frozen=True), Connection("b", "c", copy_of=("a", "b"))]
     with pytest.raises(SettingError, match="`frozen` of its fellow"):
         Network(layers, pairs)
-
-
-def test_a_schedule_is_refused_where_its_count_would_not_move():
-    """Weight changes are counted, and there is none where only held-out cases are shown."""
-    task = dataclasses.replace(bpjax.tasks.encoder(), held_out=2)
-    schedule = bpjax.Schedule((0.1, 0.2), (20,))
-    assert task.with_settings(learning_rate=schedule)
-    with pytest.raises(SettingError, match="`learning_rate` must not change where cases are held"):
-        task.with_settings(learning_rate=schedule, updates="case")
