@@ -171,6 +171,7 @@ def test_an_edited_file_is_refused_by_the_name_of_what_differs(copied, old, new,
     assert files("sweep") == before
 
 
+@pytest.mark.slow
 def test_shards_config_start_and_explain(copied):
     shutil.copy(IRIS, "iris.csv")
     Path("iris.toml").write_text(FLOWERS)

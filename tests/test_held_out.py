@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from helpers import daily
 
 import bpjax
 from bpjax.analysis.convergence import success_rate
@@ -68,7 +69,7 @@ def holding_out(number):
     return dataclasses.replace(NET, held_out=number, options={"held_out": number})
 
 
-@pytest.mark.parametrize("implementation", ["matrix", "unrolled", "batched"])
+@pytest.mark.parametrize("implementation", daily(["matrix"], of=["matrix", "unrolled", "batched"]))
 def test_a_sweep_counts_what_its_weights_answer(implementation):
     settings = {"tolerance": [0.3, 0.5], "max_epochs": 20, "implementation": implementation}
     runs = bpjax.sweep(NET, 40, keep_weights=True, **settings)
@@ -82,7 +83,7 @@ def test_a_sweep_counts_what_its_weights_answer(implementation):
     assert np.array_equal(without["held_out_right"], runs["held_out_right"])
 
 
-@pytest.mark.parametrize("implementation", ["matrix", "unrolled"])
+@pytest.mark.parametrize("implementation", daily(["unrolled"], of=["matrix", "unrolled"]))
 @pytest.mark.parametrize("criterion", [{"tolerance": 0.4}, {"loss_below": 0.3}])
 def test_a_run_that_is_watched_gives_the_sweeps_number(implementation, criterion):
     settings = {"max_epochs": 25, "implementation": implementation, **criterion}
