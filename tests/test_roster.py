@@ -16,7 +16,8 @@ RUNS_AT = jax.jit(runs_at)
 def assert_same(plan, group, ranges, tickets):
     tickets = np.asarray(tickets, np.int32)
     roster = roster_of(plan, group, as_ranges(ranges), settings_table(plan, group), 64)
-    seeds, settings = RUNS_AT(roster, tickets)
+    seeds, settings, given = RUNS_AT(roster, tickets)
+    assert given is None
     runs = runs_at_places(as_ranges(ranges), tickets)
     np.testing.assert_array_equal(seeds, plan.seeds_of(runs))
     for ours, theirs in zip(settings, plan.settings_of(runs), strict=True):

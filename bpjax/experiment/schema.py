@@ -78,8 +78,8 @@ def argument_words(thing: type) -> dict[str, str]:
     """Return what the docstring of a class says of each of its arguments, its first sentence.
 
     Example:
-      >>> argument_words(Recipe)["init_range"]
-      'Initial weights are drawn from [-init_range, init_range].'
+      >>> argument_words(Recipe)["decay_biases"]
+      'Whether `weight_decay` shrinks biases too.'
     """
     found = re.search(r"Args:\n(.*?)(?:\n\n|\Z)", inspect.cleandoc(thing.__doc__ or ""), re.DOTALL)
     entries = re.split(r"^  (?=\w+: )", found[1] if found else "", flags=re.MULTILINE)
