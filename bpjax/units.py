@@ -122,11 +122,14 @@ def _tanh_slope(y: jax.Array) -> jax.Array:
     return (1 + y) * (1 - y)
 
 
-def _tanh(x: jax.Array) -> jax.Array:
-    """Return tanh x by e^(-2|x|), so that automatic differentiation loses nothing where it is 1."""
+def _tanh(x: jax.Array, height: float) -> jax.Array:
+    """Return height tanh x by e^(-2|x|): automatic differentiation loses nothing where tanh is 1.
+
+    A quotient comes last, since a product would not be rounded before a target is taken from it.
+    """
     above, below = jnp.where(x > 0, x, 0), jnp.where(x > 0, 0, x)
     over, under = jnp.exp(-2 * above), jnp.exp(2 * below)
-    return jnp.where(x > 0, (1 - over) / (1 + over), (under - 1) / (under + 1))
+    return jnp.where(x > 0, height * (1 - over) / (1 + over), height * (under - 1) / (under + 1))
 
 
 def _tanh_slope_at(x: jax.Array) -> jax.Array:
@@ -183,7 +186,7 @@ UNITS: dict[str, Unit | LayerUnit] = {
     "softplus": Unit(softplus, jax.nn.sigmoid, of="preactivation"),
     # Of x, since HEIGHT - y has no digits left where tanh, times HEIGHT, was rounded once more.
     "scaled-tanh": Unit(
-        lambda x: HEIGHT * _tanh(STRETCH * x),
+        lambda x: _tanh(STRETCH * x, HEIGHT),
         lambda x: HEIGHT * STRETCH * _tanh_slope_at(STRETCH * x),
         of="preactivation",
     ),
