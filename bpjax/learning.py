@@ -199,8 +199,11 @@ def rule_named(name: str) -> NamedRule:
       >>> rule_named("optax.lion").rate_may_change, rule_named("optax.rprop").rate_may_change
       (True, False)
     """
-    if not name.startswith(OPTAX):
-        return OPTIMIZERS[name]
+    return _rule_by_optax(name) if name.startswith(OPTAX) else OPTIMIZERS[name]
+
+
+@functools.cache
+def _rule_by_optax(name: str) -> NamedRule:
     make = maker_by_optax(name)
     return NamedRule(make, has_momentum=False, rate_may_change=works(make, lambda count: 0.1))
 

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bpjax.errors import SettingError
-from bpjax.named import defaults_of, read_named, spell_named
+from bpjax.named import as_fault_of, defaults_of, read_named, spell_named
 from bpjax.units import Activation, Of, log_1_plus, word_of
 
 Outputs = Float[Array, "num_cases num_out"]
@@ -308,11 +308,8 @@ def loss_named(text: str, outputs: Sequence[Activation]) -> Loss:
       (0.9, CrossEntropy(unit='softmax'))
     """
     name, options = read_named("loss", text, LOSSES)
-    try:
+    with as_fault_of("loss", text):
         return LOSSES[name](outputs, **options)
-    except SettingError as fault:
-        rule = f"must be right in {fault.setting}, which {fault.rule}"
-        raise SettingError("loss", rule, text) from None
 
 
 def name_of_loss(loss: Any, outputs: Sequence[Activation]) -> str | None:

@@ -77,13 +77,18 @@ def read_document(file: str) -> Document:
     return document._replace(options=_options(document, given.get("options")))
 
 
-def _toml(file: str) -> dict[str, Any]:
+def read_content(file: str) -> bytes:
+    """Return what an experiment file holds; ExperimentError if it cannot be read."""
     try:
         with explained("read", Path(file)):
-            content = read(Path(file), LARGEST_FILE)
+            return read(Path(file), LARGEST_FILE)
     except ResultsError as fault:
         cause = str(fault).rpartition("': ")[2].rstrip(".")
         raise ExperimentError(file, "", f"cannot be read: {cause}") from None
+
+
+def _toml(file: str) -> dict[str, Any]:
+    content = read_content(file)
     try:
         return tomllib.loads(content.decode())
     except RecursionError:

@@ -10,15 +10,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from bpjax.errors import ExperimentError, ResultsError, SettingError, shown
-from bpjax.experiment.document import check_option_name, is_told
+from bpjax.errors import ExperimentError, SettingError, shown
+from bpjax.experiment.document import check_option_name, is_told, read_content
 from bpjax.experiment.kinds import is_name
-from bpjax.results.files import explained, read
 from bpjax.task import Task
-
-LARGEST_FILE = 2**22
-"""Bytes of a Python file."""
-
 
 _TOLD = "a finite number, text, true or false, none, or a list of them"
 
@@ -74,12 +69,7 @@ def read_function(file: str, name: str) -> Function:
 
 
 def _run(file: str) -> ModuleType:
-    try:
-        with explained("read", Path(file)):
-            code = read(Path(file), LARGEST_FILE)
-    except ResultsError as fault:
-        cause = str(fault).rpartition("': ")[2].rstrip(".")
-        raise ExperimentError(file, "", f"cannot be read: {cause}") from None
+    code = read_content(file)
     path = str(Path(file).resolve())
     module = ModuleType(f"bpjax user file {path}")
     module.__file__ = path
