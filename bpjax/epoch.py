@@ -30,8 +30,8 @@ from bpjax.learning import learning_rule, name_of, rule_named
 from bpjax.loss import Loss
 from bpjax.network import Network
 from bpjax.params import Params, unflatten_params
-from bpjax.presentation import Order, Updates, changes_per_epoch, fixed_parts, shown_cases
-from bpjax.schedule import as_schedule, piecewise
+from bpjax.presentation import Order, Updates, fixed_parts, shown_cases
+from bpjax.schedule import as_schedule, value_in_epoch
 from bpjax.starts.given import Start
 from bpjax.starts.initial import Strategy
 from bpjax.status import Status
@@ -191,8 +191,8 @@ def start(
     else:
         network, init_range = program.network, settings.init_range
         params = program.initializer.params_of(network, seed, init_range, program.dtype)
-    optimizer_state = rule_of(program, settings, num_cases).init(params)
     zero = jnp.zeros((), jnp.int32)
+    optimizer_state = rule_of(program, settings, zero).init(params)
     trained = trained_cases(program.held_out, num_cases, seed)
     loss = jnp.asarray(jnp.nan, program.dtype)
     named = None if program.order == "fixed" else jnp.asarray(seed, jnp.uint32)
@@ -265,7 +265,7 @@ def step(
     evaluation = _evaluate(program, cases, settings, state.params, state.trained)
     state = judge(program, max_epochs, state, evaluation)
     running = state.status == Status.RUNNING
-    rule = rule_of(program, settings, len(cases.inputs))
+    rule = rule_of(program, settings, state.epoch)
     learner = state.params, state.optimizer_state
     if program.updates == "batch":
         params, optimizer_state = change(program.network, rule, running, evaluation.grads, learner)
@@ -326,16 +326,20 @@ def _all_finite(tree: Any) -> Bool[Array, ""]:
     return jnp.abs(functools.reduce(operator.add, terms)) < jnp.inf
 
 
-def rule_of(program: Program, settings: Settings, num_cases: int) -> optax.GradientTransformation:
-    """Return the learning rule of a run, with its own rates."""
-    per_epoch = changes_per_epoch(program.updates, num_cases)
+def rule_of(
+    program: Program, settings: Settings, epoch: Int[Array, ""]
+) -> optax.GradientTransformation:
+    """Return the learning rule of a run, with its own rates of an epoch.
+
+    The epoch decides, not the count that a rule keeps: where cases are held out, fewer changes are
+    made in one.
+    """
+    decay = value_in_epoch(settings.weight_decay, program.weight_decay_changes, epoch)
     return learning_rule(
         program.optimizer,
-        piecewise(settings.learning_rate, program.learning_rate_changes, per_epoch),
-        piecewise(settings.momentum, program.momentum_changes, per_epoch),
-        piecewise(settings.weight_decay, program.weight_decay_changes, per_epoch)
-        if program.decays
-        else None,
+        value_in_epoch(settings.learning_rate, program.learning_rate_changes, epoch),
+        value_in_epoch(settings.momentum, program.momentum_changes, epoch),
+        decay if program.decays else None,
         program.decay_biases,
         program.network.iterations if program.copies == "average" else 1,
     )
@@ -412,7 +416,7 @@ def loss_during_epoch(
     That is what simulators of the time printed. Where weights change once, after all cases, it is
     the loss of the weights.
     """
-    rule = rule_of(program, settings, len(cases.inputs))
+    rule = rule_of(program, settings, state.epoch)
     learner = state.params, state.optimizer_state
     return _learn_by_parts(program, rule, jnp.bool_(True), cases, state, learner)[1]
 

@@ -81,27 +81,16 @@ def value_at(value: ScalarOrSchedule, count: Int[Array, ""]) -> Any:
     return value(count) if callable(value) else value
 
 
-def piecewise(
-    values: Float[Array, " pieces"], changes: tuple[int, ...], changes_per_epoch: int = 1
-) -> ScalarOrSchedule:
-    """Return `Schedule(values, changes)` in optax's form, with values that may be traced.
+def value_in_epoch(
+    values: Float[Array, " pieces"], changes: tuple[int, ...], epoch: Int[Array, ""]
+) -> Float[Array, ""]:
+    """Return `Schedule(values, changes).at(epoch)`, where values and epoch may be traced.
 
-    Args:
-      values: one number per piece.
-      changes: epochs at which the next piece begins.
-      changes_per_epoch: weight changes in one epoch: 1, or the number of cases.
-
-    Returns:
-      A function of the number of weight changes; the one number itself where nothing changes.
+    Example:
+      >>> float(value_in_epoch(jnp.array([0.5, 0.25]), (20,), jnp.int32(20)))
+      0.25
     """
-    if not changes:
-        return values[0]
-
-    def at(count: Int[Array, ""]) -> Any:
-        value = values[0]
-        for later, change in zip(values[1:], changes, strict=True):
-            start = min(change * changes_per_epoch, MOST_CHANGES)
-            value = jnp.where(count >= start, later, value)
-        return value
-
-    return at
+    value = values[0]
+    for later, change in zip(values[1:], changes, strict=True):
+        value = jnp.where(epoch >= change, later, value)
+    return value

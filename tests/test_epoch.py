@@ -1,5 +1,6 @@
 """One run, epoch by epoch, against plain NumPy loops; and every way in which a run can end."""
 
+import dataclasses
 import functools
 
 import jax
@@ -28,18 +29,23 @@ def numpy_epochs(task, params, num_epochs):
     recipe = task.recipe
     params = map_params(np.asarray, params)
     velocity = map_params(np.zeros_like, params)
-    blocks = [slice(None)]
-    if recipe.updates == "case":
-        blocks = [slice(c, c + 1) for c in range(task.num_cases)]
+    size = {"batch": task.num_cases, "case": 1}.get(recipe.updates, recipe.updates)
+    held_out = task.held_out or ()
     for epoch in range(num_epochs):
-        eps = as_schedule(recipe.learning_rate).at(epoch)
-        alpha = as_schedule(recipe.momentum).at(epoch)
-        for block in blocks:
+        eps, alpha, decay = (
+            as_schedule(setting).at(epoch)
+            for setting in (recipe.learning_rate, recipe.momentum, recipe.weight_decay)
+        )
+        for first in range(0, task.num_cases, size):
+            part = range(first, min(first + size, task.num_cases))
+            block = [case for case in part if case not in held_out]
+            if not block:
+                continue
             inputs, targets = task.inputs[block], task.targets[block]
             _, grads = witness.loss_and_gradient(task.network, params, inputs, targets, task.loss)
             velocity = map_params(lambda g, v: -eps * g + alpha * v, grads, velocity)  # noqa: B023
             changed = map_params(np.add, params, velocity)
-            decayed = map_params(lambda w: (1 - recipe.weight_decay) * w, changed)
+            decayed = map_params(lambda w: (1 - decay) * w, changed)  # noqa: B023
             params = decayed if recipe.decay_biases else Params(decayed.weight, changed.bias)
     return params, velocity
 
@@ -62,13 +68,28 @@ def numpy_epochs(task, params, num_epochs):
     ids=str,
 )
 def test_epochs_against_a_numpy_loop(settings, float64):
-    task = XOR.with_settings(**settings, **NEVER)
+    follows_the_numpy_loop(XOR.with_settings(**settings, **NEVER))
+
+
+@pytest.mark.parametrize("updates", ["batch", "case", 2])
+def test_schedules_go_by_the_epoch_where_cases_are_held_out(updates, float64):
+    """Three cases of four make fewer changes in an epoch; a count of changes would come late."""
+    schedules = {
+        "learning_rate": Schedule((0.5, 0.1), (2,)),
+        "momentum": Schedule((0.5, 0.9), (3,)),
+        "weight_decay": Schedule((0.0, 0.01), (3,)),
+    }
+    task = dataclasses.replace(XOR, held_out=(1,))
+    follows_the_numpy_loop(task.with_settings(updates=updates, **schedules, **NEVER))
+
+
+def follows_the_numpy_loop(task):
     _, _, state = first_state(task, seed=5, dtype="float64")
     trained = advance(task, 5, seed=5, dtype="float64")
     params, velocity = numpy_epochs(task, state.params, 5)
     assert_trees_close(trained.params, params)
-    rule_state = trained.optimizer_state[0] if "weight_decay" in settings else None
-    assert_trees_close((rule_state or trained.optimizer_state).velocity, velocity)
+    rule_state = trained.optimizer_state
+    assert_trees_close((rule_state[0] if task.recipe.decays else rule_state).velocity, velocity)
     assert trained.epoch == 5
 
 

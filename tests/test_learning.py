@@ -16,7 +16,7 @@ from bpjax.learning import (
 )
 from bpjax.params import Params
 from bpjax.recipe import Recipe
-from bpjax.schedule import Schedule, as_schedule, piecewise
+from bpjax.schedule import Schedule, as_schedule, value_in_epoch
 
 MATRIX = ("a", "b")
 
@@ -126,17 +126,11 @@ def test_a_schedule_changes_at_its_epochs():
     assert as_schedule(rate) is rate
 
 
-@pytest.mark.parametrize("per_epoch", [1, 4])
-def test_piecewise_is_the_schedule_in_changes(per_epoch):
-    rate = Schedule((0.1, 0.2, 0.3), (5, 7))
-    traced = piecewise(jnp.array(rate.values), rate.changes, per_epoch)
-    epochs = np.arange(10)
-    for count in range(10 * per_epoch):
-        assert float(traced(jnp.int32(count))) == np.float32(rate.at(epochs[count // per_epoch]))
-
-
-def test_piecewise_without_changes_is_the_number_itself():
-    assert piecewise(jnp.array([0.25]), ()) == 0.25
+@pytest.mark.parametrize("rate", [Schedule((0.1, 0.2, 0.3), (5, 7)), Schedule((0.25,))])
+def test_a_traced_schedule_is_the_schedule(rate):
+    traced = jax.jit(lambda epoch: value_in_epoch(jnp.array(rate.values), rate.changes, epoch))
+    for epoch in (*range(10), 2**31 - 2):
+        assert float(traced(jnp.int32(epoch))) == np.float32(rate.at(epoch))
 
 
 @pytest.mark.parametrize(
@@ -260,11 +254,6 @@ def test_settings_may_be_traced():
     rates = jnp.array([0.1, 0.2])
     # -r - r (1 - r)
     np.testing.assert_allclose(jax.vmap(change)(rates), [-0.19, -0.36], rtol=1e-6)
-
-
-def test_a_change_beyond_the_counter_never_comes():
-    rate = piecewise(jnp.array([0.1, 0.2]), (10**8,), changes_per_epoch=104)
-    assert float(jax.jit(rate)(jnp.int32(2**31 - 2))) == pytest.approx(0.1)
 
 
 def test_the_decay_of_adamw_is_not_the_recipes():

@@ -143,15 +143,17 @@ def epoch_of(
     """
     program = arithmetic.program
 
-    def change_run(settings: Settings, running: Any, grads: Any, learner: Learner) -> Learner:
-        rule = rule_of(program, settings, num_cases)
+    def change_run(
+        settings: Settings, epoch: Any, running: Any, grads: Any, learner: Learner
+    ) -> Learner:
+        rule = rule_of(program, settings, epoch)
         return change(program.network, rule, running, grads, learner)
 
     def one_epoch(settings: Settings, runs: RunState) -> RunState:
         evaluation = passes.evaluate(arithmetic, cases, settings, runs.params, runs.trained)
         runs = jax.vmap(functools.partial(judge, program, max_epochs), -1, -1)(runs, evaluation)
         running = runs.status == Status.RUNNING
-        learn = functools.partial(jax.vmap(change_run, -1, -1), settings, running)
+        learn = functools.partial(jax.vmap(change_run, -1, -1), settings, runs.epoch, running)
         learner: Learner = runs.params, runs.optimizer_state
         if program.updates == "batch":
             learner = learn(evaluation.grads, learner)
