@@ -13,39 +13,83 @@ import pytest
 from helpers import daily
 
 import bpjax
-from bpjax.backprop import at_outputs, backward_pass, forward_pass, outputs_of
+from bpjax.backprop import backward_pass, enters, forward_pass, seen_by_loss, total_input
 from bpjax.cli import main
 from bpjax.display import Display
 from bpjax.errors import SettingError
 from bpjax.explain import page
-from bpjax.explain.lesson import MOST_NUMBERS, frames_of, lesson_of
-from bpjax.held_out import as_answered, trained_by
+from bpjax.explain.lesson import MOST_NUMBERS, frames_of, is_paper, lesson_of
+from bpjax.held_out import error_of, trained_by
+from bpjax.loss import CrossEntropy
+from bpjax.network import Connection, Layer, Network
 from bpjax.params import flatten_params, unflatten_params
 from bpjax.schedule import as_schedule
 from bpjax.tasks import make_task
+from bpjax.units import Unit
 
 COMMAND = ["bpjax", "explain", "xor"]
 
-# Skips, shared and tied weights, copies in time, a schedule, decay, a margin, cases held out.
+CHAIN = ("relu", "leaky-relu", "softplus", "scaled-tanh", "sine", "logistic-flat-spot", "softmax")
+
+
+def every_unit():
+    """Return a net with a layer of every unit that the tasks of 1986 lack; one layer is frozen."""
+    layers = [Layer("input", 2), *(Layer(unit, 3, activation=unit) for unit in CHAIN)]
+    pairs = [*itertools.pairwise(["input", *CHAIN, "output"]), ("relu", "output")]
+    net = Network(
+        [*layers, Layer("output", 3, activation="softmax", frozen_bias=True)],
+        [Connection(*pair, frozen=pair[1] == "sine") for pair in pairs],
+    )
+    recipe = bpjax.Recipe(0.3, weight_decay=0.01, init_range=1.0)
+    kinds = np.eye(3)[[0, 1, 2, 0]]
+    return bpjax.Task(
+        net, bpjax.tasks.xor().inputs, kinds, recipe=recipe, loss=CrossEntropy("softmax")
+    )
+
+
+def of_three_kinds(**settings):
+    """Return a task with three outputs, of which one is right for every case."""
+    rng = np.random.default_rng(5)
+    kinds = np.eye(3)[[0, 1, 2, 1, 2, 0, 0]]
+    return bpjax.Task.from_arrays(rng.normal(size=(7, 2)), kinds, hidden=(3,), **settings)
+
+
+# Skips, shared and tied weights, copies in time, a schedule, decay, a margin, cases held out; other
+# units and losses; other ways to show the cases; frozen weights.
 RUNS = {
-    "xor": ("xor", {}, {}),
-    "direct": ("xor", {"direct": True}, {"max_epochs": 60}),
-    "symmetry": ("symmetry", {}, {"max_epochs": 120}),
-    "encoder": ("encoder", {}, {"max_epochs": 120}),
-    "tied": ("t-c", {}, {"max_epochs": 20}),
-    "in time": ("shift-register", {}, {}),
-    "family": ("family-trees", {"held_out": 4}, {"max_epochs": 40, "decay_biases": False}),
-    "margin": ("family-trees", {"measured_from": "target", "scope": "case"}, {"max_epochs": 3}),
-    "sgd": ("xor", {}, {"max_epochs": 20, "optimizer": "sgd"}),
-    "by case": ("xor", {}, {"max_epochs": 20, "updates": "case"}),
+    "xor": (bpjax.tasks.xor, {}),
+    "direct": (lambda: make_task("xor", direct=True), {"max_epochs": 60}),
+    "symmetry": (bpjax.tasks.symmetry, {"max_epochs": 120}),
+    "encoder": (bpjax.tasks.encoder, {"max_epochs": 120}),
+    "tied": (lambda: make_task("t-c"), {"max_epochs": 20}),
+    "in time": (lambda: make_task("shift-register"), {}),
+    "family": (
+        lambda: bpjax.tasks.family_trees(held_out=4),
+        {"max_epochs": 40, "decay_biases": False},
+    ),
+    "margin": (
+        lambda: bpjax.tasks.family_trees(measured_from="target", scope="case"),
+        {"max_epochs": 3},
+    ),
+    "sgd": (bpjax.tasks.xor, {"max_epochs": 20, "optimizer": "sgd"}),
+    "by case": (bpjax.tasks.xor, {"max_epochs": 20, "updates": "case"}),
+    "units": (every_unit, {"max_epochs": 8}),
+    "softmax": (
+        lambda: of_three_kinds(output_unit="softmax", loss="cross-entropy"),
+        {"max_epochs": 40, "updates": 3, "order": "shuffled"},
+    ),
+    "cross-entropy": (
+        lambda: of_three_kinds(unit="relu", loss="cross-entropy", held_out=2),
+        {"max_epochs": 40, "updates": "case", "order": "random"},
+    ),
+    "paper's cross-entropy": (lambda: of_three_kinds(loss="cross-entropy"), {"max_epochs": 40}),
 }
 
 
 @functools.cache
 def run_called(name):
-    task, options, settings = RUNS[name]
-    precision = {"snapshot_every": 1, "precision": "float64"}
-    return bpjax.train(make_task(task, **options), seed=7, **settings, **precision)
+    make, settings = RUNS[name]
+    return bpjax.train(make(), seed=7, **settings, snapshot_every=1, precision="float64")
 
 
 # ---- what the page is given ----------------------------------------------------------------------
@@ -107,50 +151,63 @@ def test_a_loss_that_the_page_does_not_know_makes_no_page():
 
     run = run_called("xor")
     run = run._replace(task=dataclasses.replace(run.task, loss=Own()))
-    with pytest.raises(SettingError, match="must be half-squared or margin, for a page"):
+    with pytest.raises(SettingError, match="must be half-squared, margin or cross-entropy, for a"):
+        page(run, COMMAND)
+
+
+def test_a_unit_of_ones_own_makes_no_page():
+    """The script of a page cannot run a function of Python; it must not take another for it."""
+    own = Unit(jax.numpy.arctan, lambda x: 1 / (1 + x * x), of="preactivation")
+    run = bpjax.train(of_three_kinds(unit=own), 7, max_epochs=2, snapshot_every=1)
+    with pytest.raises(SettingError, match="must be one of logistic, "):
         page(run, COMMAND)
 
 
 # ---- what the page shows -------------------------------------------------------------------------
 
 
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def passes(network, loss, weights, inputs, targets, trained, case):
+    """Return what both passes say of all cases, of one, and of that one's layers."""
+    params = unflatten_params(network, weights)
+    activations = forward_pass(network, params, inputs)
+    seen = seen_by_loss(network, params, activations, loss)
+    value, errors = error_of(loss, seen, targets, trained)
+    grads, *_ = backward_pass(network, params, activations, *enters(network, loss, errors))
+
+    def alone(table):
+        return jax.lax.dynamic_slice_in_dim(table, case, 1)
+
+    y = jax.tree.map(alone, activations)
+    _, dy, dx = backward_pass(network, params, y, *enters(network, loss, alone(errors)))
+    x = {layer.name: total_input(network, params, y, layer) for layer in network.computed_layers}
+    all_cases = {"loss": value, "gradient": flatten_params(network, grads)}
+    value, _ = error_of(loss, alone(seen), alone(targets), alone(trained))
+    one_case = {"loss": value, "errors": alone(errors)[0]}
+    return all_cases, one_case, {"y": y, "x": x, "dy": dy, "dx": dx}
+
+
 def witness(run, epoch, case=0):
     """Return every number that the page may show, by the name that it gives it."""
     task, network = run.task, run.task.network
     weights = run.snapshots.weights[epoch]
-    params = unflatten_params(network, jax.numpy.asarray(weights))
-    inputs, targets = task.cases(np.float64)
     (trained,) = trained_by(task, [run.seed])
-    activations = forward_pass(network, params, inputs)
-    outputs = as_answered(outputs_of(network, activations), targets, trained[:, None])
-    errors = task.loss.derivative(outputs, targets)
-    grads, *_ = backward_pass(network, params, activations, at_outputs(network, errors))
+    about = (weights, *task.cases(np.float64), trained, case)
+    all_cases, one_case, by_layer = jax.device_get(passes(network, task.loss, *about))
     copies = network.iterations if task.recipe.copies == "average" else 1
-    gradient = np.asarray(flatten_params(network, grads)) / copies
-
-    one = {name: entry[case : case + 1] for name, entry in activations.items()}
-    at = at_outputs(network, errors[case : case + 1])
-    _, d_activations, _ = backward_pass(network, params, one, at)
-    numbers = {"loss": task.loss.value(outputs, targets), "gradient": gradient}
-    numbers["loss of case"] = task.loss.value(outputs[case][None], targets[case][None])
-    numbers |= {f"error {k}": error for k, error in enumerate(errors[case].tolist())}
+    gradient = all_cases["gradient"] / copies
+    numbers = {"loss": all_cases["loss"], "gradient": gradient, "loss of case": one_case["loss"]}
+    numbers |= {f"error {k}": error for k, error in enumerate(one_case["errors"])}
     numbers |= {f"w {k}": weight for k, weight in enumerate(weights)}
     numbers |= {f"gradient {k}": value for k, value in enumerate(gradient)}
-    for layer in network.layers:
-        y, dy = np.asarray(one[layer.name][0]), np.asarray(d_activations[layer.name][0])
-        for j in range(layer.size):
-            unit = f"{layer.name} {j}"
-            numbers |= {
-                f"y {unit}": y[j],
-                f"dy {unit}": dy[j],
-                f"dx {unit}": dy[j] * y[j] * (1 - y[j]),
-            }
-            numbers[f"x {unit}"] = np.log(y[j]) - np.log1p(-y[j]) if 0 < y[j] < 1 else np.nan
+    for kind, layers in by_layer.items():
+        for name, entry in layers.items():
+            numbers |= {f"{kind} {name} {j}": value for j, value in enumerate(entry[0])}
     if epoch < run.epochs:
         recipe, change = task.recipe, run.snapshots.weights[epoch + 1] - weights
         rate, alpha = (as_schedule(s).at(epoch) for s in (recipe.learning_rate, recipe.momentum))
         previous = frames_of(run).previous[epoch]
-        paper = recipe.optimizer == "paper" and recipe.updates == "batch"
+        paper = is_paper(run)
         for k in range(len(weights)):
             step, kept = -rate * gradient[k], alpha * previous[k]
             numbers |= {f"step {k}": step, f"kept {k}": kept}
@@ -206,7 +263,7 @@ def opened(browser_page, run, tmp_path, place="", **window):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("name", daily(["xor", "tied", "margin"], of=RUNS))
+@pytest.mark.parametrize("name", daily(["xor", "tied", "units"], of=RUNS))
 def test_every_number_on_the_page_is_that_of_backprop(name, browser_page, tmp_path, float64):
     run = run_called(name)
     shown = opened(browser_page, run, tmp_path)

@@ -11,9 +11,10 @@ import numpy as np
 
 from bpjax.errors import SettingError
 from bpjax.held_out import trained_by
-from bpjax.loss import HalfSquaredError, Loss, MarginSquaredError
+from bpjax.loss import CrossEntropy, HalfSquaredError, Loss, MarginSquaredError
 from bpjax.network import Network
 from bpjax.params import Params, unflatten_params
+from bpjax.presentation import part_size
 from bpjax.recording import History
 from bpjax.schedule import as_schedule
 from bpjax.task import Task
@@ -75,10 +76,19 @@ def _changes_without_decay(run: Run, weights: np.ndarray) -> np.ndarray:
 
 def _decays(run: Run) -> np.ndarray:
     """Return which parameters a decay would shrink."""
-    shrinks = np.ones(run.snapshots.weights.shape[1], bool)
+    shrinks = ~_frozen(run)
     for biases in _places(run).bias.values():
-        shrinks[biases] = run.task.recipe.decay_biases
+        shrinks[biases] &= run.task.recipe.decay_biases
     return shrinks
+
+
+def _frozen(run: Run) -> np.ndarray:
+    """Return which parameters stay as they are."""
+    places, (weights, biases) = _places(run), run.task.network.frozen
+    frozen = np.zeros(run.snapshots.weights.shape[1], bool)
+    for entry in [*(places.weight[key] for key in weights), *(places.bias[key] for key in biases)]:
+        frozen[entry] = True
+    return frozen
 
 
 def _places(run: Run) -> Params:
@@ -86,7 +96,18 @@ def _places(run: Run) -> Params:
     return unflatten_params(run.task.network, np.arange(run.snapshots.weights.shape[1]))  # type: ignore[arg-type]
 
 
-UNITS_OF_THE_PAGE = ("logistic", "tanh", "linear")
+UNITS_OF_THE_PAGE = (
+    "logistic",
+    "tanh",
+    "linear",
+    "relu",
+    "leaky-relu",
+    "softplus",
+    "scaled-tanh",
+    "sine",
+    "logistic-flat-spot",
+    "softmax",
+)
 """Those that its script can work out."""
 
 
@@ -103,9 +124,6 @@ def lesson_of(run: Run) -> dict[str, Any]:
         if layer.activation not in UNITS_OF_THE_PAGE:
             rule = f"must be one of {', '.join(UNITS_OF_THE_PAGE)}, for a page"
             raise SettingError("unit", rule, layer.activation)
-    if isinstance(run.task.recipe.updates, int) or run.task.recipe.order != "fixed":
-        rule = "must be batch or case, in a fixed order, for a page"
-        raise SettingError("updates", rule, run.task.recipe.updates)
     task, recipe, frames = run.task, run.task.recipe, frames_of(run)
     places = _places(run)
     criterion = task.criterion
@@ -131,14 +149,20 @@ def lesson_of(run: Run) -> dict[str, Any]:
         "loss": _loss(task.loss),
         "tolerance": tolerance,
         "learning": {
-            "paper": recipe.optimizer == "paper" and recipe.updates == "batch",
-            "byCase": recipe.updates == "case",
-            "optimizer": str(recipe.optimizer),
+            "paper": is_paper(run),
+            "every": None
+            if recipe.updates == "batch"
+            else part_size(recipe.updates, task.num_cases),
+            "order": recipe.order,
+            "optimizer": recipe.optimizer
+            if isinstance(recipe.optimizer, str)
+            else "its user's own",
             "copies": task.network.iterations if recipe.copies == "average" else 1,
             "learningRate": [as_schedule(recipe.learning_rate).at(epoch) for epoch in at],
             "momentum": [as_schedule(recipe.momentum).at(epoch) for epoch in at],
             "decay": [as_schedule(recipe.weight_decay).at(epoch) for epoch in at],
             "decays": _decays(run).tolist(),
+            "frozen": _frozen(run).tolist(),
         },
         "frames": {
             "epoch": at,
@@ -146,6 +170,11 @@ def lesson_of(run: Run) -> dict[str, Any]:
         },
         "curves": _curves(run.history),
     }
+
+
+def is_paper(run: Run) -> bool:
+    """Tell whether weights change once an epoch, by equation (9)."""
+    return run.task.recipe.optimizer == "paper" and run.task.recipe.updates == "batch"
 
 
 def _layers(task: Task, places: Params) -> list[dict[str, Any]]:
@@ -191,7 +220,9 @@ def _loss(loss: Loss) -> dict[str, Any]:
             "fromMargin": loss.measured_from == "margin",
             "byCase": loss.scope == "case",
         }
-    raise SettingError("loss", "must be half-squared or margin, for a page", loss)
+    if isinstance(loss, CrossEntropy):
+        return {"kind": "cross-entropy", "unit": loss.unit}
+    raise SettingError("loss", "must be half-squared, margin or cross-entropy, for a page", loss)
 
 
 def _curves(history: History) -> dict[str, Any]:

@@ -9,6 +9,16 @@ const outputLayers = lesson.outputs.map((name) => layers.get(name));
 const incoming = (layer) => lesson.connections.filter((c) => c.target === layer.name);
 const outgoing = (layer) => lesson.connections.filter((c) => c.source === layer.name);
 
+// Where a layer's units stand among all outputs; -1 for one that is none.
+function firstOutput(layer) {
+  let first = 0;
+  for (const other of outputLayers) {
+    if (other === layer) return first;
+    first += other.size;
+  }
+  return -1;
+}
+
 const FRAMES = Object.fromEntries(
   ["weights", "previous", "change"].map((name) => [name, unpacked(lesson.frames[name])]));
 
@@ -22,10 +32,35 @@ function unpacked(text) {
   return table;
 }
 
+// What the units of a layer do: y of its net inputs x, and dE/dx of dE/dy. As in units.py, slopes
+// are written so that saturated units keep their digits.
+const single = (f, slope) => ({
+  activate: (x) => x.map((value) => f(value)),
+  back: (dy, y, x) => dy.map((value, j) => value * slope(y[j], x[j])),
+});
+const sum = (values) => values.reduce((total, value) => total + value, 0);
+const logistic = (x) => 1 / (1 + Math.exp(-x));
+const softplus = (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 const UNITS = {
-  logistic: { f: (x) => 1 / (1 + Math.exp(-x)), slope: (y) => y * (1 - y) },
-  tanh: { f: Math.tanh, slope: (y) => (1 + y) * (1 - y) },
-  linear: { f: (x) => x, slope: () => 1 },
+  logistic: single(logistic, (y) => y * (1 - y)),
+  tanh: single(Math.tanh, (y) => (1 + y) * (1 - y)),
+  linear: single((x) => x, () => 1),
+  relu: single((x) => Math.max(x, 0), (y) => (y > 0 ? 1 : 0)),
+  "leaky-relu": single((x) => (x > 0 ? x : 0.01 * x), (y) => (y > 0 ? 1 : 0.01)),
+  softplus: single(softplus, (y, x) => logistic(x)),
+  "scaled-tanh": single((x) => 1.7159 * Math.tanh(2 * x / 3), (y, x) => {
+    const power = Math.exp(-4 * Math.abs(x) / 3);
+    return 1.7159 * (2 / 3) * 4 * power / (1 + power) ** 2;
+  }),
+  sine: single(Math.sin, (y, x) => Math.cos(x)),
+  "logistic-flat-spot": single(logistic, (y) => y * (1 - y) + 0.1),
+  softmax: {
+    activate: (x) => {
+      const powers = x.map((value) => Math.exp(value - Math.max(...x)));
+      return powers.map((power) => power / sum(powers));
+    },
+    back: (dy, y) => y.map((yi, i) => yi * sum(y.map((yk, k) => yk * (dy[i] - dy[k])))),
+  },
 };
 
 // Calls visit(i, j, k) for every weight of a connection: from unit i to unit j, parameter k.
@@ -46,16 +81,43 @@ function forwardPass(weights, inputs) {
       eachWeight(c, (i, j, k) => { x[j] += activity[c.source][i] * weights[k]; }); // (1)
     }
     net[layer.name] = x;
-    activity[layer.name] = x.map(UNITS[layer.unit].f); // (2)
+    activity[layer.name] = UNITS[layer.unit].activate(x); // (2)
   }
   return { net, activity };
 }
 
 const outputsOf = (activity) => outputLayers.flatMap((layer) => activity[layer.name]);
 
+// The cross-entropy is written in net inputs: its derivative enters at these, and no slope.
+const entersAtNet = lesson.loss.kind === "cross-entropy";
+
+// What one case adds to E, and its derivative at every output.
+function lossOf(net, outputs, shown) {
+  if (!shown.trained) return { loss: 0, errors: outputs.map(() => 0) };
+  if (entersAtNet) return crossEntropy(outputLayers.flatMap((layer) => net[layer.name]), shown.targets);
+  const errors = outputErrors(outputs, shown);
+  return { loss: sum(errors.map((error) => error * error / 2)), errors }; // (3)
+}
+
+// As in loss.py: nothing is taken from what it is nearly equal to.
+function crossEntropy(x, targets) {
+  if (lesson.loss.unit === "logistic") {
+    return { loss: sum(targets.map((d, j) => d * softplus(-x[j]) + (1 - d) * softplus(x[j]))),
+      errors: targets.map((d, j) => (1 - d) * logistic(x[j]) - d * logistic(-x[j])) };
+  }
+  const largest = Math.max(...x), place = x.indexOf(largest), all = sum(targets);
+  const others = sum(x.map((value, j) => (j === place ? 0 : Math.exp(value - largest))));
+  return {
+    loss: sum(targets.map((d, j) => d * (largest - x[j]))) + all * Math.log1p(others),
+    errors: targets.map((d, j) => {
+      const y = Math.exp(x[j] - largest) / (1 + others);
+      return y * (all - d) - d * (j === place ? others / (1 + others) : 1 - y);
+    }),
+  };
+}
+
 // dE/dy of the outputs, which is also the error that the loss squares and halves.
 function outputErrors(outputs, shown) {
-  if (!shown.trained) return outputs.map(() => 0);
   const { kind, on, off, fromMargin, byCase } = lesson.loss;
   const difference = outputs.map((y, j) => y - shown.targets[j]); // (4)
   if (kind === "squared") return difference;
@@ -68,19 +130,15 @@ function outputErrors(outputs, shown) {
   return difference.map((error, j) => ((byCase ? some : outside[j]) ? error : 0));
 }
 
-const lossOf = (errors) => errors.reduce((sum, error) => sum + error * error / 2, 0); // (3)
-
-function backwardPass(weights, activity, errors) {
+function backwardPass(weights, net, activity, errors) {
   const dy = {}, dx = {}, dw = new Float64Array(lesson.numParameters);
-  for (const layer of lesson.layers) dy[layer.name] = Array(layer.size).fill(0);
-  let first = 0;
-  for (const layer of outputLayers) {
-    for (let j = 0; j < layer.size; j++) dy[layer.name][j] += errors[first + j];
-    first += layer.size;
+  const error = (layer, j) => (firstOutput(layer) < 0 ? 0 : errors[firstOutput(layer) + j]);
+  for (const layer of lesson.layers) {
+    dy[layer.name] = Array.from({ length: layer.size }, (_, j) => (entersAtNet ? 0 : error(layer, j)));
   }
   for (const layer of [...computedLayers].reverse()) {
-    const slope = UNITS[layer.unit].slope;
-    const d = dy[layer.name].map((value, j) => value * slope(activity[layer.name][j])); // (5)
+    const d = UNITS[layer.unit].back(dy[layer.name], activity[layer.name], net[layer.name]); // (5)
+    if (entersAtNet) d.forEach((value, j) => { d[j] = value + error(layer, j); });
     dx[layer.name] = d;
     if (layer.biases) layer.biases.forEach((k, j) => { dw[k] += d[j]; }); // (6), with y = 1
     for (const c of incoming(layer)) {
@@ -97,10 +155,10 @@ function backwardPass(weights, activity, errors) {
 function passesOf(weights, shown) {
   const { net, activity } = forwardPass(weights, shown.inputs);
   const outputs = outputsOf(activity);
-  const errors = outputErrors(outputs, shown);
+  const { loss, errors } = lossOf(net, outputs, shown);
   const isRight = outputs.every((y, j) => Math.abs(y - shown.targets[j]) < lesson.tolerance);
-  return { net, activity, outputs, errors, isRight, loss: lossOf(errors),
-    ...backwardPass(weights, activity, errors) };
+  return { net, activity, outputs, errors, isRight, loss,
+    ...backwardPass(weights, net, activity, errors) };
 }
 
 // All cases at one moment: their outputs, E, and the gradient that the weight change follows.
@@ -111,5 +169,5 @@ function epochOf(frame) {
   for (const { dw } of cases) dw.forEach((value, k) => { gradient[k] += value; });
   const { copies } = lesson.learning;
   if (copies > 1) gradient.forEach((value, k) => { gradient[k] = value / copies; });
-  return { cases, gradient, loss: cases.reduce((sum, { loss }) => sum + loss, 0) };
+  return { cases, gradient, loss: sum(cases.map(({ loss }) => loss)) };
 }

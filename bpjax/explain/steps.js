@@ -78,23 +78,57 @@ function digits(value) {
 const number = (name, value, text = digits(value)) =>
   element("span", { class: "num", "data-name": name }, text);
 
-const EQUATIONS = {
-  1: "x<sub>j</sub> = &sum;<sub>i</sub> y<sub>i</sub> w<sub>ji</sub>",
-  2: { logistic: "y<sub>j</sub> = 1 / (1 + e<sup>&minus;x<sub>j</sub></sup>)", tanh: "y<sub>j</sub> = tanh x<sub>j</sub>", linear: "y<sub>j</sub> = x<sub>j</sub>" },
-  3: "E = &frac12; &sum;<sub>c</sub> &sum;<sub>j</sub> (y<sub>j,c</sub> &minus; d<sub>j,c</sub>)&sup2;",
-  4: "&part;E/&part;y<sub>j</sub> = y<sub>j</sub> &minus; d<sub>j</sub>",
-  5: { logistic: "&part;E/&part;x<sub>j</sub> = &part;E/&part;y<sub>j</sub> &middot; y<sub>j</sub> (1 &minus; y<sub>j</sub>)", tanh: "&part;E/&part;x<sub>j</sub> = &part;E/&part;y<sub>j</sub> &middot; (1 &minus; y<sub>j</sub>&sup2;)", linear: "&part;E/&part;x<sub>j</sub> = &part;E/&part;y<sub>j</sub>" },
-  6: "&part;E/&part;w<sub>ji</sub> = &part;E/&part;x<sub>j</sub> &middot; y<sub>i</sub>",
-  7: "&part;E/&part;y<sub>i</sub> = &sum;<sub>j</sub> &part;E/&part;x<sub>j</sub> &middot; w<sub>ji</sub>",
-  9: "&Delta;w(t) = &minus;&epsilon; &part;E/&part;w(t) + &alpha; &Delta;w(t&minus;1)",
+// Of the units: y of x, and the slope that equation (5) puts beside dE/dy.
+const FUNCTIONS = {
+  logistic: ["1 / (1 + e<sup>&minus;x<sub>j</sub></sup>)", "y<sub>j</sub> (1 &minus; y<sub>j</sub>)"],
+  tanh: ["tanh x<sub>j</sub>", "(1 &minus; y<sub>j</sub>&sup2;)"],
+  linear: ["x<sub>j</sub>", "1"],
+  relu: ["x<sub>j</sub> if it is positive, else 0", "(1 if y<sub>j</sub> is positive, else 0)"],
+  "leaky-relu": ["x<sub>j</sub> if it is positive, else 0.01 x<sub>j</sub>",
+    "(1 if y<sub>j</sub> is positive, else 0.01)"],
+  softplus: ["ln(1 + e<sup>x<sub>j</sub></sup>)", "1 / (1 + e<sup>&minus;x<sub>j</sub></sup>)"],
+  "scaled-tanh": ["1.7159 tanh(&frac23; x<sub>j</sub>)",
+    "1.7159 &middot; &frac23; (1 &minus; tanh&sup2;(&frac23; x<sub>j</sub>))"],
+  sine: ["sin x<sub>j</sub>", "cos x<sub>j</sub>"],
+  "logistic-flat-spot": ["1 / (1 + e<sup>&minus;x<sub>j</sub></sup>)",
+    "(y<sub>j</sub> (1 &minus; y<sub>j</sub>) + 0.1)"],
+  softmax: ["e<sup>x<sub>j</sub></sup> / &sum;<sub>k</sub> e<sup>x<sub>k</sub></sup>"],
 };
 
-function equation(which, unit) {
+// Of the losses: E, and its derivative at an output; with the paper's number where it is the paper's.
+const LOSSES = {
+  squared: [3, "E = &frac12; &sum;<sub>c</sub> &sum;<sub>j</sub> (y<sub>j,c</sub> &minus; d<sub>j,c</sub>)&sup2;",
+    4, "&part;E/&part;y<sub>j</sub> = y<sub>j</sub> &minus; d<sub>j</sub>"],
+  margin: ["", "E = &frac12; &sum;<sub>c</sub> &sum;<sub>j</sub> error<sub>j,c</sub>&sup2;",
+    "", "&part;E/&part;y<sub>j</sub> = error<sub>j</sub>"],
+  "cross-entropy of logistic": ["", "E = &minus;&sum;<sub>c</sub> &sum;<sub>j</sub> (d<sub>j,c</sub> ln y<sub>j,c</sub> + " +
+    "(1 &minus; d<sub>j,c</sub>) ln(1 &minus; y<sub>j,c</sub>))",
+    "", "&part;E/&part;x<sub>j</sub> = y<sub>j</sub> &minus; d<sub>j</sub>"],
+  "cross-entropy of softmax": ["", "E = &minus;&sum;<sub>c</sub> &sum;<sub>j</sub> d<sub>j,c</sub> ln y<sub>j,c</sub>",
+    "", "&part;E/&part;x<sub>j</sub> = y<sub>j</sub> &sum;<sub>k</sub> d<sub>k</sub> &minus; d<sub>j</sub>"],
+};
+const LOSS = LOSSES[entersAtNet ? `cross-entropy of ${lesson.loss.unit}` : lesson.loss.kind];
+
+const EQUATIONS = {
+  1: () => "x<sub>j</sub> = &sum;<sub>i</sub> y<sub>i</sub> w<sub>ji</sub>",
+  2: (unit) => `y<sub>j</sub> = ${FUNCTIONS[unit][0]}`,
+  5: (unit) => (unit === "softmax"
+    ? "&part;E/&part;x<sub>j</sub> = y<sub>j</sub> &sum;<sub>k</sub> y<sub>k</sub> (&part;E/&part;y<sub>j</sub> &minus; &part;E/&part;y<sub>k</sub>)"
+    : `&part;E/&part;x<sub>j</sub> = &part;E/&part;y<sub>j</sub> &middot; ${FUNCTIONS[unit][1]}`),
+  6: () => "&part;E/&part;w<sub>ji</sub> = &part;E/&part;x<sub>j</sub> &middot; y<sub>i</sub>",
+  7: () => "&part;E/&part;y<sub>i</sub> = &sum;<sub>j</sub> &part;E/&part;x<sub>j</sub> &middot; w<sub>ji</sub>",
+  9: () => "&Delta;w(t) = &minus;&epsilon; &part;E/&part;w(t) + &alpha; &Delta;w(t&minus;1)",
+};
+
+const equation = (which, unit) => formula(which, EQUATIONS[which](unit));
+
+function formula(which, text) {
   const node = element("div", { class: "equation" });
-  const text = EQUATIONS[which];
-  node.innerHTML = `<span class="number">(${which})</span>${typeof text === "string" ? text : text[unit]}`;
+  node.innerHTML = `<span class="number">${which && `(${which})`}</span>${text}`;
   return node;
 }
+
+const unitWords = (layer) => layer.unit.replaceAll("-", " ");
 
 const paragraph = (...children) => element("p", {}, ...children);
 
@@ -141,9 +175,10 @@ const WORDS = {
     const x = passes.net[layer.name][unit], y = passes.activity[layer.name][unit];
     const verdict = layer.unit !== "logistic" ? "" :
       y > 0.8 ? ": it is on" : y < 0.2 ? ": it is off" : ": it is undecided";
+    const of = layer.unit === "softmax" ? "the net inputs of the whole layer" : "it";
     return [`${capital(name)} adds up and answers`, [
-      paragraph(`Each activity times its weight, added up, is the net input x. The ${layer.unit} ` +
-        `function makes of it the activity y${verdict}.`),
+      paragraph(`Each activity times its weight, added up, is the net input x. The ` +
+        `${unitWords(layer)} function makes of ${of} the activity y${verdict}.`),
       equation(1), table(["from", "y\u1d62", "weight", "product"], rows,
         [["net input x", "", "", number(`x ${layer.name} ${unit}`, x)]]),
       silent ? paragraph(`${plural(silent, "unit")} with activity 0 ${silent === 1 ? "adds" : "add"} nothing.`) : "",
@@ -168,10 +203,11 @@ const WORDS = {
         `be off, counts as no error${lesson.loss.fromMargin ? "; any other is wrong by what it lacks of that." : "."}`
       : "";
     const held = shown.trained ? "" : "This case is held out, so it counts as no error.";
+    const name = entersAtNet ? "the cross-entropy of answers and targets" : "half the squared error";
     return ["How wrong is the answer?", [
-      paragraph(`Each output is held against what it should be. The loss E is half the squared ` +
-        `error, added up over outputs and cases: the one number that learning makes smaller. `, margin, " ", held),
-      equation(3),
+      paragraph(`Each output is held against what it should be. The loss E is ${name}, ` +
+        `added up over outputs and cases: the one number that learning makes smaller. `, margin, " ", held),
+      formula(LOSS[0], LOSS[1]),
       table(["output", "should be", "is", "error"], few.map((k) => rows[k])),
       few.length < rows.length ? paragraph(`${rows.length - few.length} more outputs are off, as they should be.`) : "",
       paragraph(element("b", {}, "This case adds ", number("loss of case", passes.loss)),
@@ -188,8 +224,13 @@ const WORDS = {
       const text = !shown.trained ? "The case is held out: no blame." :
         error === 0 ? `It is ${digits(y)}, near enough to ${digits(shown.targets[k])}: no blame.` :
         `It should be ${digits(shown.targets[k])} and is too ${error < 0 ? "low" : "high"}.`;
-      pieces.push(paragraph(text), equation(4),
-        paragraph("\u2202E/\u2202y from its own error = ", number(`error ${k}`, error)));
+      const where = entersAtNet ? "x" : "y";
+      pieces.push(paragraph(text), formula(LOSS[2], LOSS[3]),
+        paragraph(`\u2202E/\u2202${where} from its own error = `, number(`error ${k}`, error)));
+      if (entersAtNet) {
+        pieces.push(paragraph(`The slope of the ${unitWords(layer)} function is in it already: the ` +
+          `cross-entropy cancels it, so that an output that is far off learns however flat it is there.`));
+      }
     }
     const rows = [];
     for (const c of outgoing(layer)) {
@@ -210,7 +251,8 @@ const WORDS = {
     const wish = dx === 0 ? "Nothing is asked of it." : dx < 0
       ? "It is negative: with more net input the error would be smaller."
       : "It is positive: with less net input the error would be smaller.";
-    pieces.push(equation(5, layer.unit), paragraph(
+    if (!entersAtNet || !isOutput(layer) || rows.length) pieces.push(equation(5, layer.unit));
+    pieces.push(paragraph(
       element("b", {}, "\u2202E/\u2202x = ", number(`dx ${layer.name} ${unit}`, dx)), " ", wish,
       layer.unit === "logistic" && (y > 0.95 || y < 0.05) && dy !== 0
         ? " The unit is nearly all on or off, so little of the blame passes: its slope y (1 \u2212 y) is small." : ""));
@@ -244,13 +286,14 @@ const WORDS = {
   change({ layer, epoch, frame, weights }) {
     const { learning } = lesson, rate = learning.learningRate[frame], alpha = learning.momentum[frame];
     const decay = learning.decay[frame], last = frame === FRAMES.weights.length - 1;
-    const rows = parametersInto(layer).map(({ k, name, places }) => {
+    const rows = parametersInto(layer).filter(({ k }) => !learning.frozen[k]).map(({ k, name, places }) => {
       const step = -rate * epoch.gradient[k] + alpha * FRAMES.previous[frame][k];
       const change = learning.paper ? step : FRAMES.change[frame][k];
       const kept = learning.paper && learning.decays[k] ? 1 - decay : 1;
       return { k, label: places > 1 ? `${name} (${places} places)` : name, change,
         after: kept * (weights[k] + change) };
     });
+    const numFrozen = parametersInto(layer).length - rows.length;
     rows.sort((a, b) => Math.abs(b.change) - Math.abs(a.change));
     const shown = rows.slice(0, MOST_CHANGES);
     const cases = lesson.cases.filter(({ trained }) => trained).length;
@@ -265,16 +308,20 @@ const WORDS = {
     const text = learning.paper
       ? `All ${cases} cases have had their say: their shares are added up. Then each weight goes ` +
         `against its gradient, by \u03b5 = ${rate} times it, and keeps \u03b1 = ${alpha} of its last change.${copies}`
-      : learning.byCase
-        ? `Here weights change after every case. The last column but one is what all ${cases} of them did.`
+      : learning.every
+        ? `Here weights change after every ${learning.every === 1 ? "case" : `${learning.every} cases`}${ORDERS[learning.order]}. ` +
+          `\u2202E/\u2202w is that of all ${cases} at the weights that the epoch began with; the last column but one is what ` +
+          `all its changes did.`
         : `All ${cases} cases have had their say. The optimizer is ${learning.optimizer}.`;
     const cells = ({ k, label, change, after }) => [label, number(`gradient ${k}`, epoch.gradient[k]),
       ...(learning.paper ? [number(`step ${k}`, -rate * epoch.gradient[k]),
         number(`kept ${k}`, alpha * FRAMES.previous[frame][k])] : []),
       number(`change ${k}`, change), number(`after ${k}`, after)];
+    const frozen = numFrozen ? paragraph(`${plural(numFrozen, "weight")} ${numFrozen === 1 ? "is" : "are"} frozen: ` +
+      `${numFrozen === 1 ? "it stays as it is" : "they stay as they are"}.`) : "";
     return [title, [
       paragraph(text), learning.paper ? equation(9) : "",
-      table([...head, "= change", "new"], shown.map(cells)),
+      rows.length ? table([...head, "= change", "new"], shown.map(cells)) : "", frozen,
       shown.length < rows.length ? paragraph(`The ${MOST_CHANGES} largest changes of ${rows.length}.`) : "",
       learning.paper && decay ? paragraph(`After the change, weight decay takes ${digits(100 * decay)} % of every weight.`) : "",
       paragraph("Then the next epoch begins with the new weights."),
@@ -284,11 +331,8 @@ const WORDS = {
 
 const MOST_CHANGES = 24;
 
-function firstOutput(layer) {
-  let first = 0;
-  for (const other of outputLayers) {
-    if (other === layer) return first;
-    first += other.size;
-  }
-  return -1;
-}
+const ORDERS = {
+  fixed: "",
+  shuffled: ", in an order drawn anew for every epoch",
+  random: ", each drawn from all: in an epoch some are shown twice and some not at all",
+};
