@@ -15,14 +15,13 @@ from bpjax.epoch import Cases, Program, RunState, Settings, loss_during_epoch, s
 from bpjax.held_out import error_of
 from bpjax.network import Network
 from bpjax.params import Params, flatten_params, num_entries
+from bpjax.schedule import LARGEST_EPOCH
 from bpjax.task import Task
 
-EPOCHS_PER_LOOK = 64
-"""Recorded epochs are evaluated together, so many at a time; fewer of a net so large that their
-weights would be more than the next."""
-
-
-NUMBERS_PER_LOOK = 2**25
+STATES_PER_LOOK = 1024
+"""Recorded states are evaluated together, so many at a time; fewer of a net so large that weights
+and activations would be more than the next."""
+NUMBERS_PER_LOOK = 2**23
 
 
 class History(NamedTuple):
@@ -92,39 +91,36 @@ class Recorder:
         self.task, self.program = task, program
         self.cases = Cases(*task.cases(program.dtype))
         self.snapshot_every, self.on_progress = snapshot_every, on_progress
-        most = NUMBERS_PER_LOOK // num_entries(program.network)
-        self.epochs_per_look = max(1, min(EPOCHS_PER_LOOK, most))
+        units = sum(layer.size for layer in program.network.layers)
+        numbers = num_entries(program.network) + task.num_cases * units
+        self.states_per_look = max(1, min(STATES_PER_LOOK, NUMBERS_PER_LOOK // numbers))
         self.tolerance = task.criterion.threshold if task.criterion.kind == "tolerance" else 0.5
         self.settings = settings_of(task, program.dtype)
-        self.waiting: list[tuple[int, RunState]] = []
         self.parts: list[History] = []
         self.snapshots: list[tuple[int, np.ndarray]] = []
+        self.latest: tuple[int, Any] = -1, None
         self.began = time.perf_counter()
 
-    def add(self, run: RunState) -> None:
-        self.waiting.append((int(run.epoch), run))
-        if len(self.waiting) == self.epochs_per_look:
-            self._look()
-
     def finish(self) -> tuple[History, Snapshots]:
-        if self.waiting:
-            self._look()
         history = jax.tree.map(lambda *parts: np.concatenate(parts), *self.parts)
         history = _in_order(self.task.network, history)
         snapshots = dict([*self.snapshots, self.latest])
         return history, Snapshots(np.array(list(snapshots)), np.stack(list(snapshots.values())))
 
-    def _look(self) -> None:
-        epochs, runs = zip(*self.waiting, strict=True)
-        self.waiting = []
-        filled = [*runs, *[runs[-1]] * (self.epochs_per_look - len(runs))]
-        seen = _observe(self.program, self.cases, self.settings, self.tolerance, filled)
-        *columns, weights = jax.tree.map(lambda a: np.asarray(a)[: len(epochs)], seen)
-        self.parts.append(History(np.array(epochs), *columns))
-        for epoch, row in zip(epochs, weights, strict=True):
-            if epoch == 0 or (self.snapshot_every and epoch % self.snapshot_every == 0):
-                self.snapshots.append((epoch, row))
-        self.latest = epochs[-1], weights[-1]
+    def look(self, states: RunState, num_states: int) -> None:
+        """Take up the first `num_states` of some states, which come in their order."""
+        epochs = np.asarray(states.epoch)[:num_states]
+        # The end of a run may stand there twice: judging it made no change.
+        new = np.flatnonzero(np.diff(epochs, prepend=self.latest[0]))
+        if len(new):
+            seen = _observe(self.program, self.cases, self.settings, self.tolerance, states)
+            *columns, weights = jax.tree.map(lambda table: np.asarray(table)[new], seen)
+            epochs = epochs[new].astype(int)
+            self.parts.append(History(epochs, *columns))
+            every = self.snapshot_every or LARGEST_EPOCH + 1
+            for k in np.flatnonzero(epochs % every == 0):
+                self.snapshots.append((int(epochs[k]), weights[k]))
+            self.latest = int(epochs[-1]), weights[-1]
         if self.on_progress is not None:
             self.on_progress(self._glance())
 
@@ -158,9 +154,10 @@ def _observe(
     cases: Cases,
     settings: Settings,
     tolerance: float,
-    run_by_epoch: list[RunState],
+    states: RunState,
 ) -> tuple[Any, ...]:
-    network, trained = program.network, run_by_epoch[0].trained
+    network = program.network
+    trained = None if states.trained is None else states.trained[0]
     counts = jnp.ones(len(cases.inputs), bool) if trained is None else trained
 
     def observe(run: RunState) -> tuple[Any, ...]:
@@ -187,7 +184,7 @@ def _observe(
             flatten_params(network, params),
         )
 
-    return jax.vmap(observe)(jax.tree.map(lambda *entries: jnp.stack(entries), *run_by_epoch))
+    return jax.vmap(observe)(states)
 
 
 def _gradient_norm(network: Network, grads: Params) -> dict[str, Any]:

@@ -1,17 +1,18 @@
 """One run, watched: its history of loss, cases right and gradients, epoch by epoch.
 
 The run is the same as in a sweep, bit for bit, because it *is* one: it trains in a lane of a block
-of the sweep's shape, by the sweep's own compiled loop, which is asked for a few epochs at a time.
-What the history shows is computed beside it, from the weights after each epoch.
+of the sweep's shape, by the loop over epochs that a sweep has (`bpjax.sweeps.watched`). What the
+history shows is computed beside it, from the weights after each epoch.
 """
 
-from collections.abc import Callable
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from bpjax.epoch import RunState
 from bpjax.errors import SettingError
 from bpjax.numbers import whole_number
 from bpjax.params import Params, num_entries
@@ -21,13 +22,16 @@ from bpjax.status import Status
 from bpjax.surroundings import pinned
 from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import lane_mesh
-from bpjax.sweeps.memory import BYTES_PER_NAME, bytes_free, refuse
+from bpjax.sweeps.memory import BYTES_PER_NAME, bytes_free, check_memory, refuse
 from bpjax.sweeps.plan import Plan
 from bpjax.sweeps.planning import check_seed, make_plan
+from bpjax.sweeps.watched import Watched, follow_on, to_be_watched
 from bpjax.task import Task, is_grid
 
-EPOCHS_PER_CALL = 1024
-"""The longest stride: a run that has ended waits for its end."""
+SECONDS_PER_CALL = 0.1
+"""So long a signal waits, and whoever watches."""
+FASTER = 8
+"""A call makes at most so many times the epochs of the one before."""
 BYTES_PER_NUMBER = 100
 """Of a history, from the look at it to its line in `history.csv`."""
 
@@ -89,7 +93,7 @@ def train(
       record_every: epochs between two entries of the history; the last epoch is always there.
       snapshot_every: epochs between two snapshots of the weights, a multiple of `record_every`;
         None keeps the first and the last.
-      on_progress: called after every 64 recorded epochs (fewer of a large net), and at the end.
+      on_progress: called some times a second, and at the end.
       **settings: `precision` and `implementation` as for a sweep, and settings of the recipe or
         criterion, see `Task.with_settings`.
 
@@ -174,13 +178,9 @@ def _train(
     crew = Crew(plan, group, lane_mesh(num_devices=1))
     recorder = Recorder(group.task, group.program, snapshot_every, on_progress)
     crew.begin(as_ranges([(plan.runs.start, plan.runs.stop)]))
-    run, before = _advance(crew, record_every), -1
-    while True:
-        if run.epoch > before:
-            recorder.add(run)
-        if crew.all_ended:
-            break
-        run, before = _advance(crew, record_every), int(run.epoch)
+    for watched in _followed(crew, record_every, recorder.states_per_look):
+        recorder.look(watched.states, int(watched.num_states))
+    run = watched.run
     history, snapshots = recorder.finish()
     return Run(
         task=group.task,
@@ -194,16 +194,36 @@ def _train(
     )
 
 
-def _advance(crew: Crew, num_epochs: int) -> RunState:
-    """Let the one run go on, and return it from its lane: the first."""
-    compiled = crew.calls > 0
-    while num_epochs and not crew.all_ended:
-        stride = min(num_epochs, EPOCHS_PER_CALL)
-        crew.advance(stride)
-        num_epochs -= stride if compiled else num_epochs
-    return _first_lane(crew.pool.runs)
+def _followed(crew: Crew, record_every: int, places: int) -> Iterator[Watched]:
+    """Train the one run of a crew, and stop where somebody should look; the last time it has ended.
 
+    What is yielded is used up when the next is asked for.
+    """
+    block = dataclasses.replace(crew.block, places=places)
+    follow = follow_on(crew.mesh)
+    about = block, crew.cases, crew.roster, crew.max_epochs, np.int32(record_every)
 
-@jax.jit
-def _first_lane(runs: RunState) -> RunState:
-    return jax.tree.map(lambda lanes: lanes[..., 0], runs)
+    def place(tree: Any) -> Any:
+        return jax.device_put(tree, crew.everywhere)
+
+    shapes = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=crew.everywhere),
+        jax.eval_shape(lambda pool: to_be_watched(block, pool), crew.pool),
+    )
+    check_memory(follow, (*about, np.int32(0), shapes), crew.plan, crew.group.task, 1)
+    watched = follow(*about, np.int32(0), place(to_be_watched(block, crew.empty_pool())))
+    num_epochs, made, looked = 1, 0, time.perf_counter()
+    while True:
+        began = time.perf_counter()
+        watched = follow(*about, np.int32(num_epochs), watched)
+        status, epoch = jax.device_get((watched.pool.runs.status[0], watched.pool.runs.epoch[0]))
+        now = time.perf_counter()
+        has_ended = status != Status.RUNNING
+        if has_ended or watched.num_states == places or now - looked > SECONDS_PER_CALL:
+            yield watched
+            watched = watched._replace(num_states=place(np.int32(0)))
+            looked = time.perf_counter()
+        if has_ended:
+            return
+        fitting = int(SECONDS_PER_CALL * (epoch - made) / (now - began))
+        num_epochs, made = min(max(1, fitting), FASTER * num_epochs), epoch

@@ -18,7 +18,13 @@ from bpjax.cli import main
 from bpjax.display import Display
 from bpjax.errors import SettingError
 from bpjax.explain import page
-from bpjax.explain.lesson import MOST_NUMBERS, frames_of, is_paper, lesson_of
+from bpjax.explain.lesson import (
+    MOST_NUMBERS,
+    UNITS_OF_THE_PAGE,
+    frames_of,
+    is_paper,
+    lesson_of,
+)
 from bpjax.held_out import error_of, trained_by
 from bpjax.loss import CrossEntropy
 from bpjax.network import Connection, Layer, Network
@@ -29,13 +35,12 @@ from bpjax.units import Unit
 
 COMMAND = ["bpjax", "explain", "xor"]
 
-CHAIN = ("relu", "leaky-relu", "softplus", "scaled-tanh", "sine", "logistic-flat-spot", "softmax")
-
 
 def every_unit():
-    """Return a net with a layer of every unit that the tasks of 1986 lack; one layer is frozen."""
-    layers = [Layer("input", 2), *(Layer(unit, 3, activation=unit) for unit in CHAIN)]
-    pairs = [*itertools.pairwise(["input", *CHAIN, "output"]), ("relu", "output")]
+    """Return a net with a layer of every unit that the page can show; one layer is frozen."""
+    names = ["input", *UNITS_OF_THE_PAGE, "output"]
+    layers = [Layer("input", 2), *(Layer(unit, 3, activation=unit) for unit in UNITS_OF_THE_PAGE)]
+    pairs = [*itertools.pairwise(names), ("relu", "output")]
     net = Network(
         [*layers, Layer("output", 3, activation="softmax", frozen_bias=True)],
         [Connection(*pair, frozen=pair[1] == "sine") for pair in pairs],

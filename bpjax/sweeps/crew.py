@@ -163,6 +163,10 @@ class Crew:
         self.waiting = np.stack([self.bounds[:-1], self.bounds[1:]], axis=1)
         self.num_ended = self.lane_epochs = 0
 
+    def empty_pool(self) -> scheduler.Pool:
+        """Return lanes without runs."""
+        return scheduler.empty_pool(self.pool, *self._of_pool)
+
     @property
     def all_ended(self) -> bool:
         """Whether the batch has ended."""
@@ -187,7 +191,7 @@ class Crew:
         if not self.calls:
             to_come = self.next_call(stride, rounds)
             check_memory(self.compiled, to_come, self.plan, self.group.task, self.mesh.size)
-            self.pool = scheduler.empty_pool(self.pool, *self._of_pool)
+            self.pool = self.empty_pool()
         arguments = self.next_call(stride, rounds)
         called = time.perf_counter()
         pool, report = self.compiled(*arguments)

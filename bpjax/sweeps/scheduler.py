@@ -233,8 +233,8 @@ def advance(
 
         def one_round(carry: Advanced) -> Advanced:
             pool, report = carry
-            begin = functools.partial(_begin, program, num_cases, roster)
-            pool, taken = _fill(begin, usable, pool, queue, report.taken)
+            put = functools.partial(begin, program, num_cases, roster)
+            pool, taken = _fill(put, usable, pool, queue, report.taken)
             runs = train(
                 arithmetic,
                 num_cases,
@@ -268,12 +268,11 @@ def advance(
     )(*numbers, pool, queue)  # type: ignore[call-arg]
 
 
-advance_on_gpu = _compiled(
-    advance.__wrapped__,  # type: ignore[attr-defined]
-    compiler_options={"xla_gpu_autotune_level": 0},
-)
-"""`advance` with kernels for matrix products that are not chosen by timing: they add in another
-order, and the same program compiled again, for a resume, must give the same bits."""
+SAME_KERNELS = {"xla_gpu_autotune_level": 0}
+"""Kernels for matrix products that are not chosen by timing: they add in another order, and the
+same program compiled again, for a resume, must give the same bits."""
+
+advance_on_gpu = _compiled(advance.__wrapped__, compiler_options=SAME_KERNELS)  # type: ignore[attr-defined]
 
 
 def advance_on(mesh: Mesh) -> Any:
@@ -320,7 +319,8 @@ def _fill(
     return pool, taken + jnp.sum(filled, dtype=jnp.int32)
 
 
-def _begin(program: Program, num_cases: int, roster: Roster, ticket: Any) -> Pool:
+def begin(program: Program, num_cases: int, roster: Roster, ticket: Any) -> Pool:
+    """Return lanes with the runs of these tickets, before their first epoch."""
     beginning = runs_at(roster, ticket)
     return Pool(lanes.start(program, num_cases, *beginning), beginning.settings, ticket)
 
