@@ -156,7 +156,7 @@ def test_one_run_that_decays_makes_all_of_a_sweep_do_so_perhaps_by_nothing(decay
 
 
 @given(st.integers(1, 40), st.integers(1, 3), st.data())
-@settings(deadline=None)  # more than a hundred plans
+@settings(deadline=None, max_examples=40)  # up to a hundred plans each
 def test_shards_hold_every_run_exactly_once(seeds, num_hidden, data):
     tasks = [xor(hidden=2 + k) for k in range(num_hidden)]
     count = data.draw(st.integers(1, seeds * num_hidden))
