@@ -1,8 +1,9 @@
 """What is recorded of a watched run: history and snapshots, from the weights after each epoch."""
 
+import dataclasses
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 import jax
@@ -12,9 +13,11 @@ import numpy as np
 from bpjax.backprop import backward_pass, enters, forward_pass, outputs_of, seen_by_loss
 from bpjax.criteria import cases_right
 from bpjax.epoch import Cases, Program, RunState, Settings, loss_during_epoch, settings_of
+from bpjax.errors import SettingError
 from bpjax.held_out import error_of
 from bpjax.network import Network
-from bpjax.params import Params, flatten_params, num_entries
+from bpjax.numbers import whole_number
+from bpjax.params import Params, flatten_params, num_entries, unflatten_params
 from bpjax.schedule import LARGEST_EPOCH
 from bpjax.task import Task
 
@@ -34,6 +37,8 @@ class History(NamedTuple):
       loss_during_epoch: the loss of the epoch that begins here, added up over the cases as each is
         shown, between changes of the weights; `loss` where they change only after all cases.
         Simulators of the time printed it under the number of the epoch that then ends.
+      held_out_loss: the loss of the cases held out, as `loss` is that of the trained ones; NaN where
+        none are.
       mean_squared_error: of the outputs of all trained cases, whatever the loss is.
       num_right: number of trained cases right, by the criterion's tolerance (0.5 if it has none).
       num_held_out_right: likewise of the cases held out.
@@ -49,6 +54,7 @@ class History(NamedTuple):
     epoch: np.ndarray
     loss: np.ndarray
     loss_during_epoch: np.ndarray
+    held_out_loss: np.ndarray
     mean_squared_error: np.ndarray
     num_right: np.ndarray
     num_held_out_right: np.ndarray
@@ -78,6 +84,48 @@ class Glance(NamedTuple):
     seconds: float
 
 
+@dataclasses.dataclass(frozen=True)
+class Recording:
+    """What is recorded of a watched run; arguments and faults as of `bpjax.train`.
+
+    Args:
+      record_every: epochs between two entries of the history.
+      snapshot_every: epochs between two snapshots of the weights; None for the first and the last.
+      callback: is called with epochs and the weights after them.
+      callback_epochs: with these alone; None for all that are recorded.
+    """
+
+    record_every: int = 1
+    snapshot_every: int | None = None
+    callback: Callable[[int, Params], Any] | None = None
+    callback_epochs: Collection[int] | None = None
+
+    def __post_init__(self) -> None:
+        whole_number("record_every", self.record_every, 1, LARGEST_EPOCH + 1)
+        if self.snapshot_every is not None:
+            whole_number("snapshot_every", self.snapshot_every, 1, LARGEST_EPOCH + 1)
+            self._check_recorded("snapshot_every", self.snapshot_every)
+        if self.callback is not None and not callable(self.callback):
+            raise SettingError("callback", "must be a function", self.callback)
+        for epoch in self.callback_epochs or ():
+            whole_number("callback_epochs", epoch, 0, LARGEST_EPOCH)
+            self._check_recorded("callback_epochs", epoch)
+
+    def _check_recorded(self, name: str, epochs: int) -> None:
+        if epochs % self.record_every:
+            raise SettingError(
+                name, f"must be a multiple of record_every {self.record_every}", epochs
+            )
+
+    def asks_for(self, epochs: np.ndarray) -> np.ndarray:
+        """Return the places of those of the recorded epochs that the callback is called for."""
+        if self.callback is None:
+            return epochs[:0]
+        if self.callback_epochs is None:
+            return np.arange(len(epochs))
+        return np.flatnonzero(np.isin(epochs, list(self.callback_epochs)))
+
+
 class Recorder:
     """Turns the weights after each epoch into a history."""
 
@@ -85,12 +133,12 @@ class Recorder:
         self,
         task: Task,
         program: Program,
-        snapshot_every: int | None,
+        recording: Recording,
         on_progress: Callable[[Glance], None] | None,
     ):
         self.task, self.program = task, program
         self.cases = Cases(*task.cases(program.dtype))
-        self.snapshot_every, self.on_progress = snapshot_every, on_progress
+        self.recording, self.on_progress = recording, on_progress
         units = sum(layer.size for layer in program.network.layers)
         numbers = num_entries(program.network) + task.num_cases * units
         self.states_per_look = max(1, min(STATES_PER_LOOK, NUMBERS_PER_LOOK // numbers))
@@ -117,10 +165,13 @@ class Recorder:
             *columns, weights = jax.tree.map(lambda table: np.asarray(table)[new], seen)
             epochs = epochs[new].astype(int)
             self.parts.append(History(epochs, *columns))
-            every = self.snapshot_every or LARGEST_EPOCH + 1
+            every = self.recording.snapshot_every or LARGEST_EPOCH + 1
             for k in np.flatnonzero(epochs % every == 0):
                 self.snapshots.append((int(epochs[k]), weights[k]))
             self.latest = int(epochs[-1]), weights[-1]
+            for k in self.recording.asks_for(epochs):
+                params = unflatten_params(self.program.network, weights[k])  # type: ignore[arg-type]
+                self.recording.callback(int(epochs[k]), params)  # type: ignore[misc]
         if self.on_progress is not None:
             self.on_progress(self._glance())
 
@@ -175,6 +226,9 @@ def _observe(
         return (
             loss,
             loss if at_once else loss_during_epoch(program, cases, settings, run),
+            jnp.full_like(loss, jnp.nan)
+            if trained is None
+            else error_of(program.loss, seen, cases.targets, ~trained)[0],
             jnp.sum(squares) / (jnp.sum(counts, dtype=squares.dtype) * network.num_out),
             jnp.sum(right & counts),
             jnp.sum(right & ~counts),

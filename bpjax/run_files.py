@@ -61,8 +61,8 @@ def weights_of(data: bytes, outcome: Mapping[str, Any]) -> tuple[Snapshots, tupl
 
 
 _CURVES = (
-    *("epoch", "loss", "loss_during_epoch", "mean_squared_error"),
-    *("num_right", "num_held_out_right"),
+    *("epoch", "loss", "loss_during_epoch", "held_out_loss"),
+    *("mean_squared_error", "num_right", "num_held_out_right"),
 )
 
 

@@ -7,16 +7,15 @@ history shows is computed beside it, from the weights after each epoch.
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from bpjax.errors import SettingError
-from bpjax.numbers import whole_number
 from bpjax.params import Params, num_entries
-from bpjax.recording import Glance, History, Recorder, Snapshots
+from bpjax.recording import Glance, History, Recorder, Recording, Snapshots
 from bpjax.results.chunks import as_ranges
 from bpjax.status import Status
 from bpjax.surroundings import pinned
@@ -79,6 +78,8 @@ def train(
     *,
     record_every: int = 1,
     snapshot_every: int | None = None,
+    callback: Callable[[int, Params], Any] | None = None,
+    callback_epochs: Collection[int] | None = None,
     on_progress: Callable[[Glance], None] | None = None,
     **settings: Any,
 ) -> Run:
@@ -93,6 +94,10 @@ def train(
       record_every: epochs between two entries of the history; the last epoch is always there.
       snapshot_every: epochs between two snapshots of the weights, a multiple of `record_every`;
         None keeps the first and the last.
+      callback: called with an epoch and the weights after it, as NumPy arrays. Epochs come in their
+        order, but many at a time: training has gone on by then. What it raises ends the training.
+      callback_epochs: the epochs to call it for, multiples of `record_every`; None for every
+        recorded one.
       on_progress: called some times a second, and at the end.
       **settings: `precision` and `implementation` as for a sweep, and settings of the recipe or
         criterion, see `Task.with_settings`.
@@ -110,7 +115,8 @@ def train(
       ('CONVERGED', True, 4)
     """
     plan = plan_run(task, seed, **settings)
-    return train_plan(plan, record_every, snapshot_every, on_progress)
+    recording = Recording(record_every, snapshot_every, callback, callback_epochs)
+    return train_plan(plan, recording, on_progress)
 
 
 def plan_run(task: Task, seed: int, **settings: Any) -> Plan:
@@ -125,32 +131,21 @@ def plan_run(task: Task, seed: int, **settings: Any) -> Plan:
 
 def train_plan(
     plan: Plan,
-    record_every: int = 1,
-    snapshot_every: int | None = None,
+    recording: Recording = Recording(),  # noqa: B008  (frozen)
     on_progress: Callable[[Glance], None] | None = None,
 ) -> Run:
-    """Train what `plan_run` laid out; the other arguments as for `train`."""
-    check_recording(record_every, snapshot_every)
-    check_history(plan, record_every, snapshot_every)
+    """Train what `plan_run` laid out; `on_progress` as for `train`."""
+    check_history(plan, recording)
     with pinned(plan.precision):
-        return _train(plan, record_every, snapshot_every, on_progress)
+        return _train(plan, recording, on_progress)
 
 
-def check_recording(record_every: int, snapshot_every: int | None) -> None:
-    """Raise SettingError unless both are good for `train`."""
-    whole_number("record_every", record_every, 1, 2**31 - 1)
-    if snapshot_every is not None:
-        whole_number("snapshot_every", snapshot_every, 1, 2**31 - 1)
-        if snapshot_every % record_every:
-            rule = f"must be a multiple of record_every {record_every}"
-            raise SettingError("snapshot_every", rule, snapshot_every)
-
-
-def check_history(plan: Plan, record_every: int, snapshot_every: int | None) -> None:
+def check_history(plan: Plan, recording: Recording) -> None:
     """Raise SettingError if the longest run of a plan would keep more than fits into memory."""
+    record_every, snapshot_every = recording.record_every, recording.snapshot_every
     task, itemsize = plan.tasks[0], np.dtype(plan.precision).itemsize
     network, cap = task.network, task.recipe.max_epochs
-    columns = 4 + len(network.weights) + len(network.biases) + 2 * len(network.computed_layers)
+    columns = 6 + len(network.weights) + len(network.biases) + 2 * len(network.computed_layers)
     entry = columns * BYTES_PER_NUMBER / record_every
     weights = num_entries(network)
     if snapshot_every is not None:
@@ -168,17 +163,12 @@ def check_history(plan: Plan, record_every: int, snapshot_every: int | None) -> 
     raise SettingError("max_epochs", rule, cap)
 
 
-def _train(
-    plan: Plan,
-    record_every: int,
-    snapshot_every: int | None,
-    on_progress: Callable[[Glance], None] | None,
-) -> Run:
+def _train(plan: Plan, recording: Recording, on_progress: Callable[[Glance], None] | None) -> Run:
     (group,) = plan.groups()
     crew = Crew(plan, group, lane_mesh(num_devices=1))
-    recorder = Recorder(group.task, group.program, snapshot_every, on_progress)
+    recorder = Recorder(group.task, group.program, recording, on_progress)
     crew.begin(as_ranges([(plan.runs.start, plan.runs.stop)]))
-    for watched in _followed(crew, record_every, recorder.states_per_look):
+    for watched in _followed(crew, recording.record_every, recorder.states_per_look):
         recorder.look(watched.states, int(watched.num_states))
     run = watched.run
     history, snapshots = recorder.finish()

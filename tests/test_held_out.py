@@ -9,12 +9,13 @@ import pytest
 from helpers import daily
 
 import bpjax
+from bpjax import witness
 from bpjax.analysis.convergence import success_rate
 from bpjax.analysis.held_out import held_out_answers, mean_share, summarize_answers
 from bpjax.cli.sweep import print_summary
 from bpjax.errors import ResultsError, SettingError
 from bpjax.held_out import trained_by
-from bpjax.params import parameter_names
+from bpjax.params import parameter_names, unflatten_params
 from bpjax.results.export import export_table
 from bpjax.results.store import SweepFolder, read_runs
 from bpjax.status import Status
@@ -91,6 +92,18 @@ def test_a_run_that_is_watched_gives_the_sweeps_number(implementation, criterion
     watched = [bpjax.train(NET, seed, record_every=5, **settings) for seed in range(3, 9)]
     ends = [int(run.history.num_held_out_right[-1]) for run in watched]
     assert ends == runs["held_out_right"].tolist()
+
+
+def test_the_history_has_the_loss_of_what_is_held_out():
+    run = bpjax.train(NET, 4, max_epochs=9, snapshot_every=1)
+    (trained,) = trained_by(NET, [4])
+    for part, losses in ((trained, run.history.loss), (~trained, run.history.held_out_loss)):
+        cases = NET.inputs[part], NET.targets[part]
+        for weights, ours in zip(run.snapshots.weights, losses, strict=True):
+            params = unflatten_params(NET.network, weights.astype(float))
+            expected, _ = witness.loss_and_gradient(NET.network, params, *cases, NET.loss)
+            np.testing.assert_allclose(ours, expected, rtol=1e-5)
+    assert np.isnan(bpjax.train(bpjax.tasks.xor(), 4, max_epochs=3).history.held_out_loss).all()
 
 
 def test_a_sweep_of_per_case_changes_counts_them_too():

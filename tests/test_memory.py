@@ -11,6 +11,7 @@ import pytest
 
 import bpjax
 from bpjax.errors import SettingError
+from bpjax.recording import Recording
 from bpjax.results.chunks import as_ranges
 from bpjax.sweeps import memory
 from bpjax.sweeps.crew import Crew
@@ -98,10 +99,10 @@ def test_a_table_of_all_seeds_is_refused_before_anything_is_trained(little, tmp_
 def test_a_history_that_may_outgrow_the_memory_is_refused(little):
     plan = plan_run(xor(), 0, max_epochs=HUGE)
     with pytest.raises(SettingError, match=r"`max_epochs` must be at most [\d,]+ here: with an"):
-        check_history(plan, 1, None)
-    check_history(plan, 10_000, None)
+        check_history(plan, Recording())
+    check_history(plan, Recording(10_000))
     with pytest.raises(SettingError, match="and all weights every 1000000 the"):
-        check_history(plan_run(encoder(hidden=10_000), 0, max_epochs=HUGE), 10**6, 10**6)
+        check_history(plan_run(encoder(hidden=10_000), 0, max_epochs=HUGE), Recording(10**6, 10**6))
 
 
 def test_a_grid_and_variants_together_have_a_limit():

@@ -27,6 +27,7 @@ from bpjax.cli.options import parse, task_variants
 from bpjax.cli.sweep import Options as SweepOptions
 from bpjax.cli.train import Options as TrainOptions
 from bpjax.errors import ResultsError
+from bpjax.recording import Recording
 from bpjax.report import figures, report, write_report
 from bpjax.report.command import repeat
 from bpjax.report.words import pvalue, rate
@@ -58,7 +59,7 @@ def made(tmp_path_factory):
         bpjax.sweep(xor(), 100, max_epochs=CAP, shard=(k, 3), out=home / f"shard{k}")
     plan = plan_run(xor(), 7, max_epochs=600)
     folder = claim(home / "run", plan)
-    save(train_plan(plan, record_every=5), folder, plan)
+    save(train_plan(plan, Recording(5)), folder, plan)
     return home
 
 

@@ -11,6 +11,7 @@ import pytest
 from bpjax import run_folder
 from bpjax.cli import main
 from bpjax.errors import ResultsError
+from bpjax.recording import Recording
 from bpjax.results import files
 from bpjax.results.sealed import sealed
 from bpjax.tasks import xor
@@ -27,7 +28,7 @@ def plan():
 @pytest.fixture(scope="module")
 def runs(plan):
     """One run, recorded more and less often."""
-    return [train_plan(plan, record_every=every) for every in (1, 10)]
+    return [train_plan(plan, Recording(every)) for every in (1, 10)]
 
 
 @pytest.fixture

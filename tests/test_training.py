@@ -15,6 +15,7 @@ from bpjax import run_folder
 from bpjax.backprop import backward, forward, value_and_grad
 from bpjax.errors import ResultsError, SettingError
 from bpjax.params import flatten_params, parameter_names, unflatten_params
+from bpjax.recording import Recording
 from bpjax.status import Status
 from bpjax.sweeps.watched import follow
 from bpjax.training import plan_run, train, train_plan
@@ -220,6 +221,29 @@ def test_whoever_watches_sees_the_epochs_go_by(watched):
     assert all(at.seconds > 0 for at in seen)
 
 
+def test_a_callback_sees_the_chosen_epochs_and_their_weights(watched):
+    seen = {}
+
+    def look(epoch, params):
+        seen[epoch] = np.asarray(flatten_params(XOR.network, params))
+
+    train(XOR, CONVERGING, callback=look, callback_epochs=[0, 20, 10, 149], **SMALL)
+    assert list(seen) == [0, 10, 20]  # the run has ended before 149
+    for epoch, weights in seen.items():
+        assert weights.tobytes() == watched.snapshots.weights[epoch].tobytes()
+    seen.clear()
+    train(XOR, CONVERGING, callback=look, record_every=7, **SMALL)
+    assert list(seen) == [*range(0, watched.epochs, 7), watched.epochs]
+
+
+def test_what_a_callback_raises_ends_the_training():
+    def refuse(epoch, params):
+        raise InterruptedError(epoch, params)
+
+    with pytest.raises(InterruptedError, match="0"):
+        train(XOR, STUCK, callback=refuse, **SMALL)
+
+
 # ---- ends ---------------------------------------------------------------------------------------
 
 
@@ -269,6 +293,11 @@ def test_a_run_that_explodes_ends_at_its_first_non_finite_epoch(every, exploding
         ({"seed": -1}, r"`seed` must be a whole number from 0 to 2\*\*32 - 1, got -1"),
         ({"seed": 1.0}, r"`seed` must be a whole number .* got 1.0"),
         ({"record_every": 0}, "`record_every` must be a whole number from 1 to .*, got 0"),
+        ({"callback": 3}, "`callback` must be a function, got 3"),
+        (
+            {"record_every": 2, "callback_epochs": [2, 5]},
+            "`callback_epochs` must be a multiple of record_every 2, got 5",
+        ),
         ({"snapshot_every": 0}, "`snapshot_every` must be a whole number from 1 to .*, got 0"),
         (
             {"record_every": 2, "snapshot_every": 3},
@@ -303,7 +332,7 @@ def plan():
 def test_the_folder_holds_the_run(plan, tmp_path):
     folder = run_folder.claim(tmp_path / "deep/run", plan)
     assert json.loads((folder / "run.json").read_text())["outcome"] is None
-    run = train_plan(plan, record_every=2, snapshot_every=10)
+    run = train_plan(plan, Recording(2, 10))
     outcome = run_folder.save(run, folder, plan)
     assert sorted(files_of(folder)) == ["history.csv", "run.json", "weights.npz"]
 
@@ -330,7 +359,7 @@ def test_the_table_of_the_history_reads_back_exactly(plan, tmp_path):
         rows = list(csv.DictReader(file))
 
     history = run.history
-    plain = ("epoch", "loss", "loss_during_epoch", "mean_squared_error")
+    plain = ("epoch", "loss", "loss_during_epoch", "held_out_loss", "mean_squared_error")
     plain += ("num_right", "num_held_out_right")
     columns = {name: getattr(history, name) for name in plain}
     for field in ("gradient_norm", "gradient_size", "error_signal_size"):

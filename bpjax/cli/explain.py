@@ -40,7 +40,7 @@ def main(words: Sequence[str]) -> int:
     out = Path(options.out or f"{task.name}-seed-{seed}.html")
 
     from bpjax.explain import page
-    from bpjax.recording import Glance
+    from bpjax.recording import Glance, Recording
     from bpjax.results.files import explained, make_folders, probe_file, publish
     from bpjax.sweeps.devices import keep_compiled_programs, use_all_cpu_cores
     from bpjax.training import plan_run, train_plan
@@ -57,7 +57,7 @@ def main(words: Sequence[str]) -> int:
         def show(at: Glance) -> None:
             line.show(f"epoch {at.epoch:,} of at most {at.max_epochs:,} | loss {at.loss:.4g}")
 
-        run = train_plan(plan, snapshot_every=1, on_progress=show)
+        run = train_plan(plan, Recording(snapshot_every=1), show)
     publish(out, page(run, ["bpjax", "explain", *words]).encode())
     say(run.describe())
     say(f"open in a browser: {out}")

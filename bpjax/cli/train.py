@@ -51,17 +51,17 @@ def main(words: Sequence[str]) -> int:
     if options.snapshot_every is not None:
         snapshot_every = whole("snapshot_every", options.snapshot_every)
 
-    from bpjax.recording import Glance
+    from bpjax.recording import Glance, Recording
     from bpjax.run_folder import claim, default_folder, save
     from bpjax.sweeps.devices import keep_compiled_programs, use_all_cpu_cores
-    from bpjax.training import check_history, check_recording, plan_run, train_plan
+    from bpjax.training import check_history, plan_run, train_plan
 
     use_all_cpu_cores()
     keep_compiled_programs()
 
-    check_recording(record_every, snapshot_every)
+    recording = Recording(record_every, snapshot_every)
     plan = plan_run(task, seed, **settings)
-    check_history(plan, record_every, snapshot_every)
+    check_history(plan, recording)
     folder = claim(options.out or default_folder(plan), plan)
     stopping.say("stopped; nothing is kept of an unfinished run")
     with ProgressLine() as line:
@@ -73,7 +73,7 @@ def main(words: Sequence[str]) -> int:
                 f"{at.epoch / at.seconds:,.0f} epochs/s"
             )
 
-        run = train_plan(plan, record_every, snapshot_every, show)
+        run = train_plan(plan, recording, show)
     outcome = save(run, folder, plan, command_of("train", options.task, words))
     stopping.say(f"stopped; the run is in {folder}, but not all figures")
     if options.json:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -68,8 +69,10 @@ def history_figures(
     """
     title = _run_title(task, seed, criterion, status, epochs)
     converged_at = epochs if status == Status.CONVERGED else None
+    held_out = history.held_out_loss if np.isfinite(history.held_out_loss).any() else None
+    curves = {"held_out": held_out, "converged_at": converged_at}
     return {
-        "loss": loss_curve(history.epoch, history.loss, title=title, converged_at=converged_at),
+        "loss": loss_curve(history.epoch, history.loss, title=title, **curves),
         "gradient-size": _two_gradients(history, title),
     }
 

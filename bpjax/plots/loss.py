@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from bpjax.plots.style import BLUE, VERMILLION, new_axes, title_and_key, whole_numbers
+from bpjax.plots.style import BLUE, ORANGE, VERMILLION, new_axes, title_and_key, whole_numbers
 
 
 def loss_curve(
@@ -12,6 +12,7 @@ def loss_curve(
     loss: ArrayLike,
     *,
     title: str,
+    held_out: ArrayLike | None = None,
     converged_at: int | None = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -21,6 +22,7 @@ def loss_curve(
       epoch: epochs made, shape `(num_points,)`.
       loss: the loss there, same shape; values that are not finite leave a gap.
       title: the caller's words.
+      held_out: the loss of the cases held out, likewise, drawn beside it.
       converged_at: the epoch at which the criterion first held, marked by a line.
       ax: where to draw; a new figure if not given.
 
@@ -29,8 +31,14 @@ def loss_curve(
     """
     ax = new_axes(ax)
     epoch, loss = np.asarray(epoch), np.asarray(loss, dtype=float)
-    finite = loss[np.isfinite(loss)]
-    ax.plot(epoch, np.where(np.isfinite(loss), loss, np.nan), color=BLUE, linewidth=1.8)
+    label = None if held_out is None else "trained cases"
+    curves = {label: (loss, BLUE, "-")}
+    if held_out is not None:
+        curves["cases held out"] = (np.asarray(held_out, dtype=float), ORANGE, "-.")
+    for label, (values, color, style) in curves.items():
+        shown = np.where(np.isfinite(values), values, np.nan)
+        ax.plot(epoch, shown, color=color, linestyle=style, linewidth=1.8, label=label)
+    finite = np.concatenate([values[np.isfinite(values)] for values, *_ in curves.values()])
     if finite.size and finite.min() > 0:
         ax.set_yscale("log")
     if converged_at is not None:

@@ -17,6 +17,7 @@ import numpy as np
 
 from bpjax import run_folder
 from bpjax.errors import ResultsError
+from bpjax.recording import Recording
 from bpjax.repair import repair_sweep
 from bpjax.results.store import SweepFolder, read_runs, verify
 from bpjax.results.summary import recorded_timing
@@ -44,7 +45,7 @@ def made(home: Path) -> dict[str, Path]:
     for name, seed in (("run", 7), ("other run", 8)):
         plan = plan_run(xor(), seed, max_epochs=60)
         folder = run_folder.claim(home / name, plan)
-        run_folder.save(train_plan(plan, record_every=5), folder, plan)
+        run_folder.save(train_plan(plan, Recording(5)), folder, plan)
         folders[name] = folder
     return folders
 
