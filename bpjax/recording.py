@@ -37,8 +37,8 @@ class History(NamedTuple):
       loss_during_epoch: the loss of the epoch that begins here, added up over the cases as each is
         shown, between changes of the weights; `loss` where they change only after all cases.
         Simulators of the time printed it under the number of the epoch that then ends.
-      held_out_loss: the loss of the cases held out, as `loss` is that of the trained ones; NaN where
-        none are.
+      held_out_loss: the loss of the cases held out, as `loss` is that of the others; NaN where none
+        are.
       mean_squared_error: of the outputs of all trained cases, whatever the loss is.
       num_right: number of trained cases right, by the criterion's tolerance (0.5 if it has none).
       num_held_out_right: likewise of the cases held out.

@@ -70,11 +70,10 @@ def history_figures(
     title = _run_title(task, seed, criterion, status, epochs)
     converged_at = epochs if status == Status.CONVERGED else None
     held_out = history.held_out_loss if np.isfinite(history.held_out_loss).any() else None
-    curves = {"held_out": held_out, "converged_at": converged_at}
-    return {
-        "loss": loss_curve(history.epoch, history.loss, title=title, **curves),
-        "gradient-size": _two_gradients(history, title),
-    }
+    loss = loss_curve(
+        history.epoch, history.loss, title=title, held_out=held_out, converged_at=converged_at
+    )
+    return {"loss": loss, "gradient-size": _two_gradients(history, title)}
 
 
 def _run_title(task: str, seed: int, criterion: str, status: Status, epochs: int) -> str:
