@@ -1,6 +1,12 @@
 """The two faults a user can cause: a setting outside its rule, and a results folder in the way."""
 
+from __future__ import annotations
+
 from bpjax.text import printable, shortened
+
+TYPE_CHECKING = False  # `typing` takes long to import
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MOST_SHOWN = 200
 """Characters of what a user gave that a sentence repeats."""
@@ -19,6 +25,33 @@ def value_shown(value: object) -> str:
         return "a number of thousands of digits"
 
 
+def nearest(word: object, known: Iterable[str]) -> str | None:
+    """Return the name that somebody may have meant; None if none is near.
+
+    Case and the kind of dash do not count, and the first letters of its words name it too.
+
+    Example:
+      >>> nearest("XOR", ["encoder", "xor"]), nearest("lr", ["learning_rate", "unit"])
+      ('xor', 'learning_rate')
+      >>> nearest("--learnin-rate", ["--learning-rate"]), nearest("zebra", ["xor"])
+      ('--learning-rate', None)
+    """
+    if not isinstance(word, str):
+        return None
+    import difflib
+
+    plain = {_plain(name): name for name in known}
+    initials = {"".join(part[:1] for part in name.split("-")): name for name in plain}
+    said = _plain(word[:MOST_SHOWN])
+    close = difflib.get_close_matches(said, plain, n=1)
+    found = said if said in plain else initials.get(said) or (close[0] if close else None)
+    return plain[found] if found else None
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "-").strip("-")
+
+
 class SettingError(ValueError):
     """A setting breaks its rule; the sentence names the setting, the rule and the value.
 
@@ -28,15 +61,36 @@ class SettingError(ValueError):
       setting: the Python name of the setting, for example `learning_rate`.
       rule: what holds for good values, read after the name: "must be a positive number".
       value: the value that was given.
+      known: names of which one may have been meant; the sentence then proposes it.
 
     Example:
       >>> str(SettingError("learning_rate", "must be a positive finite number", -0.1))
       '`learning_rate` must be a positive finite number, got -0.1.'
+      >>> str(SettingError("unit", "must be one of relu, sine", "Relu", known=["relu", "sine"]))
+      "`unit` must be one of relu, sine, got 'Relu'. Perhaps relu?"
     """
 
-    def __init__(self, setting: str, rule: str, value: object):
+    def __init__(self, setting: str, rule: str, value: object, known: Iterable[str] = ()):
         self.setting, self.rule, self.value = setting, rule, value
-        super().__init__(f"`{shown(setting)}` {rule}, got {value_shown(value)}.")
+        near = nearest(value, known)
+        self.rest = f"{rule}, got {value_shown(value)}.{f' Perhaps {near}?' if near else ''}"
+        super().__init__(f"`{shown(setting)}` {self.rest}")
+
+    @classmethod
+    def of_unknown(
+        cls, setting: str, rule: str, value: object, known: Iterable[str]
+    ) -> SettingError:
+        """Return the fault of a setting that there is not; it proposes one that there is.
+
+        Example:
+          >>> str(SettingError.of_unknown("lr", "is no setting", 0.1, ["learning_rate"]))
+          '`lr` is no setting, got 0.1. Perhaps `learning_rate`?'
+        """
+        fault, near = cls(setting, rule, value), nearest(setting, known)
+        if near:
+            fault.rest += f" Perhaps `{near}`?"
+            fault.args = (f"`{shown(setting)}` {fault.rest}",)
+        return fault
 
 
 class ResultsError(RuntimeError):

@@ -251,7 +251,7 @@ def as_spelled(optimizer: Any) -> Any:
         return optimizer
     if name_of(optimizer) is None:
         rule = f"must be one of {', '.join(OPTIMIZERS)}, optax.NAME, or an optax transformation"
-        raise SettingError("optimizer", rule, optimizer)
+        raise SettingError("optimizer", rule, optimizer, OPTIMIZERS)
     name, options = _read(optimizer)
     with as_fault_of("optimizer", optimizer):
         _make(name, 1.0, 0.0, options)

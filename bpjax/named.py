@@ -36,7 +36,7 @@ def read_named(
     found = re.fullmatch(r"\s*([^\s(]+)\s*(?:\((.*)\)\s*)?", text, re.DOTALL)
     name, inside = found.groups() if found else (text, None)
     if name not in table:
-        raise SettingError(setting, f"must be one of {', '.join(table)}", text)
+        raise SettingError(setting, f"must be one of {', '.join(table)}", text, table)
     known = defaults_of(table[name])
     given: dict[str, Option] = {}
     for part in inside.split(",") if inside and inside.strip() else ():

@@ -49,7 +49,7 @@ def check_order(order: Any, updates: Updates) -> Order:
       SettingError: if it is unknown, or there is none because weights change only once an epoch.
     """
     if order not in ORDERS:
-        raise SettingError("order", f"must be one of {', '.join(ORDERS)}", order)
+        raise SettingError("order", f"must be one of {', '.join(ORDERS)}", order, ORDERS)
     if order != "fixed" and updates == "batch":
         rule = "must be fixed where weights change once, after all cases: set `updates` too"
         raise SettingError("order", rule, order)

@@ -21,7 +21,7 @@ from bpjax.numbers import whole_number
 from bpjax.presentation import changes_per_epoch, part_size
 from bpjax.recipe import Recipe
 from bpjax.schedule import MOST_CHANGES, Schedule
-from bpjax.units import Activation, unit_of
+from bpjax.units import UNITS, Activation, unit_of
 
 RECIPE_SETTINGS = tuple(field.name for field in dataclasses.fields(Recipe))
 CRITERION_SETTINGS = {"tolerance": "tolerance", "loss_below": "loss"}
@@ -236,8 +236,9 @@ class Task:
         }
         for name in recipe:
             if name not in RECIPE_SETTINGS:
-                choices = ", ".join([*RECIPE_SETTINGS, *CRITERION_SETTINGS, *TASK_SETTINGS])
-                raise SettingError(name, f"is no setting; there are {choices}", settings[name])
+                choices = [*RECIPE_SETTINGS, *CRITERION_SETTINGS, *TASK_SETTINGS]
+                rule = f"is no setting; there are {', '.join(choices)}"
+                raise SettingError.of_unknown(name, rule, settings[name], choices)
         if len(thresholds) > 1:
             raise SettingError("loss_below", "cannot go with `tolerance`", settings["loss_below"])
         criterion = self.criterion
@@ -311,7 +312,7 @@ def _with_units(
             try:
                 unit_of(activation)
             except SettingError as fault:
-                raise SettingError(name, fault.rule, activation) from None
+                raise SettingError(name, fault.rule, activation, UNITS) from None
     hidden_unit, output_unit = hidden_unit or unit, output_unit or unit
     if hidden_unit is None and output_unit is None:
         return network

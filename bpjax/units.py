@@ -210,9 +210,8 @@ def unit_of(activation: Activation) -> Unit | LayerUnit:
     if isinstance(activation, Unit | LayerUnit):
         return activation
     if not isinstance(activation, str) or activation not in UNITS:
-        raise SettingError(
-            "activation", f"must be one of {', '.join(UNITS)}, or a Unit", activation
-        )
+        rule = f"must be one of {', '.join(UNITS)}, or a Unit"
+        raise SettingError("activation", rule, activation, UNITS)
     return UNITS[activation]
 
 

@@ -62,7 +62,7 @@ ROOMS_BY_LAYER = {  # likewise inside the largest
         {"plan"},
         {"memory", "roster"},
         {"planning", "scheduler"},
-        {"collected"},
+        {"collected", "watched"},
         {"crew"},
         {"host_loop"},
     ),

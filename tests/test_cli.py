@@ -110,13 +110,52 @@ def test_the_version(capsys):
     assert capsys.readouterr().out == f"bpjax {bpjax.__version__}\n"
 
 
-def test_the_list_of_tasks(capsys):
+def test_the_list_of_tasks_is_a_table_that_fits(capsys):
     assert main(["tasks"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:-2]] == list(bpjax.tasks.TASKS)
+    assert max(map(len, lines)) <= 80
+    assert lines[2] == "xor                 4        9  exclusive-or, 2-2-1"
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_all_of_one_task_fits_the_terminal(columns, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert main(["tasks", "xor"]) == 0
     printed = capsys.readouterr().out
-    for name in bpjax.tasks.TASKS:
-        assert f"\n{name}: " in f"\n{printed}"
-        assert bpjax.tasks.make_task(name).source in printed
-    assert "learning rate 0.25, momentum 0.9" in printed
+    assert max(map(len, printed.splitlines())) <= columns
+    words = " ".join(printed.split())
+    task = bpjax.tasks.xor()
+    for said in (task.source, task.open_choices, "learning rate 0.25, momentum 0.9", "direct=False"):
+        assert " ".join(said.split()) in words
+
+
+def test_tasks_tell_programs_all(capsys):
+    assert main(["tasks", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert list(told) == list(bpjax.tasks.TASKS)
+    assert main(["tasks", "xor", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == told["xor"]
+    assert (told["xor"]["num_cases"], told["xor"]["options"]["direct"]) == (4, False)
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("swep xor", "sweep"),
+        ("train XOR", "xor"),
+        ("sweep family_trees", "family-trees"),
+        ("sweep xor --lr 0.1", "--learning-rate"),
+        ("check xor --unit Relu", "relu"),
+        ("sweep xor --optimizer Adm", "adam"),
+        ("sweep xor --set hiden=3", "`hidden`"),
+        ("sweep xor --implementation unroled", "unrolled"),
+        ("tasks xro", "xor"),
+    ],
+)
+def test_what_was_meant_is_proposed(words, meant, capsys):
+    assert main(words.split()) == 2
+    assert f" Perhaps {meant}?" in capsys.readouterr().err
 
 
 # ---- what is refused ----------------------------------------------------------------------------

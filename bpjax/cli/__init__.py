@@ -13,7 +13,7 @@ import warnings
 from bpjax.cli import stopping
 from bpjax.cli.output import code_after_words, complain, open_closed_streams, say
 from bpjax.cli.stopping import INTERRUPTED, Stopped
-from bpjax.errors import ExperimentError, ResultsError, SettingError, value_shown
+from bpjax.errors import ExperimentError, ResultsError, SettingError
 from bpjax.version import __version__
 
 TYPE_CHECKING = False  # `typing` takes as long as all the rest
@@ -77,7 +77,7 @@ def _run(words: list[str]) -> int:
 
     if command not in COMMANDS:
         rule = f"must be one of {', '.join(COMMANDS)}"
-        return bad(f"COMMAND {rule}, got {value_shown(command)}.")
+        return bad(f"COMMAND {SettingError('COMMAND', rule, command, COMMANDS).rest}")
     try:
         if command != "tasks":
             check_limits()
@@ -90,7 +90,7 @@ def _run(words: list[str]) -> int:
     except ExperimentError as error:
         return bad(str(error))
     except SettingError as error:
-        return bad(f"{_option(error.setting)} {error.rule}, got {value_shown(error.value)}.")
+        return bad(f"{_option(error.setting)} {error.rest}")
     except ResultsError as error:
         # These only fail on what they write to.
         return bad(f"--out: {error}" if command in ("train", "sweep", "explain") else str(error))

@@ -46,7 +46,7 @@ def main(words: Sequence[str]) -> int:
     """Measure, print the tables and write the record; return 1 if a contender is off."""
     options = parse(Options, "bench", words)
     if options.suite not in SUITES:
-        raise SettingError("suite", f"must be one of {', '.join(SUITES)}", options.suite)
+        raise SettingError("suite", f"must be one of {', '.join(SUITES)}", options.suite, SUITES)
     there_are = GPU_CASES if options.suite == "gpu" else {**CASES, **LARGER_CASES}
     sizes = _sizes(list(CASES if options.case is None else options.case), there_are)
     if options.json is not None:

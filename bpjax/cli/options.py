@@ -6,7 +6,6 @@ here, so that whatever is wrong with it is said in one sentence that names the o
 
 import contextlib
 import dataclasses
-import difflib
 import io
 import math
 import shlex
@@ -18,7 +17,7 @@ import tyro
 
 from bpjax.cli.output import complain, lose
 from bpjax.cli.words import MOST_POINTS, literal, numbers, whole, whole_numbers
-from bpjax.errors import MOST_SHOWN, SettingError, shown
+from bpjax.errors import SettingError, nearest, shown
 from bpjax.settings import Setting, settings_by
 
 Words = tuple[str, ...] | None
@@ -127,8 +126,8 @@ def _check_options(command: type[Any], name: str, words: Sequence[str]) -> None:
             continue
         flag = word.partition("=")[0].replace("_", "-")
         if flag not in known:
-            near = difflib.get_close_matches(flag[:MOST_SHOWN], known, n=1)
-            perhaps = f" Perhaps {near[0]}?" if near else ""
+            near = nearest(flag, known)
+            perhaps = f" Perhaps {near}?" if near else ""
             sentence = f"Unrecognized options: {shown(flag)}.{perhaps}"
             complain(f"{sentence} See `bpjax {name} --help`.", words)
             raise SystemExit(2)

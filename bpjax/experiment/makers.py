@@ -65,13 +65,14 @@ def maker_of(word: str) -> Maker:
         raise SettingError("TASK", rule, word)
     else:
         rule = f"must be one of {', '.join(TASKS)}, or FILE.toml, or FILE.py:NAME"
-        raise SettingError("TASK", rule, word)
+        raise SettingError("TASK", rule, word, TASKS)
 
     def made(**given: Any) -> Task:
         for option, value in given.items():
             if option not in options:
                 choices = ", ".join(options) or "none"
-                raise SettingError(option, f"is no option of {word}; its options: {choices}", value)
+                rule = f"is no option of {word}; its options: {choices}"
+                raise SettingError.of_unknown(option, rule, value, options)
         return make(**given)
 
     return Maker(options, made)

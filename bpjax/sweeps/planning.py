@@ -226,7 +226,7 @@ def check_seed(seed: Any, task: Task | None = None) -> None:
 
 def _check_choice(setting: str, value: Any, choices: Sequence[str]) -> None:
     if value not in choices:
-        raise SettingError(setting, f"must be one of {', '.join(choices)}", value)
+        raise SettingError(setting, f"must be one of {', '.join(choices)}", value, choices)
 
 
 def _check_variants(tasks: tuple[Task, ...]) -> None:

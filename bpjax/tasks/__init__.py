@@ -49,15 +49,14 @@ def make_task(name: str, /, **options: Any) -> Task:
     for option, value in options.items():
         if option not in known:
             choices = ", ".join(known) or "none"
-            raise SettingError(
-                option, f"is no option of task {name}; its options: {choices}", value
-            )
+            rule = f"is no option of task {name}; its options: {choices}"
+            raise SettingError.of_unknown(option, rule, value, known)
     return TASKS[name](**options)
 
 
 def option_defaults(name: str) -> dict[str, Any]:
     """Return the options of the task called `name` with their defaults."""
     if name not in TASKS:
-        raise SettingError("TASK", f"must be one of {', '.join(TASKS)}", name)
+        raise SettingError("TASK", f"must be one of {', '.join(TASKS)}", name, TASKS)
     parameters = inspect.signature(TASKS[name]).parameters.values()
     return {parameter.name: parameter.default for parameter in parameters}
