@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from bpjax.network import layered as layered
     from bpjax.params import Params as Params
     from bpjax.recipe import Recipe as Recipe
+    from bpjax.recording import History as History
+    from bpjax.recording import Snapshots as Snapshots
     from bpjax.recurrent import unroll as unroll
     from bpjax.rules.own_rates import delta_bar_delta as delta_bar_delta
     from bpjax.rules.parabolic import quickprop as quickprop
@@ -50,7 +52,9 @@ if TYPE_CHECKING:
     from bpjax.status import Status as Status
     from bpjax.sweeps.devices import use_all_cpu_cores as use_all_cpu_cores
     from bpjax.sweeps.host_loop import sweep as sweep
+    from bpjax.sweeps.result import SweepResult as SweepResult
     from bpjax.task import Task as Task
+    from bpjax.training import Run as Run
     from bpjax.training import train as train
     from bpjax.units import LayerUnit as LayerUnit
     from bpjax.units import Unit as Unit
@@ -81,6 +85,8 @@ _HOME = {
     "layered": "network",
     "run_key": "starts.initial",
     "Plane": "starts.plane",
+    "History": "recording",
+    "Snapshots": "recording",
     "unroll": "recurrent",
     "delta_bar_delta": "rules.own_rates",
     "quickprop": "rules.parabolic",
@@ -91,7 +97,9 @@ _HOME = {
     "Status": "status",
     "use_all_cpu_cores": "sweeps.devices",
     "sweep": "sweeps.host_loop",
+    "SweepResult": "sweeps.result",
     "Task": "task",
+    "Run": "training",
     "train": "training",
     "LayerUnit": "units",
     "Unit": "units",

@@ -62,6 +62,12 @@ class History(NamedTuple):
     gradient_size: dict[str, np.ndarray]
     error_signal_size: dict[str, np.ndarray]
 
+    def __repr__(self) -> str:
+        return (
+            f"History({len(self.epoch):,} entries, epochs {self.epoch[0]:,} to {self.epoch[-1]:,}, "
+            f"loss {self.loss[0]:.4g} to {self.loss[-1]:.4g}; {', '.join(self._fields)})"
+        )
+
 
 class Snapshots(NamedTuple):
     """Weights over training: `weights[k]` holds all parameters after `epoch[k]` epochs.
@@ -71,6 +77,11 @@ class Snapshots(NamedTuple):
 
     epoch: np.ndarray
     weights: np.ndarray
+
+    def __repr__(self) -> str:
+        number, width = self.weights.shape
+        epochs = f"epochs {self.epoch[0]:,} to {self.epoch[-1]:,}"
+        return f"Snapshots({number:,} of {width:,} weights, {epochs}; epoch, weights)"
 
 
 class Glance(NamedTuple):

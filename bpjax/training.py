@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from bpjax import notebook
 from bpjax.errors import SettingError
 from bpjax.params import Params, num_entries
 from bpjax.recording import Glance, History, Recorder, Recording, Snapshots
@@ -26,6 +27,7 @@ from bpjax.sweeps.plan import Plan
 from bpjax.sweeps.planning import check_seed, make_plan
 from bpjax.sweeps.watched import Watched, follow_on, to_be_watched
 from bpjax.task import Task, is_grid
+from bpjax.tasks import make_task
 
 SECONDS_PER_CALL = 0.1
 """So long a signal waits, and whoever watches."""
@@ -71,9 +73,22 @@ class Run(NamedTuple):
         held_out = self.history.num_held_out_right[-1]
         return f"{words}, and {held_out} of {task.num_held_out} held out."
 
+    def __repr__(self) -> str:
+        return f"Run({self.describe().rstrip('.')})"
+
+    def _repr_html_(self) -> str:
+        rows = {
+            "outcome": f"{self.status.name} after {self.epochs:,} epochs",
+            "criterion": self.task.criterion,
+            "loss": f"{self.loss:.4g}",
+            "cases right": f"{self.history.num_right[-1]} of {self.task.num_cases}",
+        }
+        curve = notebook.curve_of(self.history.epoch, self.history.loss, "loss, by epoch")
+        return notebook.shown(f"{self.task.title}, seed {self.seed}", rows, curve)
+
 
 def train(
-    task: Task,
+    task: Task | str,
     seed: int,
     *,
     record_every: int = 1,
@@ -89,7 +104,7 @@ def train(
     epoch, and on the same kind of device the same weights, bit for bit.
 
     Args:
-      task: what to train.
+      task: what to train, or the name of a task.
       seed: 0 to 2**32 - 1.
       record_every: epochs between two entries of the history; the last epoch is always there.
       snapshot_every: epochs between two snapshots of the weights, a multiple of `record_every`;
@@ -119,8 +134,9 @@ def train(
     return train_plan(plan, recording, on_progress)
 
 
-def plan_run(task: Task, seed: int, **settings: Any) -> Plan:
+def plan_run(task: Task | str, seed: int, **settings: Any) -> Plan:
     """Return the plan of one run: a sweep of one seed; arguments as for `train`."""
+    task = make_task(task) if isinstance(task, str) else task
     for name, value in settings.items():
         if is_grid(value):
             raise SettingError(name, "must be one value for one run", list(value))

@@ -126,7 +126,12 @@ def test_all_of_one_task_fits_the_terminal(columns, capsys, monkeypatch):
     assert max(map(len, printed.splitlines())) <= columns
     words = " ".join(printed.split())
     task = bpjax.tasks.xor()
-    for said in (task.source, task.open_choices, "learning rate 0.25, momentum 0.9", "direct=False"):
+    for said in (
+        task.source,
+        task.open_choices,
+        "learning rate 0.25, momentum 0.9",
+        "direct=False",
+    ):
         assert " ".join(said.split()) in words
 
 

@@ -11,9 +11,10 @@ from bpjax.bench.sizes import LARGEST_BLOCK, UNREACHABLE_LOSS, Size
 from bpjax.errors import SettingError
 from bpjax.layouts import LAYOUTS, layout_named
 from bpjax.status import Status
-from bpjax.sweeps.host_loop import SweepResult, sweep
+from bpjax.sweeps.host_loop import sweep
 from bpjax.sweeps.plan import Plan
 from bpjax.sweeps.planning import make_plan
+from bpjax.sweeps.result import SweepResult
 from bpjax.task import Task
 
 

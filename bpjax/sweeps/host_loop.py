@@ -1,6 +1,5 @@
 """The loop on the host: trains a plan, stores what has ended, resumes, reports progress."""
 
-import dataclasses
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +15,6 @@ from bpjax.numbers import whole_number
 from bpjax.precision import FULL
 from bpjax.results.chunks import Content, Ranges, ranges_at_places, within, without
 from bpjax.results.store import (
-    RunTable,
     SweepFolder,
     as_ranges,
     fingerprint,
@@ -25,7 +23,7 @@ from bpjax.results.store import (
     read_runs,
     table_of,
 )
-from bpjax.results.summary import Timing, recorded_timing, summarize
+from bpjax.results.summary import Timing, recorded_timing
 from bpjax.status import Status
 from bpjax.surroundings import pinned, recorded
 from bpjax.sweeps.collected import Collected
@@ -34,6 +32,7 @@ from bpjax.sweeps.devices import device_kind, lane_mesh, loops_are_one_function
 from bpjax.sweeps.memory import check_rows
 from bpjax.sweeps.plan import Plan
 from bpjax.sweeps.planning import make_plan
+from bpjax.sweeps.result import SweepResult
 from bpjax.task import Task
 from bpjax.version import __version__
 
@@ -70,34 +69,8 @@ OnProgress = Callable[[Progress], None]
 Keep = Callable[[Content], Any]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class SweepResult:
-    """The outcome of every run of a sweep.
-
-    Attributes:
-      table: the identity of the sweep and one column per quantity: `seed`, `status`, `epochs`,
-        `loss`, `held_out_right` where the task holds out cases (how many of them the run has
-        right at its outcome), the settings of the grid, and `weights` where they were kept; with
-        `summary_only` one row per kind of outcome, with its `count`.
-      timing: seconds and work of the session that made the last runs; None if unknown.
-      fallback: why the implementation is not the one that was asked for; None if it is.
-    """
-
-    table: RunTable
-    timing: Timing | None
-    fallback: str | None = None
-
-    def __getitem__(self, column: str) -> np.ndarray:
-        """Return a column of the per-run table, for example `result["epochs"]`."""
-        return self.table.columns[column]
-
-    def summary(self, level: float = 0.95) -> dict[str, Any]:
-        """Return what `summary.json` holds; `level` is that of the intervals."""
-        return summarize(self.table, self.timing, level) | {"fallback": self.fallback}
-
-
 def sweep(
-    task: Task | Sequence[Task],
+    task: Task | str | Sequence[Task],
     seeds: int,
     *,
     out: str | PathLike[str] | None = None,
@@ -111,7 +84,7 @@ def sweep(
     are used; see `bpjax.use_all_cpu_cores` for a CPU.
 
     Args:
-      task: one task, or several variants of one.
+      task: one task, its name, or several variants of one.
       seeds: number of seeds per point of the grid.
       out: results folder; None keeps results in memory only.
       on_progress: called after every call of the training program; what it raises stops the sweep,

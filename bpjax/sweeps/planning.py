@@ -20,6 +20,7 @@ from bpjax.starts.initial import NUM_SEEDS_THERE_ARE, Initializer, Strategy
 from bpjax.sweeps.memory import check_sizes
 from bpjax.sweeps.plan import Cell, Plan, Shard, as_told
 from bpjax.task import CRITERION_SETTINGS, Task, is_grid
+from bpjax.tasks import make_task
 
 BLOCK_SIZES = {"small": 128, "large": 64}
 """Runs per CPU device and block: what its nearest caches hold.
@@ -43,7 +44,7 @@ PRECISIONS = ("float32", "float64")
 
 
 def make_plan(
-    task: Task | Sequence[Task],
+    task: Task | str | Sequence[Task],
     seeds: int,
     *,
     first_seed: int = 0,
@@ -59,7 +60,7 @@ def make_plan(
     """Lay out a sweep, checking every setting before anything long begins.
 
     Args:
-      task: one task, or several variants of one that differ in their options.
+      task: one task, its name, or several variants of one that differ in their options.
       seeds: number of seeds per cell of the grid, at least 1.
       first_seed: the first of them; all must lie below 2**32.
       precision: "float32" or "float64".
@@ -98,6 +99,7 @@ def make_plan(
 
     single = {name: value for name, value in settings.items() if not is_grid(value)}
     grid = {name: _values(name, value) for name, value in settings.items() if is_grid(value)}
+    task = make_task(task) if isinstance(task, str) else task
     variants = (task,) if isinstance(task, Task) else tuple(task)
     _check_grid(grid)
     _check_variants(variants)

@@ -1,0 +1,101 @@
+"""What a sweep returns: the outcome of every run, as columns, as rows and in one line."""
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from bpjax import notebook
+from bpjax.analysis.convergence import survival_of_outcomes
+from bpjax.analysis.outcomes import outcomes_of
+from bpjax.errors import nearest
+from bpjax.results.export import flat_columns
+from bpjax.results.store import RunTable
+from bpjax.results.summary import Timing, summarize
+from bpjax.status import Status
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class SweepResult:
+    """The outcome of every run of a sweep.
+
+    Its length is the number of rows. Iterating gives a dictionary for each, with outcomes by name,
+    as `export` writes them.
+
+    Attributes:
+      table: the identity of the sweep and one column per quantity: `seed`, `status`, `epochs`,
+        `loss`, `held_out_right` where the task holds out cases (how many of them the run has
+        right at its outcome), the settings of the grid, and `weights` where they were kept; with
+        `summary_only` one row per kind of outcome, with its `count`.
+      timing: seconds and work of the session that made the last runs; None if unknown.
+      fallback: why the implementation is not the one that was asked for; None if it is.
+    """
+
+    table: RunTable
+    timing: Timing | None
+    fallback: str | None = None
+
+    def __getitem__(self, column: str) -> np.ndarray:
+        """Return a column of the per-run table, for example `result["epochs"]`.
+
+        Raises:
+          KeyError: for another name; it says which there are.
+        """
+        columns = self.table.columns
+        if column not in columns:
+            near = nearest(column, columns)
+            perhaps = f" Perhaps {near!r}?" if near else ""
+            raise KeyError(f"there is no column {column!r}, only {', '.join(columns)}.{perhaps}")
+        return columns[column]
+
+    def __len__(self) -> int:
+        return len(self["status"])
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        flat = flat_columns(self.table)
+        for row in zip(*(column.tolist() for column in flat.values()), strict=True):
+            yield dict(zip(flat, row, strict=True))
+
+    def summary(self, level: float = 0.95) -> dict[str, Any]:
+        """Return what `summary.json` holds; `level` is that of the intervals."""
+        return summarize(self.table, self.timing, level) | {"fallback": self.fallback}
+
+    def to_pandas(self) -> Any:
+        """Return the rows as a `pandas.DataFrame`, outcomes by name; pandas must be installed."""
+        import pandas
+
+        return pandas.DataFrame(flat_columns(self.table))
+
+    def to_polars(self) -> Any:
+        """Return the rows as a `polars.DataFrame`, outcomes by name; Polars must be installed."""
+        import polars
+
+        return polars.DataFrame(flat_columns(self.table))
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{number:,} {name}" for name, number in self._outcomes().items())
+        return f"SweepResult({self._title()}: {told}; columns {', '.join(self.table.columns)})"
+
+    def _repr_html_(self) -> str:
+        curve = survival_of_outcomes(self._tally())
+        solved = notebook.curve_of(
+            curve.epochs, 1 - curve.survival, "share of runs converged, by epoch", steps=True
+        )
+        return notebook.shown(self._title(), self._outcomes(), solved)
+
+    def _title(self) -> str:
+        told = self.table.identity["task"]
+        tasks = told if isinstance(told, list) else [told]
+        points = len(tasks) * math.prod(map(len, self.table.identity["grid"].values()))
+        return tasks[0]["name"] + (f", a grid of {points:,} points" if points > 1 else "")
+
+    def _tally(self) -> Any:
+        columns = self.table.columns
+        return outcomes_of(columns["status"], columns["epochs"], columns.get("count"))
+
+    def _outcomes(self) -> dict[str, int]:
+        tally = self._tally()
+        counts = {status.name: int(tally.ending(status)[1].sum()) for status in Status}
+        return {"runs": tally.num_runs} | {name: n for name, n in counts.items() if n}

@@ -1,0 +1,111 @@
+"""What comes back from `sweep` and `train`, as a program and as a person sees it."""
+
+import numpy as np
+import pytest
+
+import bpjax
+from bpjax.notebook import curve_of, shown
+from bpjax.sweeps.result import SweepResult
+
+XOR = bpjax.tasks.xor().with_settings(learning_rate=1.0, init_range=1.0, max_epochs=150)
+
+
+@pytest.fixture(scope="module")
+def result():
+    return bpjax.sweep(XOR, 30, learning_rate=[0.5, 1.0], keep_weights=True)
+
+
+@pytest.fixture(scope="module")
+def run():
+    return bpjax.train(XOR, 3)
+
+
+def test_rows_have_outcomes_by_name_and_every_number(result):
+    rows = list(result)
+    assert len(rows) == len(result) == 60
+    for k in (0, 31, 59):
+        assert rows[k]["status"] == bpjax.Status(result["status"][k]).name
+        assert rows[k]["epochs"] == result["epochs"][k]
+        assert rows[k]["learning_rate"] == (0.5 if k < 30 else 1.0)
+        weights = [value for name, value in rows[k].items() if "->" in name or "bias" in name]
+        np.testing.assert_array_equal(np.float32(weights), result["weights"][k])
+
+
+def test_a_column_that_there_is_not_is_a_sentence(result):
+    with pytest.raises(KeyError, match="there is no column 'epoch', only seed, status, .* Perhaps"):
+        result["epoch"]
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_frames_are_the_rows(library, result):
+    pytest.importorskip(library)
+    frame = getattr(result, f"to_{library}")()
+    assert list(frame.columns) == list(next(iter(result)))
+    assert frame["status"].to_list() == [row["status"] for row in result]
+    assert frame["epochs"].to_list() == result["epochs"].tolist()
+
+
+def test_a_result_and_a_run_are_told_in_a_line(result, run):
+    converged = int((result["status"] == bpjax.Status.CONVERGED).sum())
+    assert repr(result).startswith(
+        f"SweepResult(xor, a grid of 2 points: 60 runs, {converged} CONVERGED, "
+    )
+    assert "columns seed, status, epochs, loss, learning_rate, weights" in repr(result)
+    for told in (repr(result), repr(run), repr(run.history), repr(run.snapshots)):
+        assert len(told) < 300
+        assert "\n" not in told
+    assert repr(run).startswith("Run(exclusive-or, 2-2-1, seed 3: CONVERGED after ")
+    assert f"epochs 0 to {run.epochs}" in repr(run.history)
+    assert "of 9 weights" in repr(run.snapshots)
+
+
+def test_a_summary_is_told_by_its_counts():
+    result = bpjax.sweep(XOR, 200, summary_only=True)
+    assert ": 200 runs, " in repr(result)
+    assert sum(row["count"] for row in result) == 200
+
+
+def test_notebooks_show_a_table_and_a_curve(result, run):
+    for page, words in ((result._repr_html_(), "60"), (run._repr_html_(), "tolerance 0.5")):
+        assert words in page
+        assert page.count("<svg") == page.count("<polyline") == 1
+        assert len(page) < 20_000
+
+
+def test_words_of_a_notebook_are_text():
+    evil = "<script>alert(1)</script>"
+    page = shown(evil, {evil: evil}, curve_of([0, 1], [2, 3], evil))
+    assert "<script" not in page
+
+
+def test_a_curve_leaves_out_what_is_not_finite():
+    assert curve_of([0, 1], [np.nan, 3], "loss") == ""
+    assert "loss: 1 to 3, from 0 to 2" in curve_of([0, 1, 2], [1, np.inf, 3], "loss")
+    points = curve_of([0, 1, 2], [0, 1, 2], "share", steps=True).split("points='")[1].split("'")[0]
+    assert [point.split(",")[1] for point in points.split()] == [
+        "88.0",
+        "88.0",
+        "45.0",
+        "45.0",
+        "2.0",
+    ]
+
+
+def test_tasks_go_by_their_names():
+    by_name, by_task = (bpjax.sweep(task, 5, max_epochs=20) for task in ("xor", bpjax.tasks.xor()))
+    assert by_name["loss"].tobytes() == by_task["loss"].tobytes()
+    assert (
+        bpjax.train("xor", 3, max_epochs=20).loss
+        == bpjax.train(bpjax.tasks.xor(), 3, max_epochs=20).loss
+    )
+    with pytest.raises(bpjax.SettingError, match=r"got 'XOR'. Perhaps xor\?"):
+        bpjax.sweep("XOR", 5)
+    assert isinstance(by_name, SweepResult)
+    assert bpjax.SweepResult is SweepResult
+
+
+def test_a_setting_that_there_is_not_is_proposed():
+    with pytest.raises(bpjax.SettingError, match=r"Perhaps `learning_rate`\?"):
+        bpjax.sweep("xor", 5, learnin_rate=0.3)
+    with pytest.raises(bpjax.SettingError, match=r"Perhaps `learning_rate`\?"):
+        bpjax.train("xor", 5, lr=0.3)
