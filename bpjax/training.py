@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from bpjax import notebook
 from bpjax.errors import SettingError
+from bpjax.notebook import curve_of, shown
 from bpjax.params import Params, num_entries
 from bpjax.recording import Glance, History, Recorder, Recording, Snapshots
 from bpjax.results.chunks import as_ranges
@@ -83,8 +83,8 @@ class Run(NamedTuple):
             "loss": f"{self.loss:.4g}",
             "cases right": f"{self.history.num_right[-1]} of {self.task.num_cases}",
         }
-        curve = notebook.curve_of(self.history.epoch, self.history.loss, "loss, by epoch")
-        return notebook.shown(f"{self.task.title}, seed {self.seed}", rows, curve)
+        curve = curve_of(self.history.epoch, self.history.loss, "loss, by epoch")
+        return shown(f"{self.task.title}, seed {self.seed}", rows, curve)
 
 
 def train(

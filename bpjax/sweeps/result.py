@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from bpjax import notebook
 from bpjax.analysis.convergence import survival_of_outcomes
 from bpjax.analysis.outcomes import outcomes_of
 from bpjax.errors import nearest
+from bpjax.notebook import curve_of, shown
 from bpjax.results.export import flat_columns
 from bpjax.results.store import RunTable
 from bpjax.results.summary import Timing, summarize
@@ -80,10 +80,10 @@ class SweepResult:
 
     def _repr_html_(self) -> str:
         curve = survival_of_outcomes(self._tally())
-        solved = notebook.curve_of(
+        solved = curve_of(
             curve.epochs, 1 - curve.survival, "share of runs converged, by epoch", steps=True
         )
-        return notebook.shown(self._title(), self._outcomes(), solved)
+        return shown(self._title(), self._outcomes(), solved)
 
     def _title(self) -> str:
         told = self.table.identity["task"]
