@@ -358,6 +358,71 @@ def test_the_page_fits_the_window(name, width, scheme, browser_page, tmp_path):
     assert browser_page.console == []
 
 
+# Pairs of texts in the picture of the net that stand on one another, at every step.
+OVERLAPS = """() => {
+  const found = [];
+  const look = () => {
+    const step = document.getElementById("step-text").textContent;
+    const boxes = [...document.querySelectorAll("#net text")].filter((node) => node.textContent)
+      .map((node) => [node.textContent, node.getBoundingClientRect()]);
+    boxes.forEach(([text, a], k) => boxes.slice(k + 1).forEach(([other, b]) => {
+      const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+      const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+      if (wide > 1 && high > 2) found.push(`${step}: ${text} | ${other}`);
+    }));
+  };
+  look();
+  while (!document.getElementById("next").disabled) {
+    document.getElementById("next").click();
+    look();
+  }
+  return found;
+}"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", daily([390], of=[390, 1280, 1366]))
+@pytest.mark.parametrize("name", daily(["xor", "encoder", "units"], of=RUNS))
+def test_no_two_texts_of_a_net_overlap(name, width, browser_page, tmp_path):
+    run = run_called(name)
+    place = f"epoch={run.epochs // 2}&case=2&step=1"
+    shown = opened(browser_page, run, tmp_path, place, width=width)
+    assert shown.evaluate(OVERLAPS) == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1366, 650)])
+def test_next_and_the_words_that_it_changes_are_in_view(width, height, browser_page, tmp_path):
+    shown = opened(browser_page, run_called("xor"), tmp_path, "epoch=650&case=2&step=1")
+    shown.set_viewport_size({"width": width, "height": height})
+    for _ in range(12):
+        shown.click("#next")
+        shown.wait_for_timeout(50)
+        next_to, words = (shown.locator(at).bounding_box() for at in ("#next", "#step h2"))
+        assert 0 <= next_to["y"] <= height - next_to["height"]
+        assert 0 <= words["y"] <= height / 2 + 1
+
+
+@pytest.mark.browser
+def test_a_case_chosen_with_the_mouse_leaves_the_keys_to_the_steps(browser_page, tmp_path):
+    shown = opened(browser_page, run_called("xor"), tmp_path)
+    shown.dispatch_event("#case", "pointerdown")
+    shown.focus("#case")
+    shown.select_option("#case", "2")
+    shown.keyboard.press("ArrowRight")
+    assert "Hidden 1 adds up and answers" in shown.text_content("#step")
+
+
+@pytest.mark.browser
+def test_layers_stand_from_early_to_late(browser_page, tmp_path):
+    run = run_called("family")
+    shown = opened(browser_page, run, tmp_path)
+    names = [layer.name for layer in run.task.network.computed_layers]
+    assert shown.locator("#layer-key span").all_text_contents() == ["\u25ac" + n for n in names]
+    for figure in ("#gradient-curve", "#blame-curve"):
+        assert shown.locator(f"{figure} .curve").count() == len(names)
+
+
 @pytest.mark.browser
 def test_hostile_words_show_as_text(browser_page, tmp_path):
     evil = "</script><script>window.hit = 1</script><img src=x onerror='window.hit = 1'>\"'&"

@@ -34,14 +34,16 @@ function showEpoch() {
   $("epoch").setAttribute("aria-valuetext", `epoch ${at} of ${end}`);
   $("epoch-text").textContent = `${at.toLocaleString("en")} of ${end.toLocaleString("en")}`;
   const onEpoch = (wanted) => go({ frame: nearestFrame(wanted) });
-  drawCurve($("loss-curve"), [{ values: lesson.curves.loss, color: seriesColor(0) }],
+  drawCurve($("loss-curve"), [{ values: lesson.curves.loss, color: "var(--accent)" }],
     { logarithmic: false, epoch: at, onEpoch });
-  drawCurve($("gradient-curve"), gradientSeries(), { logarithmic: true, epoch: at, onEpoch });
+  for (const what of ["gradient", "blame"]) {
+    drawCurve($(`${what}-curve`), byLayer(what), { logarithmic: true, epoch: at, onEpoch });
+  }
   showWeights();
 }
 
-const gradientSeries = () => Object.entries(lesson.curves.gradient).map(
-  ([, values], k) => ({ values, color: seriesColor(k) }));
+const byLayer = (what) => lesson.curves[what].map(
+  (values, k) => ({ values, color: layerColor(k, lesson.curves.layers.length) }));
 
 function nearestFrame(wanted) {
   let best = 0;
@@ -142,6 +144,13 @@ function fromHash() {
   return { frame: wanted === undefined ? 0 : nearestFrame(wanted), case: (whole("case") ?? 1) - 1, step: (whole("step") ?? 1) - 1 };
 }
 
+// Go to a step, and bring its words into view where they are not: on a phone they are below the picture.
+function stepTo(step) {
+  go({ step });
+  const { top } = $("step").getBoundingClientRect();
+  if (top < 0 || top > 0.5 * innerHeight) scrollBy({ top: top - 0.4 * innerHeight });
+}
+
 // ---- wiring -------------------------------------------------------------------------------------------
 
 // The first step of the layer after or before the one that the page is at.
@@ -169,7 +178,9 @@ document.addEventListener("keydown", (event) => {
   const typing = ["INPUT", "SELECT", "SUMMARY"].includes(event.target.tagName);
   if (typing || event.ctrlKey || event.metaKey || event.altKey || !(event.key in KEYS)) return;
   event.preventDefault();
-  go(KEYS[event.key](event.shiftKey));
+  const change = KEYS[event.key](event.shiftKey);
+  if ("step" in change) stepTo(change.step);
+  else go(change);
 });
 
 let playing = null;
@@ -191,18 +202,25 @@ PHASES.forEach((name, phase) => {
 lesson.cases.forEach(({ name, trained }, k) => {
   $("case").append(element("option", { value: k }, `${name}${trained ? "" : " (held out)"}`));
 });
-Object.keys(lesson.curves.gradient).forEach((name, k) => {
-  const dot = element("b", { style: `color:${seriesColor(k)}` }, "\u25ac");
-  $("gradient-key").append(element("span", {}, dot, name));
+lesson.curves.layers.forEach((name, k) => {
+  const dot = element("b", { style: `color:${layerColor(k, lesson.curves.layers.length)}` }, "\u25ac");
+  $("layer-key").append(element("span", {}, dot, name));
 });
 $("epoch").max = lastFrame;
 $("epoch").addEventListener("input", (event) => { play(false); go({ frame: Number(event.target.value) }); });
-$("case").addEventListener("change", (event) => go({ case: Number(event.target.value) }));
+// Chosen with the mouse, the list gives the arrow keys back to the steps.
+let byMouse = false;
+$("case").addEventListener("pointerdown", () => { byMouse = true; });
+$("case").addEventListener("keydown", () => { byMouse = false; });
+$("case").addEventListener("change", (event) => {
+  go({ case: Number(event.target.value) });
+  if (byMouse) event.target.blur();
+});
 $("case-before").addEventListener("click", () => go({ case: state.case - 1 }));
 $("case-after").addEventListener("click", () => go({ case: state.case + 1 }));
-$("back").addEventListener("click", () => go({ step: state.step - 1 }));
-$("next").addEventListener("click", () => go({ step: state.step + 1 }));
-$("skip").addEventListener("click", () => go({ step: layerStep(1) }));
+$("back").addEventListener("click", () => stepTo(state.step - 1));
+$("next").addEventListener("click", () => stepTo(state.step + 1));
+$("skip").addEventListener("click", () => stepTo(layerStep(1)));
 $("play").addEventListener("click", () => {
   if (playing === null && state.frame === lastFrame) go({ frame: 0 });
   play(playing === null);

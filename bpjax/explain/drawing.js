@@ -48,7 +48,7 @@ function placed(width) {
       const left = x + pitch / 2 - radius, isRoomy = band.length === 1 && left > 88;
       const below = y + line * Math.ceil(layer.size / across) - radius + 6;
       labels.push(isRoomy ? { layer, x: left - 12, y, anchor: "end" }
-        : { layer, x: left, y: k === bands.length - 1 ? below : y - radius - 13 - (k ? 0 : 15), anchor: "start" });
+        : { layer, x: left, y: k === bands.length - 1 ? below : y - radius - 28, anchor: "start" });
       lines = Math.max(lines, Math.ceil(layer.size / across));
       x += pitch * (across + 1.2);
     }
@@ -56,6 +56,16 @@ function placed(width) {
   }
   return { units, labels, radius, pitch, height: y - gap - radius + 30 };
 }
+
+// Boxes of what stands in the picture: nothing is written where something stands already.
+const LETTER = 7.2; // pixels, of the digits written here; no letter is wider
+const boxAt = ({ x, y }, half, high) => ({ left: x - half, right: x + half, top: y - high, bottom: y + high });
+const textBox = (at, text) => boxAt(at, LETTER * text.length / 2 + 2, 9);
+const apart = (a, b) => a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
+const isFree = (box, taken) => taken.every((other) => apart(box, other));
+
+// Where along its line a number is written, in the order in which places are tried.
+const PLACES = [0.5, 0.4, 0.6, 0.3, 0.7, 0.22, 0.78];
 
 // The path of a line; one that skips a layer goes round the units between.
 function curve(from, to, bend) {
@@ -101,7 +111,19 @@ function drawNet(svg, { stepNumber, passes, weights, shown }, onUnit) {
   const focus = focusOf(step, passes, weights), hasFocus = "unit" in step;
   svg.setAttribute("viewBox", `0 0 ${width} ${place.height}`);
   svg.replaceChildren();
-  const lines = shape(svg, "g", {}), plates = [];
+  const lines = shape(svg, "g", {}), numbers = [];
+  const targetOf = targetsByUnit(shown), taken = [];
+  for (const { layer, x, y, anchor } of place.labels) {
+    const half = LETTER * layer.name.length / 2;
+    taken.push(boxAt({ x: anchor === "end" ? x - half : x + half, y }, half, 8));
+  }
+  for (const layer of lesson.layers) {
+    place.units[layer.name].forEach(({ x, y }, unit) => {
+      taken.push(boxAt({ x, y }, place.radius, place.radius));
+      const above = textAbove(place, layer, unit, { blamed, passes, targetOf });
+      if (above) taken.push(textBox({ x, y: y - place.radius - 11 }, above));
+    });
+  }
   const largest = Math.max(...Array.from(weights, Math.abs), 1e-9);
   for (const c of lesson.connections) {
     const skips = level[c.target] - level[c.source] > 1;
@@ -117,27 +139,23 @@ function drawNet(svg, { stepNumber, passes, weights, shown }, onUnit) {
       const label = written !== false ? written
         : !hasFocus && numWeights <= MOST_LABELLED ? weights[k] : null;
       if (label === null || place.pitch < 56) return;
-      const many = step.layer && step.kind !== "blame" ? incomingCount(step.layer, step.unit) : 0;
-      if (many > 14) return;
-      const targets = layers.get(c.target).size, sources = layers.get(c.source).size;
-      const spread = step.kind === "blame" ? 0.5 : step.layer ? 0.2 : targets > 1 ? 0.2 + 0.26 * (j % 3) / Math.min(2, targets - 1) : 0.3 + 0.14 * (i % 2) * (sources > 4);
-      plates.push({ ...path.at(spread), text: briefly(label),
+      numbers.push({ path, text: briefly(label),
         name: written !== false && step.kind === "shares"
           ? `dw ${c.source} ${i} > ${c.target} ${j}` : `w ${k}` });
     });
   }
-  for (const { x, y, text, name } of plates) {
-    const half = 3.6 * text.length + 3;
-    shape(svg, "rect", { class: "plate", x: x - half, y: y - 9, width: 2 * half, height: 18, rx: 3 });
-    shape(svg, "text", { x, y, "font-size": 12.5, "data-name": name }, text);
+  for (const { path, text, name } of numbers) {
+    const at = PLACES.map(path.at).find((point) => isFree(textBox(point, text), taken));
+    if (!at) continue; // the table beside the picture has it
+    const box = textBox(at, text);
+    taken.push(box);
+    shape(svg, "rect", { class: "plate", x: box.left, y: box.top, width: box.right - box.left, height: 18, rx: 3 });
+    shape(svg, "text", { ...at, "font-size": 12.5, "data-name": name }, text);
   }
   for (const { layer, x, y, anchor } of place.labels) {
     shape(svg, "text", { class: "layer-name", x, y, "font-size": place.radius < 12 ? 11 : 13,
       style: `text-anchor:${anchor}` }, layer.name);
   }
-  let output = 0;
-  const targetOf = new Map(outputLayers.flatMap((layer) =>
-    Array.from({ length: layer.size }, (_, k) => [`${layer.name} ${k}`, shown.targets[output++]])));
   for (const layer of lesson.layers) {
     place.units[layer.name].forEach(({ x, y }, unit) => {
       const name = `${layer.name} ${unit}`, isActive = active.has(name);
@@ -149,11 +167,10 @@ function drawNet(svg, { stepNumber, passes, weights, shown }, onUnit) {
       shape(group, "circle", { class: `unit${isActive ? "" : " waiting"}${isFocus ? " focus" : ""}`,
         cx: x, cy: y, r: place.radius, ...(isActive ? { style: `--on:${on}%` } : {}) });
       drawInside(group, place, { x, y, layer, unit, on, activity: isActive ? activity : null });
-      const above = { x, y: y - place.radius - 11 };
-      if (blamed.has(name)) drawBlame(group, place, above, passes.dx[layer.name][unit], name);
-      else if (targetOf.has(name) && place.radius >= 15 && !layer.names.length) {
-        const word = place.pitch > 74 ? "wanted " : "";
-        shape(group, "text", { class: "wanted", ...above, "font-size": 12.5 }, word + targetOf.get(name));
+      const above = textAbove(place, layer, unit, { blamed, passes, targetOf });
+      if (blamed.has(name)) drawBlame(group, place, { x, y, above }, passes.dx[layer.name][unit], name);
+      else if (above) {
+        shape(group, "text", { class: "wanted", x, y: y - place.radius - 11, "font-size": 12.5 }, above);
       }
       if (layer.names.length && targetOf.get(name) > 0.5) {
         shape(group, "circle", { cx: x, cy: y, r: place.radius + 2.5, class: "line positive", "stroke-width": 2.5 });
@@ -163,8 +180,25 @@ function drawNet(svg, { stepNumber, passes, weights, shown }, onUnit) {
   }
 }
 
-const incomingCount = (layer, unit) => incoming(layer).reduce(
-  (sum, c) => sum + c.parameter.filter((row) => row[unit] >= 0).length, 0);
+function targetsByUnit(shown) {
+  return new Map(outputLayers.flatMap((layer) => Array.from({ length: layer.size },
+    (_, unit) => [`${layer.name} ${unit}`, shown.targets[firstOutput(layer) + unit]])));
+}
+
+// What is written above a unit: its blame once it has that, else what is wanted of it; "" for nothing,
+// or where neighbours leave no room.
+function textAbove(place, layer, unit, { blamed, passes, targetOf }) {
+  const name = `${layer.name} ${unit}`, dx = passes.dx[layer.name]?.[unit];
+  const fits = (text) => LETTER * text.length + 6 <= place.pitch;
+  if (blamed.has(name)) {
+    const text = dx === 0 ? "" : `${dx < 0 ? UP : DOWN} ${briefly(dx)}`;
+    return fits(text) ? text : "";
+  }
+  if (!targetOf.has(name) || place.radius < 15 || layer.names.length) return "";
+  return [`wanted ${targetOf.get(name)}`, String(targetOf.get(name))].find(fits) ?? "";
+}
+
+const UP = "\u25b2", DOWN = "\u25bc";
 
 // The activity, or the first letters of the name.
 function drawInside(group, place, { x, y, layer, unit, on, activity }) {
@@ -178,16 +212,17 @@ function drawInside(group, place, { x, y, layer, unit, on, activity }) {
   }
 }
 
-function drawBlame(group, place, { x, y }, dx, name) {
+// The blame of a unit: the number above it, or a mark alone at its edge.
+function drawBlame(group, place, { x, y, above }, dx, name) {
   if (dx === 0) return;
-  const up = dx < 0, mark = up ? "\u25b2" : "\u25bc";
-  if (place.pitch < 56) {
-    shape(group, "text", { class: up ? "up" : "down", x: x + 0.75 * place.radius, y: y + 11, "font-size": 0.9 * place.radius }, mark);
+  const look = dx < 0 ? "up" : "down";
+  if (!above) {
+    shape(group, "text", { class: look, x, y: y - place.radius - 0.35 * place.radius, "font-size": 0.7 * place.radius }, dx < 0 ? UP : DOWN);
     return;
   }
-  const text = `${mark} ${briefly(dx)}`, half = 3.7 * text.length;
-  shape(group, "rect", { class: "plate", x: x - half, y: y - 9, width: 2 * half, height: 17, rx: 3 });
-  shape(group, "text", { class: up ? "up" : "down", x, y, "font-size": 12.5, "data-name": `dx ${name}` }, text);
+  const at = { x, y: y - place.radius - 11 }, box = textBox(at, above);
+  shape(group, "rect", { class: "plate", x: box.left, y: box.top, width: box.right - box.left, height: 17, rx: 3 });
+  shape(group, "text", { class: look, ...at, "font-size": 12.5, "data-name": `dx ${name}` }, above);
 }
 
 // ---- curves ---------------------------------------------------------------------------------------
@@ -245,4 +280,5 @@ function ticks(low, high, logarithmic) {
   return found;
 }
 
-const seriesColor = (k) => `var(--series-${(k % 5) + 1})`;
+// Layers from early to late: one colour from light to dark (on dark paper from dark to light).
+const layerColor = (k, count) => `color-mix(in oklab, var(--late) ${count > 1 ? Math.round(100 * k / (count - 1)) : 100}%, var(--early))`;

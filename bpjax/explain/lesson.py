@@ -226,7 +226,7 @@ def _loss(loss: Loss) -> dict[str, Any]:
 
 
 def _curves(history: History) -> dict[str, Any]:
-    """Return loss, cases right and gradient per layer, thinned evenly."""
+    """Return the loss, and gradient and blame per layer from early to late, thinned evenly."""
     last = len(history.epoch) - 1
     some = np.unique(np.linspace(0, last, min(MOST_POINTS, last + 1)).round().astype(int))
 
@@ -236,7 +236,9 @@ def _curves(history: History) -> dict[str, Any]:
     return {
         "epoch": history.epoch[some].tolist(),
         "loss": thinned(history.loss),
-        "gradient": {name: thinned(size) for name, size in history.gradient_size.items()},
+        "layers": list(history.gradient_size),
+        "gradient": [thinned(size) for size in history.gradient_size.values()],
+        "blame": [thinned(size) for size in history.error_signal_size.values()],
     }
 
 
