@@ -542,7 +542,7 @@ def test_plugins_for_gpus_are_known_by_their_names(monkeypatch):
 
 def test_without_a_gpu_the_gpu_suite_says_so(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert main(["bench", "--suite", "gpu", "--json", str(tmp_path / "record.json")]) == 0
+    assert main(["bench", "--suite", "gpu", "--json", str(tmp_path / "record.json")]) == 3
     printed = capsys.readouterr()
     assert printed.out == f"Nothing was measured. {devices.why_no_gpu()}.\n"
     assert printed.err == ""

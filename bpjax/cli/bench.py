@@ -18,6 +18,8 @@ from bpjax.cli.progress import ProgressLine
 from bpjax.errors import SettingError
 
 SUITES = ("cpu", "gpu")
+NO_DEVICE = 3
+"""The exit code where the suite's device is not there."""
 STOPPED = "stopped; nothing is kept of an unfinished bench"
 
 
@@ -26,7 +28,7 @@ class Options:
     """Time our training programs against NumPy and against the usual JAX and optax program.
 
     All contenders take turns, start from the same weights and show what they computed. Exit code 1
-    if one of them computed something else or failed.
+    if one of them computed something else or failed, 3 if there is no GPU for --suite gpu.
     """
 
     case: Annotated[Words, arg("NAME ...", "the first four")] = None
@@ -43,7 +45,7 @@ class Options:
 
 
 def main(words: Sequence[str]) -> int:
-    """Measure, print the tables and write the record; return 1 if a contender is off."""
+    """Measure, print the tables and write the record; return 1 if a contender is off, 3 unmeasured."""
     options = parse(Options, "bench", words)
     if options.suite not in SUITES:
         raise SettingError("suite", f"must be one of {', '.join(SUITES)}", options.suite, SUITES)
@@ -62,7 +64,7 @@ def main(words: Sequence[str]) -> int:
         raise
     if isinstance(record, str):
         say(f"Nothing was measured. {record}.")
-        return 0
+        return NO_DEVICE
     say(render(record))
     if options.json is not None:
         _write(record, Path(options.json), draw=not options.no_figures)
