@@ -56,8 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
       The exit code: 0; 1 if a check failed; 2 for bad input or a folder that cannot be used, with
-      one sentence on standard error; 3 if `bench` found no GPU that it was to measure; 74 if all went
-      well but standard output could not be written; 130 or 143 after Ctrl-C or SIGTERM.
+      one sentence on standard error; 3 if `bench` found no GPU that it was to measure; 74 if all
+      went well but standard output could not be written; 130 or 143 after Ctrl-C or SIGTERM.
     """
     return code_after_words(_run(list(sys.argv[1:] if argv is None else argv)))
 

@@ -45,7 +45,7 @@ class Options:
 
 
 def main(words: Sequence[str]) -> int:
-    """Measure, print the tables and write the record; return 1 if a contender is off, 3 unmeasured."""
+    """Measure, print the tables and write the record; return 1 if a contender is off."""
     options = parse(Options, "bench", words)
     if options.suite not in SUITES:
         raise SettingError("suite", f"must be one of {', '.join(SUITES)}", options.suite, SUITES)
