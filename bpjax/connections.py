@@ -7,7 +7,7 @@ import numpy as np
 
 from bpjax.errors import SettingError
 from bpjax.numbers import whole_number
-from bpjax.units import Activation, unit_of
+from bpjax.units import UNITS, Activation, unit_of
 
 Key = tuple[str, str]
 """The name of a connection: (source layer, target layer)."""
@@ -53,7 +53,7 @@ class Layer:
             unit_of(self.activation)
         except SettingError as fault:
             rule = f"of layer {self.name!r} {fault.rule}"
-            raise SettingError("activation", rule, self.activation) from None
+            raise SettingError("activation", rule, self.activation, UNITS) from None
 
 
 @dataclasses.dataclass(frozen=True)

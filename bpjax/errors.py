@@ -28,7 +28,8 @@ def value_shown(value: object) -> str:
 def nearest(word: object, known: Iterable[str]) -> str | None:
     """Return the name that somebody may have meant; None if none is near.
 
-    Case and the kind of dash do not count, and the first letters of its words name it too.
+    Case, the kind of dash and options in brackets do not count; the first letters of its words name
+    it too.
 
     Example:
       >>> nearest("XOR", ["encoder", "xor"]), nearest("lr", ["learning_rate", "unit"])
@@ -41,15 +42,20 @@ def nearest(word: object, known: Iterable[str]) -> str | None:
     import difflib
 
     plain = {_plain(name): name for name in known}
-    initials = {"".join(part[:1] for part in name.split("-")): name for name in plain}
-    said = _plain(word[:MOST_SHOWN])
-    close = difflib.get_close_matches(said, plain, n=1)
-    found = said if said in plain else initials.get(said) or (close[0] if close else None)
-    return plain[found] if found else None
+    said = _plain(word[:MOST_SHOWN].partition("(")[0])
+    if said in plain:
+        return plain[said]
+    by_initials = [name for name in plain if "-" in name and _initials(name) == said]
+    close = difflib.get_close_matches(said, plain, n=1) or by_initials
+    return plain[close[0]] if len(close) == 1 else None
 
 
 def _plain(name: str) -> str:
-    return name.lower().replace("_", "-").strip("-")
+    return name.strip().lower().replace("_", "-").strip("-")
+
+
+def _initials(name: str) -> str:
+    return "".join(part[:1] for part in name.split("-"))
 
 
 class SettingError(ValueError):

@@ -50,7 +50,7 @@ class LossHistories(NamedTuple):
 
 
 def loss_histories(
-    task: Task, seeds: int, *, epochs: Sequence[int] | None = None, **settings: Any
+    task: Task | str, seeds: int, *, epochs: Sequence[int] | None = None, **settings: Any
 ) -> LossHistories:
     """Train many runs to their outcomes and record their loss at chosen epochs.
 

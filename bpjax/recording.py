@@ -24,7 +24,9 @@ from bpjax.task import Task
 STATES_PER_LOOK = 1024
 """Recorded states are evaluated together, so many at a time; fewer of a net so large that weights
 and activations would be more than the next."""
-NUMBERS_PER_LOOK = 2**23
+NUMBERS_PER_LOOK = 2**21
+SECONDS_UNTOLD = 0.1
+"""Whoever watches is told so often."""
 
 
 class History(NamedTuple):
@@ -35,7 +37,8 @@ class History(NamedTuple):
         weights change after every case; starts at 0.
       loss: the loss E of the task.
       loss_during_epoch: the loss of the epoch that begins here, added up over the cases as each is
-        shown, between changes of the weights; `loss` where they change only after all cases.
+        shown, between changes of the weights; NaN at the end, where none begins; `loss` where they
+        change only after all cases.
         Simulators of the time printed it under the number of the epoch that then ends.
       held_out_loss: the loss of the cases held out, as `loss` is that of the others; NaN where none
         are.
@@ -63,6 +66,8 @@ class History(NamedTuple):
     error_signal_size: dict[str, np.ndarray]
 
     def __repr__(self) -> str:
+        if not _is_table(self.epoch):
+            return tuple.__repr__(self)
         return (
             f"History({len(self.epoch):,} entries, epochs {self.epoch[0]:,} to {self.epoch[-1]:,}, "
             f"loss {self.loss[0]:.4g} to {self.loss[-1]:.4g}; {', '.join(self._fields)})"
@@ -79,9 +84,16 @@ class Snapshots(NamedTuple):
     weights: np.ndarray
 
     def __repr__(self) -> str:
+        if not (_is_table(self.epoch) and np.ndim(self.weights) == 2):
+            return tuple.__repr__(self)
         number, width = self.weights.shape
         epochs = f"epochs {self.epoch[0]:,} to {self.epoch[-1]:,}"
         return f"Snapshots({number:,} of {width:,} weights, {epochs}; epoch, weights)"
+
+
+def _is_table(epoch: Any) -> bool:
+    """Tell whether a tuple holds a record; as a tree of JAX it may hold anything."""
+    return isinstance(epoch, np.ndarray) and epoch.ndim == 1 and len(epoch) > 0
 
 
 class Glance(NamedTuple):
@@ -118,9 +130,19 @@ class Recording:
             self._check_recorded("snapshot_every", self.snapshot_every)
         if self.callback is not None and not callable(self.callback):
             raise SettingError("callback", "must be a function", self.callback)
-        for epoch in self.callback_epochs or ():
-            whole_number("callback_epochs", epoch, 0, LARGEST_EPOCH)
+        if self.callback_epochs is not None:
+            object.__setattr__(self, "callback_epochs", self._epochs(self.callback_epochs))
+
+    def _epochs(self, given: Any) -> tuple[int, ...]:
+        if self.callback is None:
+            raise SettingError("callback_epochs", "must go with a callback", given)
+        try:
+            epochs = [whole_number("callback_epochs", e, 0, LARGEST_EPOCH) for e in given]
+        except TypeError:
+            raise SettingError("callback_epochs", "must be whole numbers", given) from None
+        for epoch in epochs:
             self._check_recorded("callback_epochs", epoch)
+        return tuple(epochs)
 
     def _check_recorded(self, name: str, epochs: int) -> None:
         if epochs % self.record_every:
@@ -158,11 +180,14 @@ class Recorder:
         self.parts: list[History] = []
         self.snapshots: list[tuple[int, np.ndarray]] = []
         self.latest: tuple[int, Any] = -1, None
-        self.began = time.perf_counter()
+        self.began = self.told = time.perf_counter()
 
     def finish(self) -> tuple[History, Snapshots]:
         history = jax.tree.map(lambda *parts: np.concatenate(parts), *self.parts)
         history = _in_order(self.task.network, history)
+        if self.program.updates != "batch":
+            history.loss_during_epoch[-1] = np.nan  # no epoch begins there
+        self._tell()
         snapshots = dict([*self.snapshots, self.latest])
         return history, Snapshots(np.array(list(snapshots)), np.stack(list(snapshots.values())))
 
@@ -177,12 +202,18 @@ class Recorder:
             epochs = epochs[new].astype(int)
             self.parts.append(History(epochs, *columns))
             every = self.recording.snapshot_every or LARGEST_EPOCH + 1
+            # Copies: a row alone, not the table that it stands in; and the callback has its own.
             for k in np.flatnonzero(epochs % every == 0):
-                self.snapshots.append((int(epochs[k]), weights[k]))
-            self.latest = int(epochs[-1]), weights[-1]
+                self.snapshots.append((int(epochs[k]), weights[k].copy()))
+            self.latest = int(epochs[-1]), weights[-1].copy()
             for k in self.recording.asks_for(epochs):
-                params = unflatten_params(self.program.network, weights[k])  # type: ignore[arg-type]
+                params = unflatten_params(self.program.network, weights[k].copy())
                 self.recording.callback(int(epochs[k]), params)  # type: ignore[misc]
+        if time.perf_counter() - self.told > SECONDS_UNTOLD:
+            self._tell()
+
+    def _tell(self) -> None:
+        self.told = time.perf_counter()
         if self.on_progress is not None:
             self.on_progress(self._glance())
 

@@ -235,6 +235,9 @@ class Task:
             name: value for name, value in settings.items() if name not in {**thresholds, **of_task}
         }
         for name in recipe:
+            if name in self.options and name not in RECIPE_SETTINGS:
+                rule = f"is an option of the task, not a setting: {self.name}({name}=...)"
+                raise SettingError(name, rule, recipe[name])
             if name not in RECIPE_SETTINGS:
                 choices = [*RECIPE_SETTINGS, *CRITERION_SETTINGS, *TASK_SETTINGS]
                 rule = f"is no setting; there are {', '.join(choices)}"

@@ -30,7 +30,9 @@ from bpjax.task import Task, is_grid
 from bpjax.tasks import make_task
 
 SECONDS_PER_CALL = 0.1
-"""So long a signal waits, and whoever watches."""
+"""How long one call should take: an epoch at least."""
+LONGEST_PAUSE = 0.005
+"""Between two looks whether it has ended, when a signal can end the waiting."""
 FASTER = 8
 """A call makes at most so many times the epochs of the one before."""
 BYTES_PER_NUMBER = 100
@@ -77,12 +79,15 @@ class Run(NamedTuple):
         return f"Run({self.describe().rstrip('.')})"
 
     def _repr_html_(self) -> str:
+        held_out = self.task.num_held_out
         rows = {
             "outcome": f"{self.status.name} after {self.epochs:,} epochs",
             "criterion": self.task.criterion,
             "loss": f"{self.loss:.4g}",
-            "cases right": f"{self.history.num_right[-1]} of {self.task.num_cases}",
+            "cases right": f"{self.history.num_right[-1]} of {self.task.num_cases - held_out}",
         }
+        if held_out:
+            rows["held out right"] = f"{self.history.num_held_out_right[-1]} of {held_out}"
         curve = curve_of(self.history.epoch, self.history.loss, "loss, by epoch")
         return shown(f"{self.task.title}, seed {self.seed}", rows, curve)
 
@@ -161,7 +166,7 @@ def check_history(plan: Plan, recording: Recording) -> None:
     record_every, snapshot_every = recording.record_every, recording.snapshot_every
     task, itemsize = plan.tasks[0], np.dtype(plan.precision).itemsize
     network, cap = task.network, task.recipe.max_epochs
-    columns = 6 + len(network.weights) + len(network.biases) + 2 * len(network.computed_layers)
+    columns = 7 + len(network.weights) + len(network.biases) + 2 * len(network.computed_layers)
     entry = columns * BYTES_PER_NUMBER / record_every
     weights = num_entries(network)
     if snapshot_every is not None:
@@ -200,6 +205,13 @@ def _train(plan: Plan, recording: Recording, on_progress: Callable[[Glance], Non
     )
 
 
+def _await(watched: Watched) -> None:
+    pause = LONGEST_PAUSE / 64
+    while not watched.num_states.is_ready():  # type: ignore[attr-defined]
+        time.sleep(pause)
+        pause = min(1.2 * pause, LONGEST_PAUSE)
+
+
 def _followed(crew: Crew, record_every: int, places: int) -> Iterator[Watched]:
     """Train the one run of a crew, and stop where somebody should look; the last time it has ended.
 
@@ -222,6 +234,7 @@ def _followed(crew: Crew, record_every: int, places: int) -> Iterator[Watched]:
     while True:
         began = time.perf_counter()
         watched = follow(*about, np.int32(num_epochs), watched)
+        _await(watched)
         status, epoch = jax.device_get((watched.pool.runs.status[0], watched.pool.runs.epoch[0]))
         now = time.perf_counter()
         has_ended = status != Status.RUNNING

@@ -126,7 +126,7 @@ def test_the_order_of_cases_does_not_matter(dtype):
     task = tasks.parity()
     params, inputs, targets = random_state(task, dtype)
     order = np.random.default_rng(0).permutation(task.num_cases)
-    loss_and_grads = value_and_grad(task.network)
+    loss_and_grads = jax.jit(value_and_grad(task.network))
     here = loss_and_grads(params, inputs, targets)
     there = loss_and_grads(params, inputs[order], targets[order])
     assert_trees_close(here, there)
@@ -144,7 +144,7 @@ def test_the_order_of_hidden_units_does_not_matter(dtype):
         bias["hidden"] = bias["hidden"][order]
         return Params(weight, bias)
 
-    loss_and_grads = value_and_grad(task.network)
+    loss_and_grads = jax.jit(value_and_grad(task.network))
     loss, grads = loss_and_grads(params, inputs, targets)
     reordered = loss_and_grads(reorder(params), inputs, targets)
     assert_trees_close((loss, reorder(grads)), reordered)
@@ -153,7 +153,7 @@ def test_the_order_of_hidden_units_does_not_matter(dtype):
 def test_gradients_of_all_cases_add_up(float64):
     task = tasks.symmetry(bits=4)
     params, inputs, targets = random_state(task, "float64")
-    loss_and_grads = value_and_grad(task.network)
+    loss_and_grads = jax.jit(value_and_grad(task.network))
     total = loss_and_grads(params, inputs, targets)
     pieces = [loss_and_grads(params, inputs[c : c + 1], targets[c : c + 1]) for c in range(16)]
     assert_trees_close(jax.tree.map(lambda *parts: sum(parts), *pieces), total)
@@ -198,7 +198,7 @@ def test_jitted_and_mapped_passes_agree_with_a_loop(float64):
     task = tasks.xor()
     states = [random_state(task, "float64", seed)[0] for seed in range(3)]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
-    loss_and_grads = value_and_grad(task.network)
+    loss_and_grads = jax.jit(value_and_grad(task.network))
     cases = task.cases("float64")
     mapped = jax.jit(jax.vmap(loss_and_grads, in_axes=(0, None, None)))(stacked, *cases)
     looped = [loss_and_grads(params, *cases) for params in states]

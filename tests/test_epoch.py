@@ -11,13 +11,17 @@ import pytest
 from helpers import advance, assert_trees_close, first_state
 
 from bpjax import tasks, witness
-from bpjax.epoch import Cases, program_of, settings_of, start, step
+from bpjax.epoch import Cases, program_of, settings_of, start
+from bpjax.epoch import step as one_step
 from bpjax.params import Params
 from bpjax.schedule import Schedule, as_schedule
 from bpjax.status import Status
 
 XOR = tasks.xor()
 NEVER = {"tolerance": 1e-6}  # a criterion that no run of these tests meets
+
+
+step = jax.jit(one_step, static_argnames="program")
 
 
 def map_params(function, *params):

@@ -160,6 +160,19 @@ def test_a_loss_that_the_page_does_not_know_makes_no_page():
         page(run, COMMAND)
 
 
+def test_what_makes_no_page_is_refused_before_anything_is_trained(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.py").write_text(
+        "import bpjax\n"
+        "def task():\n"
+        "    own = bpjax.Unit(lambda x: x, lambda y: y * 0 + 1)\n"
+        "    return bpjax.Task.from_arrays([[0, 1]], [1], unit=own)\n"
+    )
+    monkeypatch.setattr("bpjax.training.train_plan", pytest.fail)
+    assert main(["explain", "own.py:task"]) == 2
+    assert "must be one of logistic, " in capsys.readouterr().err
+
+
 def test_a_unit_of_ones_own_makes_no_page():
     """The script of a page cannot run a function of Python; it must not take another for it."""
     own = Unit(jax.numpy.arctan, lambda x: 1 / (1 + x * x), of="preactivation")

@@ -448,10 +448,8 @@ def test_the_weights_depend_on_the_seed_alone(name):
         assert found.tobytes() == np.array(alone).tobytes()
 
 
-@pytest.mark.parametrize(
-    "name",
-    daily(["nguyen-widrow"], of=["nguyen-widrow", "glorot; hidden -> output: range(low=0)"]),
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["nguyen-widrow", "glorot; hidden -> output: range(low=0)"])
 def test_all_layouts_start_at_the_same_point(name):
     """A sweep that makes no change: the criterion holds at once."""
     settings = {"initializer": Initializer(name), "tolerance": 1.0, "keep_weights": True}

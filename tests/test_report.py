@@ -320,6 +320,7 @@ def test_a_drawing_that_is_too_large_is_shown_as_pixels(made, monkeypatch):
         assert base64.b64decode(pixels).startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_a_large_sweep_makes_a_small_page(made, tmp_path):
     """A million runs, kept as counts, that ended after 12,000 different epochs, in seven groups."""
     dice = np.random.default_rng(0)

@@ -1,5 +1,6 @@
 """What comes back from `sweep` and `train`, as a program and as a person sees it."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -29,6 +30,11 @@ def test_rows_have_outcomes_by_name_and_every_number(result):
         assert rows[k]["learning_rate"] == (0.5 if k < 30 else 1.0)
         weights = [value for name, value in rows[k].items() if "->" in name or "bias" in name]
         np.testing.assert_array_equal(np.float32(weights), result["weights"][k])
+
+
+def test_columns_are_what_a_result_contains(result):
+    assert "epochs" in result
+    assert "epoch" not in result
 
 
 def test_a_column_that_there_is_not_is_a_sentence(result):
@@ -94,6 +100,17 @@ def test_tasks_go_by_their_names():
         bpjax.sweep("XOR", 5)
     assert isinstance(by_name, SweepResult)
     assert bpjax.SweepResult is SweepResult
+
+
+def test_records_may_be_trees_of_anything(run):
+    shapes = jax.tree.map(np.shape, run.history)
+    assert repr(shapes).startswith("(")
+    assert repr(jax.tree.map(len, run.snapshots)).startswith("(")
+
+
+def test_an_option_of_the_task_is_called_one():
+    with pytest.raises(bpjax.SettingError, match=r"option of the task, .*: xor\(hidden=...\)"):
+        bpjax.train("xor", 5, hidden=3)
 
 
 def test_a_setting_that_there_is_not_is_proposed():

@@ -180,6 +180,25 @@ def test_a_criterion_of_loss_counts_the_right_side_of_one_half(watched):
     assert ours.loss[-1] < 0.3 <= ours.loss[-2]
 
 
+def test_what_a_callback_does_to_its_weights_is_its_own_affair(watched):
+    def spoil(epoch, params):
+        params.weight["input", "hidden"][:] = 0
+
+    run = train(XOR, CONVERGING, snapshot_every=1, callback=spoil, **SMALL)
+    assert run.snapshots.weights.tobytes() == watched.snapshots.weights.tobytes()
+
+
+@pytest.mark.parametrize("every", [3, 1000])
+def test_the_loss_during_an_epoch_is_that_of_its_own_weights(every):
+    """The rule's memory moves on behind the end of a run, and no epoch begins there."""
+    dense = train(XOR, CONVERGING, updates="case", max_epochs=10, **SMALL).history
+    sparse = train(XOR, CONVERGING, updates="case", max_epochs=10, record_every=every, **SMALL)
+    ours, theirs = sparse.history.loss_during_epoch, dense.loss_during_epoch[sparse.history.epoch]
+    np.testing.assert_array_equal(ours, theirs)
+    assert np.isnan(ours[-1])
+    assert np.isfinite(ours[:-1]).all()
+
+
 @pytest.mark.parametrize("every", [2, 7, 64, 1000])
 def test_a_sparser_history_has_the_same_entries(every, watched):
     sparse = train(XOR, CONVERGING, record_every=every, **SMALL).history
@@ -227,7 +246,7 @@ def test_a_callback_sees_the_chosen_epochs_and_their_weights(watched):
     def look(epoch, params):
         seen[epoch] = np.asarray(flatten_params(XOR.network, params))
 
-    train(XOR, CONVERGING, callback=look, callback_epochs=[0, 20, 10, 149], **SMALL)
+    train(XOR, CONVERGING, callback=look, callback_epochs=np.array([0, 20, 10, 149]), **SMALL)
     assert list(seen) == [0, 10, 20]  # the run has ended before 149
     for epoch, weights in seen.items():
         assert weights.tobytes() == watched.snapshots.weights[epoch].tobytes()
@@ -293,9 +312,14 @@ def test_a_run_that_explodes_ends_at_its_first_non_finite_epoch(every, exploding
         ({"seed": -1}, r"`seed` must be a whole number from 0 to 2\*\*32 - 1, got -1"),
         ({"seed": 1.0}, r"`seed` must be a whole number .* got 1.0"),
         ({"record_every": 0}, "`record_every` must be a whole number from 1 to .*, got 0"),
+        (
+            {"callback": print, "callback_epochs": 5},
+            "`callback_epochs` must be whole numbers, got 5",
+        ),
+        ({"callback_epochs": [5]}, "`callback_epochs` must go with a callback, got"),
         ({"callback": 3}, "`callback` must be a function, got 3"),
         (
-            {"record_every": 2, "callback_epochs": [2, 5]},
+            {"record_every": 2, "callback": print, "callback_epochs": [2, 5]},
             "`callback_epochs` must be a multiple of record_every 2, got 5",
         ),
         ({"snapshot_every": 0}, "`snapshot_every` must be a whole number from 1 to .*, got 0"),

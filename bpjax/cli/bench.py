@@ -103,7 +103,7 @@ def _measure(suite: str, sizes: Mapping[str, Size], budget: Budget) -> dict[str,
 def _sizes(names: Sequence[str], there_are: Mapping[str, Size]) -> dict[str, Size]:
     for name in names:
         if name not in there_are:
-            raise SettingError("case", f"must be among {', '.join(there_are)}", name)
+            raise SettingError("case", f"must be among {', '.join(there_are)}", name, there_are)
     if not names or len(set(names)) < len(names):
         rule = "must have a value" if not names else "must not have a value twice"
         raise SettingError("case", rule, names)

@@ -24,7 +24,7 @@ def with_config(options: Options) -> Options:
     for option, value in table.items():
         if option not in kinds or option == "config":
             choices = ", ".join(sorted(kinds.keys() - {"config"}))
-            raise SettingError("config", f"must hold only {choices}", option)
+            raise SettingError("config", f"must hold only {choices}", option, kinds)
         if option == "set":
             inner["set"] = _set_words(value)
         elif option in _SETTINGS:

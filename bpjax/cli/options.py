@@ -47,8 +47,8 @@ _EXAMPLES = ", ".join(f"{setting.name}={setting.help}" for setting in settings_b
 _SET = tyro.conf.arg(
     metavar="NAME=VALUE",
     help_behavior_hint="(repeatable)",
-    help=f"Any other option of the task (`bpjax tasks` lists them), or {_EXAMPLES}. Commas make a "
-    "grid: bits=3,4,5.",
+    help=f"Any other option of the task (`bpjax tasks NAME` lists them), or {_EXAMPLES}. Commas "
+    "make a grid: bits=3,4,5.",
 )
 _FIELDS = [
     *map(_words, settings_by("flag", "task", "net", "recipe", "start", "criterion")),

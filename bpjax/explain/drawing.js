@@ -44,7 +44,7 @@ function placed(width) {
     for (const layer of band) {
       const across = columns[layer.name];
       units[layer.name] = Array.from({ length: layer.size }, (_, k) => ({
-        x: x + pitch * ((k % across) + 0.5), y: y + line * Math.floor(k / across) }));
+        x: x + pitch * ((k % across) + 0.5), y: y + line * Math.floor(k / across), row: Math.floor(k / across) }));
       const left = x + pitch / 2 - radius, isRoomy = band.length === 1 && left > 88;
       const below = y + line * Math.ceil(layer.size / across) - radius + 6;
       labels.push(isRoomy ? { layer, x: left - 12, y, anchor: "end" }
@@ -58,7 +58,7 @@ function placed(width) {
 }
 
 // Boxes of what stands in the picture: nothing is written where something stands already.
-const LETTER = 7.2; // pixels, of the digits written here; no letter is wider
+const LETTER = 7.2; // pixels: a digit and a little more
 const boxAt = ({ x, y }, half, high) => ({ left: x - half, right: x + half, top: y - high, bottom: y + high });
 const textBox = (at, text) => boxAt(at, LETTER * text.length / 2 + 2, 9);
 const apart = (a, b) => a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
@@ -189,6 +189,7 @@ function targetsByUnit(shown) {
 // or where neighbours leave no room.
 function textAbove(place, layer, unit, { blamed, passes, targetOf }) {
   const name = `${layer.name} ${unit}`, dx = passes.dx[layer.name]?.[unit];
+  if (place.units[layer.name][unit].row > 0) return ""; // another row is above it
   const fits = (text) => LETTER * text.length + 6 <= place.pitch;
   if (blamed.has(name)) {
     const text = dx === 0 ? "" : `${dx < 0 ? UP : DOWN} ${briefly(dx)}`;

@@ -111,6 +111,15 @@ UNITS_OF_THE_PAGE = (
 """Those that its script can work out."""
 
 
+def check_shown(task: Task) -> None:
+    """Raise SettingError for a loss or a unit that the page cannot work out."""
+    for layer in task.network.computed_layers:
+        if layer.activation not in UNITS_OF_THE_PAGE:
+            rule = f"must be one of {', '.join(UNITS_OF_THE_PAGE)}, for a page"
+            raise SettingError("unit", rule, layer.activation)
+    _loss(task.loss)
+
+
 def lesson_of(run: Run) -> dict[str, Any]:
     """Return all that the page needs, fit for JSON.
 
@@ -120,10 +129,7 @@ def lesson_of(run: Run) -> dict[str, Any]:
     Raises:
       SettingError: for a loss or a unit that the page cannot work out.
     """
-    for layer in run.task.network.computed_layers:
-        if layer.activation not in UNITS_OF_THE_PAGE:
-            rule = f"must be one of {', '.join(UNITS_OF_THE_PAGE)}, for a page"
-            raise SettingError("unit", rule, layer.activation)
+    check_shown(run.task)
     task, recipe, frames = run.task, run.task.recipe, frames_of(run)
     places = _places(run)
     criterion = task.criterion

@@ -242,6 +242,10 @@ const WORDS = {
           number(`share ${c.target} ${j} ${k}`, d * weights[k])]);
       });
     }
+    if (rows.length && isOutput(layer) && !entersAtNet) {
+      const own = firstOutput(layer) + unit;
+      rows.push(["its own error", "", "", number(`error ${own}`, passes.errors[own])]);
+    }
     if (rows.length) {
       pieces.push(paragraph(`It is to blame for what it sent on: the blame of each unit that it ` +
         `feeds comes back through the same weight.`), equation(7),
@@ -252,6 +256,7 @@ const WORDS = {
       ? "It is negative: with more net input the error would be smaller."
       : "It is positive: with less net input the error would be smaller.";
     if (!entersAtNet || !isOutput(layer) || rows.length) pieces.push(equation(5, layer.unit));
+    if (entersAtNet && isOutput(layer) && rows.length) pieces.push(paragraph("To that its own error is added."));
     pieces.push(paragraph(
       element("b", {}, "\u2202E/\u2202x = ", number(`dx ${layer.name} ${unit}`, dx)), " ", wish,
       layer.unit === "logistic" && (y > 0.95 || y < 0.05) && dy !== 0
@@ -323,7 +328,7 @@ const WORDS = {
       paragraph(text), learning.paper ? equation(9) : "",
       rows.length ? table([...head, "= change", "new"], shown.map(cells)) : "", frozen,
       shown.length < rows.length ? paragraph(`The ${MOST_CHANGES} largest changes of ${rows.length}.`) : "",
-      learning.paper && decay ? paragraph(`After the change, weight decay takes ${digits(100 * decay)} % of every weight.`) : "",
+      learning.paper && decay ? paragraph(`After the change, weight decay takes ${digits(100 * decay)} % of every weight${learning.decays.every(Boolean) ? "" : " that decays"}.`) : "",
       paragraph("Then the next epoch begins with the new weights."),
     ]];
   },

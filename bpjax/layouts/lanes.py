@@ -51,6 +51,8 @@ class Layout(NamedTuple):
     Attributes:
       cases_of: of a task and a program, the cases in the form that `advance` takes.
       advance: makes a stride of epochs with all runs, as `train` does.
+      advance_singly: does the same by a loop of single epochs, which is sooner compiled; None where
+        `advance` has no other.
       epochs_at_once: strides of a multiple of so many epochs are those that go fastest, and always
         give the same bits.
       why_not: of a program and its number of cases, why it cannot serve them; None if it can.
@@ -60,6 +62,7 @@ class Layout(NamedTuple):
 
     cases_of: Callable[[Task, Program], Any]
     advance: Callable[..., RunState]
+    advance_singly: Callable[..., RunState] | None = None
     epochs_at_once: EpochsAtOnce = one_at_a_time
     why_not: Callable[[Program, int], str | None] = lambda *_: None
     why_not_here: Callable[[], str | None] = lambda: None

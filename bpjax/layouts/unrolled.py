@@ -344,6 +344,7 @@ PASSES = Passes(take_apart, put_together, evaluate, learn_by_parts)
 LAYOUT = Layout(
     cases_of=cases_of,
     advance=functools.partial(train, PASSES, epochs_at_once=epochs_at_once),
+    advance_singly=functools.partial(train, PASSES),
     epochs_at_once=epochs_at_once,
     why_not=why_not,
     is_best=is_best,

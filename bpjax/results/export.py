@@ -48,7 +48,7 @@ def format_of(file: str | None, asked: str | None) -> str:
       ('parquet', 'parquet', 'csv')
     """
     if asked is not None and asked not in _FORMATS:
-        raise SettingError("format", f"must be one of {', '.join(_FORMATS)}", asked)
+        raise SettingError("format", f"must be one of {', '.join(_FORMATS)}", asked, _FORMATS)
     ending = Path(file or "").suffix[1:].lower()
     named = ending if ending in _FORMATS else None
     if asked and named and named != asked:
@@ -59,7 +59,7 @@ def format_of(file: str | None, asked: str | None) -> str:
 def table_bytes(table: RunTable, format: str = "csv") -> bytes:
     """Return what `export_table` writes; arguments and errors likewise."""
     if format not in _FORMATS:
-        raise SettingError("format", f"must be one of {', '.join(_FORMATS)}", format)
+        raise SettingError("format", f"must be one of {', '.join(_FORMATS)}", format, _FORMATS)
     return _FORMATS[format](flat_columns(table))
 
 

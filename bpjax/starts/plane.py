@@ -98,7 +98,7 @@ class Plane:
         for field in ("x", "y"):
             name = getattr(self, field)
             if name not in names:
-                raise SettingError(field, f"must be one of {', '.join(names)}", name)
+                raise SettingError(field, f"must be one of {', '.join(names)}", name, names)
             if not _are_there(network)[names.index(name)]:
                 raise SettingError(field, "must name a weight that is not masked", name)
 

@@ -70,7 +70,7 @@ Keep = Callable[[Content], Any]
 
 
 def sweep(
-    task: Task | str | Sequence[Task],
+    task: Task | str | Sequence[Task | str],
     seeds: int,
     *,
     out: str | PathLike[str] | None = None,

@@ -44,7 +44,7 @@ PRECISIONS = ("float32", "float64")
 
 
 def make_plan(
-    task: Task | str | Sequence[Task],
+    task: Task | str | Sequence[Task | str],
     seeds: int,
     *,
     first_seed: int = 0,
@@ -99,8 +99,8 @@ def make_plan(
 
     single = {name: value for name, value in settings.items() if not is_grid(value)}
     grid = {name: _values(name, value) for name, value in settings.items() if is_grid(value)}
-    task = make_task(task) if isinstance(task, str) else task
-    variants = (task,) if isinstance(task, Task) else tuple(task)
+    given = (task,) if isinstance(task, Task | str) else tuple(task)
+    variants = tuple(make_task(each) if isinstance(each, str) else each for each in given)
     _check_grid(grid)
     _check_variants(variants)
     _check_points(len(variants) * math.prod(len(values) for values in grid.values()))

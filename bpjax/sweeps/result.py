@@ -9,7 +9,7 @@ import numpy as np
 
 from bpjax.analysis.convergence import survival_of_outcomes
 from bpjax.analysis.outcomes import outcomes_of
-from bpjax.errors import nearest
+from bpjax.errors import nearest, value_shown
 from bpjax.notebook import curve_of, shown
 from bpjax.results.export import flat_columns
 from bpjax.results.store import RunTable
@@ -47,8 +47,13 @@ class SweepResult:
         if column not in columns:
             near = nearest(column, columns)
             perhaps = f" Perhaps {near!r}?" if near else ""
-            raise KeyError(f"there is no column {column!r}, only {', '.join(columns)}.{perhaps}")
+            there_are = ", ".join(columns)
+            raise KeyError(f"there is no column {value_shown(column)}, only {there_are}.{perhaps}")
         return columns[column]
+
+    def __contains__(self, column: object) -> bool:
+        """Tell whether there is such a column."""
+        return column in self.table.columns
 
     def __len__(self) -> int:
         return len(self["status"])

@@ -78,7 +78,8 @@ def follow(
       The run some epochs later; its start, every `record_every`th state, and its end are kept. The
       end may stand there twice: an epoch ends a run by being judged, and then makes no change.
     """
-    train = layout_named(block.implementation).advance
+    layout = layout_named(block.implementation)
+    train = layout.advance_singly or layout.advance
     arithmetic = Arithmetic(block.program, block.mesh.devices.flat[0].platform)
 
     def on_device(
