@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bpjax.backprop import backward as backward
     from bpjax.backprop import forward as forward
     from bpjax.backprop import value_and_grad as value_and_grad
+    from bpjax.comparing import compare as compare
     from bpjax.connections import Connection as Connection
     from bpjax.connections import Layer as Layer
     from bpjax.criteria import Criterion as Criterion
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from bpjax.learning import accelerated_descent as accelerated_descent
     from bpjax.learning import decay_after_change as decay_after_change
     from bpjax.learning import steepest_descent as steepest_descent
+    from bpjax.loading import load as load
     from bpjax.loss import CrossEntropy as CrossEntropy
     from bpjax.loss import HalfSquaredError as HalfSquaredError
     from bpjax.loss import MarginSquaredError as MarginSquaredError
@@ -73,9 +75,11 @@ _HOME = {
     "accelerated_descent": "learning",
     "decay_after_change": "learning",
     "steepest_descent": "learning",
+    "load": "loading",
     "CrossEntropy": "loss",
     "HalfSquaredError": "loss",
     "MarginSquaredError": "loss",
+    "compare": "comparing",
     "Connection": "connections",
     "Initializer": "starts.initial",
     "Layer": "connections",

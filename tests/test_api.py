@@ -35,7 +35,7 @@ LAYERS = (  # lowest first: a module imports from its own layer or a lower one
     {"training", "histories"},
     {"run_files"},
     {"run_folder"},
-    {"start_files"},
+    {"comparing", "loading", "start_files"},
     {"experiment"},
     {"plots"},
     {"figures"},

@@ -639,6 +639,23 @@ def test_train_shows_the_run_that_sweep_counts_as_seed_7(capsys):
     assert json.loads(Path("run/run.json").read_text())["outcome"] == outcome
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("task", "epochs"), [("xor", 700), ("encoder", 100), ("family-trees", 50)])
+def test_train_has_the_bits_of_sweep_as_people_run_them(task, epochs, tmp_path):
+    """In processes of their own, with the flags that commands set for the compiler."""
+    package = str(Path(bpjax.__file__).parents[1])
+    for words in ("train --seed 3 --out run", "sweep --seeds 5 --keep-weights --out runs"):
+        command, *rest = words.split()
+        words = [command, task, *rest, "--max-epochs", str(epochs), "--no-figures"]
+        environment = {**os.environ, "PYTHONPATH": package, "XLA_FLAGS": ""}
+        program = [sys.executable, "-m", "bpjax.cli", *words]
+        subprocess.run(program, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    swept = read_runs(tmp_path / "runs").columns
+    with np.load(tmp_path / "run/weights.npz", allow_pickle=False) as saved:
+        assert saved["epoch"][-1] == swept["epochs"][3]
+        assert saved["weights"][-1].tobytes() == swept["weights"][3].tobytes()
+
+
 def test_train_tells_the_outcome_in_a_sentence(capsys):
     words = ["train", "xor", "--max-epochs", "20", "--record-every", "5", "--snapshot-every", "10"]
     assert main([*words, "--out", "run", "--no-figures"]) == 0

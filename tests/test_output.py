@@ -15,6 +15,7 @@ from bpjax.errors import MOST_SHOWN, SettingError
 ROOT = Path(bpjax.__file__).parents[1]
 SENTENCE = r"bpjax: standard output cannot be written \([^\n]+\)\.\n"
 FAST = ["--max-epochs", "20", "--no-figures"]
+GRID = ("--learning-rate", "0.25", "0.5")
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 
@@ -58,7 +59,7 @@ def folder(tmp_path_factory):
     here = os.getcwd()
     os.chdir(place)
     try:
-        assert main(["sweep", "xor", "--seeds", "3", "--out", "swept", *FAST]) == 0
+        assert main(["sweep", "xor", "--seeds", "3", *GRID, "--out", "swept", *FAST]) == 0
     finally:
         os.chdir(here)
     return place
@@ -69,9 +70,10 @@ COMMANDS = {
     "tasks": [],
     "check": ["xor"],
     "train": ["xor", "--out", "run", *FAST],
-    "sweep": ["xor", "--seeds", "3", "--out", "swept", *FAST],
+    "sweep": ["xor", "--seeds", "3", *GRID, "--out", "swept", *FAST],
     "explain": ["xor", "--max-epochs", "5", "--out", "page.html"],
     "report": ["swept", "--out", "report.html"],
+    "compare": ["swept"],
     "export": ["swept", "--out", "runs.csv"],
     "verify": ["swept"],
 }
@@ -109,7 +111,7 @@ def test_a_file_on_standard_output_may_not_fit(command, folder, capsys, monkeypa
 
 def test_damage_is_told_by_the_exit_code_even_then(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main(["sweep", "xor", "--seeds", "3", "--out", "swept", *FAST]) == 0
+    assert main(["sweep", "xor", "--seeds", "3", *GRID, "--out", "swept", *FAST]) == 0
     (chunk,) = Path("swept/chunks").iterdir()
     chunk.write_bytes(chunk.read_bytes()[:-9])
     for fault in (None, BrokenPipeError(32, "Broken pipe")):

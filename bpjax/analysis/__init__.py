@@ -1,10 +1,10 @@
 """Statistics of results.
 
 `outcomes` counts how runs ended; `convergence` has success rates, Kaplan-Meier survival (computed
-in `kaplan_meier`) and restarts; `log_rank` compares groups of runs; `losses` has quantiles of many
-runs over training; `activations` turns kept weights into what the units do, `solutions` says what
-trained nets have in common, `representations` what their hidden units code, and `held_out` how they
-answer what they were not trained on.
+in `kaplan_meier`) and restarts; `log_rank` compares groups of runs, `paired` two settings over the
+same seeds; `losses` has quantiles of many runs over training; `activations` turns kept weights into
+what the units do, `solutions` says what trained nets have in common, `representations` what their
+hidden units code, and `held_out` how they answer what they were not trained on.
 """
 
 from bpjax.analysis import (
@@ -15,6 +15,7 @@ from bpjax.analysis import (
     log_rank,
     losses,
     outcomes,
+    paired,
     representations,
     solutions,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "log_rank",
     "losses",
     "outcomes",
+    "paired",
     "representations",
     "solutions",
 ]

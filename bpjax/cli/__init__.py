@@ -29,6 +29,7 @@ COMMANDS = {
     "sweep": "train many runs; resumes where an earlier sweep stopped",
     "explain": "make a page of one run, to follow both passes step by step",
     "report": "write one HTML page about sweeps and runs",
+    "compare": "hold settings against one another over the same seeds, run by run",
     "export": "write a sweep's per-run table as csv or parquet",
     "verify": "check that a results folder is whole: every chunk intact, every seed once",
     "bench": "time this machine, beside other ways of writing the same training",
