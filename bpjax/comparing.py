@@ -81,7 +81,8 @@ def _points(results: Mapping[str, SweepResult]) -> dict[str, Runs]:
         labels = np.array(words, dtype=object)
         for label in dict.fromkeys(words):
             rows = labels == label
-            name = ": ".join(filter(None, [sweep, label])) or "all runs"
+            both = ": ".join(filter(None, [sweep, label]))
+            name = both if len(results) > 1 else label or sweep
             columns = (np.asarray(result[column])[rows] for column in ("seed", "status", "epochs"))
             found[name] = Runs(*columns)
     return found

@@ -45,7 +45,7 @@ def main(words: Sequence[str]) -> int:
         if not isinstance(result, SweepResult):
             raise SettingError("DIR", "must be the folder of a sweep, not of one run", folder)
         results[folder] = result
-    found = compare(results if len(results) > 1 else result, options.base)
+    found = compare(results, options.base)
     if options.json:
         say(json.dumps([_told(one) for one in found], indent=2))
     else:
