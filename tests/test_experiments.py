@@ -11,6 +11,7 @@ import pytest
 
 import bpjax
 from bpjax.analysis.convergence import summarize_runs
+from bpjax.sweeps.planning import make_plan
 from experiments import (
     family_trees,
     initial_weights,
@@ -321,6 +322,13 @@ def test_family_trees_vary_every_open_choice_from_the_printed_recipe():
         "decay 2e-05, weights change after every case",
     ]
     assert len({repr(cell.task().describe()) for cell in [start, *others]}) == len(others) + 1
+
+
+def test_family_trees_make_sweeps_of_all_variations():
+    cells = [cell for cell in recipes.variations(recipes.PRINTED) if cell.bias]
+    for updates in ("batch", "case"):
+        tasks = [cell.task() for cell in cells if cell.updates == updates]
+        assert make_plan(tasks, 5).num_runs == 5 * len(tasks)
 
 
 def test_family_trees_the_best_recipe_is_the_nearest_of_the_equally_good():

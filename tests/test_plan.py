@@ -1,5 +1,6 @@
 """Which runs a sweep has: their numbers, cells, compiled programs, shards and identity."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -150,6 +151,14 @@ def test_schedules_with_the_same_changes_share_a_program_and_are_named_in_the_ta
 def test_one_run_that_decays_makes_all_of_a_sweep_do_so_perhaps_by_nothing(decays):
     (group,) = make_plan(xor(), 2, weight_decay=decays).groups()
     assert group.program.decays
+
+
+@pytest.mark.parametrize("name", ["loss", "status", "weights"])
+def test_options_that_differ_may_not_have_the_name_of_a_column(name):
+    variants = [dataclasses.replace(xor(), options={name: value}) for value in ("one", "two")]
+    with pytest.raises(SettingError, match=f"`{name}` must be the same in all variants"):
+        make_plan(variants, 5)
+    assert make_plan(variants[0], 5).num_runs == 5
 
 
 # ---- shards -------------------------------------------------------------------------------------

@@ -136,12 +136,20 @@ def make_plan(
     return plan
 
 
+RESERVED = ("seed", "status", "epochs", "loss", "held_out_right", "count", "weights")
+"""Columns that every table of runs, or of counts, has of itself."""
+
+
 def _cells(
     tasks: tuple[Task, ...], grid: Mapping[str, tuple[Any, ...]], precision: str
 ) -> tuple[Cell, ...]:
     varied = [
         name for name in tasks[0].options if len({task.options.get(name) for task in tasks}) > 1
     ]
+    for name in varied:
+        if name in RESERVED:
+            rule = "must be the same in all variants: the table has a column of that name"
+            raise SettingError(name, rule, [task.options.get(name) for task in tasks])
     settings = [task.setting(precision, lasting=False) for task in tasks]
     words = [as_told(name, values, settings) for name, values in grid.items()]
     cells = []

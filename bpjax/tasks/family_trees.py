@@ -4,14 +4,14 @@ It is long because everything that is printed of the task is here, people and re
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from bpjax.connections import Connection, Layer
 from bpjax.display import Display
 from bpjax.errors import SettingError
-from bpjax.loss import HalfSquaredError, Loss, MarginSquaredError
+from bpjax.loss import MarginSquaredError
 from bpjax.network import Network
 from bpjax.numbers import real_number, whole_number
 from bpjax.recipe import Recipe
@@ -252,7 +252,6 @@ RECIPES = {
 def family_trees(
     recipe: str = "learns",
     bias: bool = True,
-    loss: str = "margin",
     measured_from: str = "margin",
     scope: str = "unit",
     margin: float = 0.2,
@@ -266,12 +265,11 @@ def family_trees(
       recipe: "learns" trains with numbers under which the net learns; "printed" with the paper's,
         under which it does not. What the paper leaves open are the options below.
       bias: whether units have biases; the paper does not say.
-      loss: "margin" forgives what is nearer than `margin` to 0 or 1, as the paper did; "squared"
-        forgives nothing.
       measured_from: how wrong an output outside its margin is, see `bpjax.MarginSquaredError`:
         its distance to the "target" (the usual reading) or to the "margin", with which nets learn.
       scope: what the margin forgives, each "unit" or only a whole "case".
-      margin: an output is right above 1 - margin or below margin; the paper's is 0.2.
+      margin: an output is right above 1 - margin or below margin; the paper's is 0.2. The setting
+        `loss="half-squared"` forgives nothing.
       held_out: how many cases are not trained, drawn for each run from its seed, or which, as
         "Colin-aunt Andrew-son"; the paper's run held out 4.
       off: target of an output that should be off.
@@ -293,7 +291,7 @@ def family_trees(
     rule = "must be at least 0 and below 0.5"
     held_out = str(held_out) if isinstance(held_out, str) else whole_number("held_out", held_out, 0)
     margin = real_number("margin", margin, rule, lambda x: 0 <= x < 0.5)
-    loss, measured_from, scope = str(loss), str(measured_from), str(scope)
+    measured_from, scope = str(measured_from), str(scope)
     inputs, answers = _cases()
     return Task(
         name="family-trees",
@@ -301,7 +299,6 @@ def family_trees(
         options={
             "recipe": recipe,
             "bias": bias,
-            "loss": loss,
             "measured_from": measured_from,
             "scope": scope,
             "margin": margin,
@@ -319,7 +316,7 @@ def family_trees(
             ["-".join(pair) for pair in PAIRS],
             "pairs that have an answer, like Colin-aunt",
         ),
-        loss=_loss(loss, measured_from, scope, margin),
+        loss=MarginSquaredError(1 - margin, margin, measured_from, scope),  # type: ignore[arg-type]
         source="Rumelhart, Hinton & Williams, Nature 323 (1986), Figs 2-4, pp. 534-535",
         open_choices=(
             "The paper does not state: the initial range (0.3 is printed for symmetry only), "
@@ -369,13 +366,6 @@ def _network(bias: bool) -> Network:
         ("person 2 code", "person 2"),
     ]
     return Network(layers, [Connection(*pair) for pair in pairs])
-
-
-def _loss(loss: Any, measured_from: Any, scope: Any, margin: float) -> Loss:
-    if loss not in ("margin", "squared"):
-        raise SettingError("loss", "must be 'margin' or 'squared'", loss)
-    forgiving = MarginSquaredError(1 - margin, margin, measured_from, scope)
-    return forgiving if loss == "margin" else HalfSquaredError()
 
 
 _DISPLAY = Display(

@@ -55,7 +55,6 @@ class Cell:
         task = tasks.family_trees(
             recipe="printed",
             bias=self.bias,
-            loss="squared" if self.scope == "none" else "margin",
             measured_from=self.measured_from,
             scope="unit" if self.scope == "none" else self.scope,
             held_out=HELD_OUT,
@@ -68,6 +67,8 @@ class Cell:
             updates=self.updates,
             max_epochs=self.cap,
         )
+        if self.scope == "none":
+            task = task.with_settings(loss="half-squared")
         return dataclasses.replace(task, options={**task.options, "cell": self.words()})
 
     def words(self) -> str:
