@@ -195,6 +195,7 @@ def test_shards_config_start_and_explain(copied):
     assert "Three kinds of iris" in Path("page.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_function_sweeps_resumes_and_reports_without_its_file(tmp_path):
     Path("own.py").write_text(FUNCTION)
     words = ["sweep", "own.py:flowers", "--seeds", 2, "--hidden", 2, 3, "--no-figures"]

@@ -45,6 +45,7 @@ def symmetry_result():
     return symmetry.compute(num_runs=12, first_seed=5)
 
 
+@pytest.mark.slow
 def test_symmetry_follows_the_same_runs_to_every_tolerance(symmetry_result):
     arrays = symmetry_result.arrays
     assert arrays["seed"].tolist() == list(range(5, 17))
@@ -52,6 +53,7 @@ def test_symmetry_follows_the_same_runs_to_every_tolerance(symmetry_result):
         assert np.all(arrays[f"epochs_{earlier}"] <= arrays[f"epochs_{later}"])
 
 
+@pytest.mark.slow
 def test_symmetry_percentile_counts_unsolved_runs_as_slower(symmetry_result):
     arrays, first = symmetry_result.arrays, symmetry_result.record["tolerances"][0]
     by_hand = np.mean((arrays["status_0.5"] == 1) & (arrays["epochs_0.5"] <= 1425))
@@ -59,6 +61,7 @@ def test_symmetry_percentile_counts_unsolved_runs_as_slower(symmetry_result):
     assert 0 < by_hand < 1
 
 
+@pytest.mark.slow
 def test_symmetry_nets_solved_to_the_end_are_mirror_antisymmetric(symmetry_result):
     last = symmetry_result.record["tolerances"][-1]["weights"]
     assert last["asymmetry"]["q95"] <= last["asymmetry"]["largest"] < 0.01
@@ -66,6 +69,7 @@ def test_symmetry_nets_solved_to_the_end_are_mirror_antisymmetric(symmetry_resul
     assert sum(shares) == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_symmetry_saves_and_draws(symmetry_result, tmp_path):
     symmetry.STUDY.save(symmetry_result, tmp_path)
     symmetry.draw(symmetry_result, tmp_path)
@@ -80,6 +84,7 @@ def test_symmetry_refuses_no_runs_in_one_sentence(capsys):
     assert "--runs must be a whole number from 1" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_symmetry_words_follow_the_numbers(symmetry_result):
     record = copy.deepcopy(symmetry_result.record)
     first, *_, last = record["tolerances"]
@@ -93,6 +98,7 @@ def test_symmetry_words_follow_the_numbers(symmetry_result):
     assert f"| {last['weights']['asymmetry']['largest']:.5f} |" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 0.25])
 def test_symmetry_explains_the_second_solution_only_if_it_turned_up(symmetry_result, share):
     record = copy.deepcopy(symmetry_result.record)
@@ -448,6 +454,7 @@ def test_solutions_finds_one_side_open_whichever_side_it_is():
     assert found.tolist() == [True, True, True, False, False]
 
 
+@pytest.mark.slow
 def test_solutions_saves_and_draws(solutions_record, tmp_path):
     solutions.STUDY.save(Result(solutions_record), tmp_path)
     solutions.draw(solutions_record, tmp_path)
@@ -456,6 +463,7 @@ def test_solutions_saves_and_draws(solutions_record, tmp_path):
     assert figures_in(tmp_path) == ["encoder", "graded-code", "parity", "xor", "xor-direct"]
 
 
+@pytest.mark.slow
 def test_solutions_can_write_and_draw_when_nothing_was_solved(tmp_path):
     def sweep(task, num_runs, **settings):
         status = np.full(num_runs, bpjax.Status.MAX_EPOCHS, np.int32)
@@ -506,6 +514,7 @@ def test_neighbours_that_part_are_counted():
     }
 
 
+@pytest.mark.slow
 def test_initial_weights_saves_and_draws(initial_weights_result, tmp_path):
     initial_weights.STUDY.save(initial_weights_result, tmp_path)
     initial_weights.draw(initial_weights_result, tmp_path)

@@ -100,6 +100,7 @@ def test_a_run_that_leaves_the_numbers_ends_and_harms_nobody(many):
     assert bits(some(runs.params, others)) == bits(some(many.params, others))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block_size", [37])
 def test_a_sweep_with_refilled_lanes_has_the_outcomes_of_another_layout(monkeypatch, block_size):
     monkeypatch.setattr(fused, "LAYOUT", fused.LAYOUT._replace(why_not_here=lambda: None))
@@ -152,6 +153,7 @@ def test_the_whole_training_program_lowers_for_cuda(monkeypatch):
 # ---- where it gives way --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_on_a_cpu_it_gives_way_and_the_reason_is_recorded(tmp_path, capsys):
     reason = (
         "fused gave way to unrolled: it needs an NVIDIA GPU of the Hopper generation or newer, "

@@ -39,6 +39,7 @@ def test_answers_are_those_of_the_network():
     assert answers.right_units.tolist() == [[0, 0], [1, 1]]
 
 
+@pytest.mark.slow
 def test_every_run_is_asked_its_own_cases():
     task = dataclasses.replace(bpjax.tasks.encoder(), held_out=2)
     runs = bpjax.sweep(task, 40, keep_weights=True, max_epochs=300)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from helpers import daily
 
 FEW, MANY = 20_000, 400_000
 MEBIBYTE = 2**20
@@ -36,7 +37,10 @@ def peak_bytes(num_seeds, folder, *words):
     return int(found[1])
 
 
-@pytest.mark.parametrize(("words", "bytes_per_run"), [(["--summary-only"], 0), ([], 4 * ROW)])
+@pytest.mark.parametrize(
+    ("words", "bytes_per_run"),
+    daily([([], 4 * ROW)], of=[(["--summary-only"], 0), ([], 4 * ROW)]),
+)
 def test_memory_is_flat_in_the_number_of_seeds(tmp_path, words, bytes_per_run):
     """Up to the result table, of which reading it back may need a few copies."""
     few = peak_bytes(FEW, tmp_path / "few", *words)

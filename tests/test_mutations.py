@@ -303,7 +303,7 @@ def test_every_oracle_notices_by_itself(oracle, monkeypatch):
 
 
 OF_A_DAY = [
-    *(each for each in MUTATIONS if each[0] in ("backprop", "params")),
+    *[each for each in MUTATIONS if each[0] in ("backprop", "params")][::2],
     *[each for each in MUTATIONS if each[0] in ("units", "loss")][::6],
 ]
 

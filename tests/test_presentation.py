@@ -159,6 +159,7 @@ def test_orders_are_drawn_evenly_and_anew():
     assert np.sum((counts - 12_000 / 27) ** 2 / (12_000 / 27)) < 54.1  # of 26, 0.1 %
 
 
+@pytest.mark.slow
 def test_the_same_seed_is_the_same_run_whatever_is_beside_it(tmp_path):
     settings = {"updates": 2, "order": "shuffled", "max_epochs": 40, "keep_weights": True}
     whole = bpjax.sweep(FIVE, 30, block_size=8, **settings)

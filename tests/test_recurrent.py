@@ -229,7 +229,7 @@ def test_a_fault_is_named(build, words):
 # ---- cases held out ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("updates", ["batch", "case"])
+@pytest.mark.parametrize("updates", daily(["case"], of=["batch", "case"]))
 @pytest.mark.parametrize("implementation", daily(["matrix"], of=["matrix", "unrolled"]))
 def test_a_case_held_out_is_as_if_it_were_not_there(updates, implementation):
     whole = bpjax.tasks.parity(bits=3).with_settings(updates=updates, tolerance=0.3)

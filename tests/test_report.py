@@ -622,6 +622,7 @@ def seal_run(folder, record=None):
     (folder / "run.json").write_bytes(sealed(record))
 
 
+@pytest.mark.slow
 def test_hostile_strings_of_a_run_are_text(made, tmp_path):
     text = "<script>alert(1)</script>\"'"
     plainly = Page(report([made / "run"]))
@@ -997,6 +998,7 @@ def test_without_a_summary_only_the_times_are_missing(made, tmp_path, content, i
 # ---- the file ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_file_is_put_into_the_first_folder_and_replaced(made, capsys):
     assert main(["report", str(made / "two"), str(made / "run")]) == 0
     file = made / "two" / "report.html"

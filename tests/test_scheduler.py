@@ -230,6 +230,7 @@ def test_counts_are_those_of_the_rows(hundred):
     assert only.summary() | untimed == hundred.summary() | untimed
 
 
+@pytest.mark.slow
 def test_counts_of_a_grid_are_kept_per_point_and_resume(every_call_a_chunk, tmp_path):
     settings = {"block_size": 8, "learning_rate": [0.5, 1.0], "tolerance": [0.4, 0.5]}
     rows = bpjax.sweep(XOR, 50, **settings)

@@ -243,6 +243,7 @@ def test_a_weight_where_there_is_no_connection_is_refused():
     assert fault.value.value == name
 
 
+@pytest.mark.slow
 def test_tied_weights_start_where_they_are_told():
     t_c = bpjax.tasks.t_c()
     table = drawn(t_c, 2)

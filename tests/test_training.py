@@ -46,8 +46,8 @@ def test_the_seeds_of_these_tests(watched):
     ("task", "precision"),
     [
         (XOR, "float32"),
-        (XOR, "float64"),
-        (SYMMETRY, "float32"),
+        pytest.param(XOR, "float64", marks=pytest.mark.slow),
+        pytest.param(SYMMETRY, "float32", marks=pytest.mark.slow),
         (SYMMETRY, "float64"),
     ],
     ids=["xor-float32", "xor-float64", "symmetry-float32", "symmetry-float64"],
@@ -65,6 +65,7 @@ def test_train_shows_the_run_that_a_sweep_counts(task, precision):
         assert weights.tobytes() == result["weights"][k].tobytes()
 
 
+@pytest.mark.slow
 def test_train_shows_the_run_of_a_sweep_at_the_shape_that_both_have_unasked():
     run = train(XOR, 7)
     result = bpjax.sweep(XOR, 9, keep_weights=True)

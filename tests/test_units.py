@@ -213,6 +213,7 @@ def test_cross_entropy_of_softmax_outputs_has_its_digits(scale, targets, float64
         assert found == pytest.approx(wanted, rel=1e-13, abs=1e-16 if 0 < d < 1 else 0.0)
 
 
+@pytest.mark.slow
 def test_a_saturated_output_that_is_wrong_learns_again():
     """With squared errors the slope is nearly zero there; with the cross-entropy it is one."""
     start = bpjax.Start([*[0.0] * 4, 0.0, 0.0, 0.0, 0.0, 50.0])
