@@ -7,12 +7,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from bpjax import run_folder
 from bpjax.errors import ResultsError
 from bpjax.params import unflatten_params
 from bpjax.results.manifest import is_run_folder
 from bpjax.results.store import SweepFolder, read_runs
 from bpjax.results.summary import recorded_timing
+from bpjax.run_folder import SavedRun, load_run
 from bpjax.status import Status
 from bpjax.sweeps.result import SweepResult
 from bpjax.told import told_task
@@ -44,7 +44,7 @@ def load(*paths: str | PathLike[str], allow_partial: bool = False) -> SweepResul
     if not paths:
         raise ResultsError("there is no folder to load.")
     if len(paths) == 1 and _is_of_run(Path(paths[0])):
-        return _run_of(run_folder.load(paths[0]), paths[0])
+        return _run_of(load_run(paths[0]), paths[0])
     table = read_runs(*paths, allow_partial=allow_partial)
     folder = SweepFolder.open_for_reading(paths[0])
     return SweepResult(table, recorded_timing(folder) if len(paths) == 1 else None)
@@ -57,13 +57,13 @@ def _is_of_run(path: Path) -> bool:
         return False  # whoever reads it says what is wrong
 
 
-def _run_of(saved: run_folder.SavedRun, path: str | PathLike[str]) -> Run:
+def _run_of(saved: SavedRun, path: str | PathLike[str]) -> Run:
     identity, outcome = saved.identity, saved.outcome
     task = told_task(identity["task"])
     if task is None:
         raise ResultsError(
             f"{str(path)!r} is of a task with something of its user's own; its history and weights "
-            "are what bpjax.run_folder.load returns."
+            "are what bpjax.run_folder.load_run returns."
         )
     dtype = np.dtype(identity["precision"])
 
@@ -76,7 +76,7 @@ def _run_of(saved: run_folder.SavedRun, path: str | PathLike[str]) -> Run:
         seed=identity["seeds"]["first"],
         status=Status[outcome["status"]],
         epochs=outcome["epochs"],
-        loss=float(as_trained(saved.history.loss[-1:])[0]),
+        loss=float(saved.history.loss[-1]) if outcome["loss"] is None else outcome["loss"],
         params=unflatten_params(task.network, weights[-1]),
         history=jax.tree.map(as_trained, saved.history),
         snapshots=saved.snapshots._replace(weights=weights),

@@ -91,6 +91,12 @@ class Snapshots(NamedTuple):
         return f"Snapshots({number:,} of {width:,} weights, {epochs}; epoch, weights)"
 
 
+def _as_python_counts(table: Any) -> np.ndarray:
+    """Return an array for the host, with counts as NumPy's own whole numbers."""
+    array = np.asarray(table)
+    return array.astype(int) if array.dtype.kind == "i" else array
+
+
 def _is_table(epoch: Any) -> bool:
     """Tell whether a tuple holds a record; as a tree of JAX it may hold anything."""
     return isinstance(epoch, np.ndarray) and epoch.ndim == 1 and len(epoch) > 0
@@ -198,7 +204,7 @@ class Recorder:
         new = np.flatnonzero(np.diff(epochs, prepend=self.latest[0]))
         if len(new):
             seen = _observe(self.program, self.cases, self.settings, self.tolerance, states)
-            *columns, weights = jax.tree.map(lambda table: np.asarray(table)[new], seen)
+            *columns, weights = jax.tree.map(lambda table: _as_python_counts(table)[new], seen)
             epochs = epochs[new].astype(int)
             self.parts.append(History(epochs, *columns))
             every = self.recording.snapshot_every or LARGEST_EPOCH + 1

@@ -172,7 +172,7 @@ def save(run: Run, path: Path, plan: Plan, command: str = "") -> dict[str, Any]:
     return outcome
 
 
-def load(path: str | PathLike[str]) -> SavedRun:
+def load_run(path: str | PathLike[str]) -> SavedRun:
     """Return what the folder of a run holds.
 
     Where `run.json` is damaged, the copy that `weights.npz` holds of it is read, with a warning.

@@ -14,7 +14,7 @@ from bpjax.numbers import whole_number
 from bpjax.results.files import explained, names_in, read
 from bpjax.results.manifest import is_results_folder, is_run_folder
 from bpjax.results.store import read_runs
-from bpjax.run_folder import load
+from bpjax.run_folder import load_run
 from bpjax.starts.given import Start
 
 MOST_BYTES = 2**33
@@ -88,7 +88,7 @@ Found = tuple[np.ndarray, Any, np.ndarray | None]
 def _of_folder(path: Path) -> Found:
     names = names_in(path)
     if is_run_folder(names):
-        run = load(path)
+        run = load_run(path)
         return run.snapshots.weights[-1], run.weight_names, None
     if not is_results_folder(names):
         raise ResultsError(f"{str(path)!r} is no results folder.")

@@ -18,7 +18,7 @@ from bpjax.connections import Connection, Layer
 from bpjax.results.folder import SweepFolder
 from bpjax.results.identity import as_stored, fingerprint
 from bpjax.results.store import read_runs
-from bpjax.run_folder import load
+from bpjax.run_folder import load_run
 from bpjax.sweeps.plan import Plan
 from bpjax.sweeps.planning import make_plan
 from bpjax.told import told_plan, told_task
@@ -188,7 +188,7 @@ def test_shards_config_start_and_explain(copied):
     text = FLOWERS.replace("max_epochs = 40", 'max_epochs = 3\nstart = "kept:2"')
     Path("started.toml").write_text(text)
     says("train", "started.toml", "--seed", 2, "--no-figures", "--out", "started")
-    runs = [load(name) for name in ("again", "started")]
+    runs = [load_run(name) for name in ("again", "started")]
     assert np.array_equal(*(run.snapshots.weights for run in runs))
 
     says("explain", "iris.toml", "--max-epochs", 2, "--out", "page.html")

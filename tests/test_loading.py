@@ -65,7 +65,7 @@ def test_a_task_of_ones_own_is_read_without_its_task(tmp_path):
     run_folder.save(train_plan(plan), folder, plan)
     with pytest.raises(ResultsError, match="something of its user's own"):
         bpjax.load(tmp_path)
-    assert run_folder.load(tmp_path).outcome["epochs"] == 5
+    assert run_folder.load_run(tmp_path).outcome["epochs"] == 5
 
 
 def test_what_is_no_folder_is_a_sentence(tmp_path):

@@ -36,7 +36,7 @@ from bpjax.results.chunks import HELD, as_ranges, pack, seal_of, to_lengths, unp
 from bpjax.results.folder import SweepFolder
 from bpjax.results.identity import as_stored, fingerprint
 from bpjax.results.sealed import sealed
-from bpjax.run_folder import claim, load, save
+from bpjax.run_folder import claim, load_run, save
 from bpjax.sweeps.host_loop import environment, run_plan
 from bpjax.sweeps.planning import make_plan
 from bpjax.tasks import TASKS, xor
@@ -228,7 +228,7 @@ def test_a_stopped_sweep_is_reported_as_far_as_it_is_there(made, tmp_path):
 
 def test_a_run_is_shown_with_its_weights(made):
     outcome = json.loads((made / "run" / "run.json").read_text())["outcome"]
-    saved = load(made / "run")
+    saved = load_run(made / "run")
     page = Page(report([made / "run"]))
     right = f"{outcome['num_right']} of 4 cases right"
     assert (

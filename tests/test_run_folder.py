@@ -44,7 +44,7 @@ def contents(folder):
 
 def test_every_flipped_bit_is_found_and_named(folder):
     dice = random.Random(0)
-    whole = run_folder.load(folder)
+    whole = run_folder.load_run(folder)
     for name, data in contents(folder).items():
         for position in sorted(dice.sample(range(len(data)), 400)):
             changed = bytearray(data)
@@ -55,11 +55,11 @@ def test_every_flipped_bit_is_found_and_named(folder):
             assert "do not match its checksum" in reason
         if name == "run.json":
             with pytest.warns(UserWarning, match=r"run.json' is not used: .* weights\.npz is"):
-                saved = run_folder.load(folder)
+                saved = run_folder.load_run(folder)
             assert (saved.identity, saved.environment, saved.outcome) == whole[:3]
         else:
             with pytest.raises(ResultsError, match=f"{name}' is damaged: .*train the run again"):
-                run_folder.load(folder)
+                run_folder.load_run(folder)
         (folder / name).unlink()
         assert [tuple(f) for f in run_folder.verify_run(folder)[1]] == [
             (folder / name, "it is not there")
@@ -129,7 +129,7 @@ def test_wherever_a_repetition_is_killed_the_folder_holds_a_run(plan, runs, tmp_
             except Killed:
                 pass
         assert run_folder.verify_run(path)[1] == []
-        saved = run_folder.load(path)
+        saved = run_folder.load_run(path)
         assert len(saved.history.epoch) in {len(run.history.epoch) for run in runs}
         np.testing.assert_array_equal(saved.snapshots.weights, runs[0].snapshots.weights)
         if steps:
@@ -149,7 +149,7 @@ def test_the_first_time_a_kill_leaves_a_run_that_has_not_ended(plan, runs, tmp_p
         with pytest.raises(Killed):
             run_folder.save(runs[0], path, plan)
     with pytest.raises(ResultsError, match="has not ended; train it again to its end"):
-        run_folder.load(path)
+        run_folder.load_run(path)
     run_folder.save(runs[0], run_folder.claim(path, plan), plan)
     assert run_folder.verify_run(path)[1] == []
 
@@ -161,7 +161,7 @@ def test_another_format_is_refused_in_one_sentence(folder, plan, capsys):
         sealed({**{k: v for k, v in record.items() if k != "seal"}, "format": 3}),
     ):
         (folder / "run.json").write_bytes(content)
-        for attempt in (run_folder.load, lambda path: run_folder.claim(path, plan)):
+        for attempt in (run_folder.load_run, lambda path: run_folder.claim(path, plan)):
             with pytest.raises(
                 ResultsError, match=r"has format [13], and this bpjax reads 2: read"
             ):

@@ -16,8 +16,7 @@ from bpjax.results.manifest import NAMES, is_run_folder
 from bpjax.results.schema import num_runs_of_all_shards
 from bpjax.results.store import RunTable, read_runs
 from bpjax.results.summary import Timing, recorded_timing
-from bpjax.run_folder import SavedRun
-from bpjax.run_folder import load as load_run
+from bpjax.run_folder import SavedRun, load_run
 from bpjax.text import printable
 
 

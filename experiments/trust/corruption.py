@@ -111,7 +111,7 @@ def read_sweep(folder: Path) -> Any:
 
 def read_run(folder: Path) -> Any:
     """Return all that any command reads of a run's folder, fit to be compared."""
-    saved = run_folder.load(folder)
+    saved = run_folder.load_run(folder)
     history = {
         name: {key: np.asarray(part).tobytes() for key, part in value.items()}
         if isinstance(value, dict)
