@@ -46,7 +46,7 @@ def nearest(word: object, known: Iterable[str]) -> str | None:
     if said in plain:
         return plain[said]
     by_initials = [name for name in plain if "-" in name and _initials(name) == said]
-    close = difflib.get_close_matches(said, plain, n=1) or by_initials
+    close = difflib.get_close_matches(said, plain, n=1, cutoff=0.65) or by_initials
     return plain[close[0]] if len(close) == 1 else None
 
 

@@ -268,7 +268,7 @@ def test_the_equations_stand_in_their_order_with_formulas(built):
     text = "".join((built / "learn" / f"{page}.html").read_text() for page in pages)
     assert re.findall(r'id="equation-(\d)"', text) == list("123456789")
     assert text.count("<math ") > 20
-    for line in ("activations[c.source] @ weight", "d_preactivations @ weight.T"):
+    for line in ("activations[c.source] @ weight", "d_preactivation @ weight.T"):
         assert re.sub(r"<[^>]*>", "", text).count(line) >= 2  # beside its equation, and in the pass
 
 

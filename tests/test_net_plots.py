@@ -510,7 +510,9 @@ def run_of(task, status=Status.CONVERGED, params=None):
     """A run as `bpjax.train` returns it, without training."""
     epoch = np.arange(3)
     layers = {layer.name: np.exp(-epoch) for layer in task.network.computed_layers}
-    history = History(epoch, *[np.exp(-epoch)] * 3, epoch, epoch, {}, layers, layers)
+    falling, none = np.exp(-epoch), np.full(len(epoch), np.nan)
+    losses = falling, falling, none, falling
+    history = History(epoch, *losses, epoch, epoch, {}, layers, layers)
     snapshots = Snapshots(epoch[:0], np.empty((0, 0)))
     params = params_of(task, 20.0) if params is None else params
     return Run(task, 4294967295, status, 12_345, 0.1, params, history, snapshots)
