@@ -9,6 +9,7 @@ import numpy as np
 
 from bpjax.errors import ResultsError
 from bpjax.params import unflatten_params
+from bpjax.results.files import names_in
 from bpjax.results.manifest import is_run_folder
 from bpjax.results.store import SweepFolder, read_runs
 from bpjax.results.summary import recorded_timing
@@ -43,21 +44,16 @@ def load(*paths: str | PathLike[str], allow_partial: bool = False) -> SweepResul
     """
     if not paths:
         raise ResultsError("there is no folder to load.")
-    if len(paths) == 1 and _is_of_run(Path(paths[0])):
-        return _run_of(load_run(paths[0]), paths[0])
-    table = read_runs(*paths, allow_partial=allow_partial)
-    folder = SweepFolder.open_for_reading(paths[0])
-    return SweepResult(table, recorded_timing(folder) if len(paths) == 1 else None)
+    first = Path(paths[0])
+    if len(paths) > 1:
+        return SweepResult(read_runs(*paths, allow_partial=allow_partial), None)
+    if first.is_dir() and is_run_folder(names_in(first)):
+        return _run_of(load_run(first), first)
+    table = read_runs(first, allow_partial=allow_partial)
+    return SweepResult(table, recorded_timing(SweepFolder.open_for_reading(first)))
 
 
-def _is_of_run(path: Path) -> bool:
-    try:
-        return is_run_folder([entry.name for entry in path.iterdir()])
-    except OSError:
-        return False  # whoever reads it says what is wrong
-
-
-def _run_of(saved: SavedRun, path: str | PathLike[str]) -> Run:
+def _run_of(saved: SavedRun, path: Path) -> Run:
     identity, outcome = saved.identity, saved.outcome
     task = told_task(identity["task"])
     if task is None:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bpjax.numbers import evenly
+
 WIDTH, HEIGHT = 320, 90
 """Of a curve, in pixels."""
 MOST_POINTS = 300
@@ -33,7 +35,7 @@ def curve_of(x: ArrayLike, y: ArrayLike, words: str, steps: bool = False) -> str
     """
     across, high = np.asarray(x, float), np.asarray(y, float)
     known = np.flatnonzero(np.isfinite(across) & np.isfinite(high))
-    some = np.linspace(0, len(known) - 1, min(MOST_POINTS, len(known))).round().astype(int)
+    some = evenly(len(known) - 1, MOST_POINTS)
     across, high = across[known[some]], high[known[some]]
     if len(across) < 2:
         return ""

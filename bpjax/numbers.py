@@ -64,6 +64,16 @@ def real_number(setting: str, value: Any, rule: str, holds: Callable[[float], bo
     return number
 
 
+def evenly(last: int, most: int) -> np.ndarray:
+    """Return the whole numbers from 0 to `last`, or `most` of them, evenly spaced, with both ends.
+
+    Example:
+      >>> evenly(3, 10).tolist(), evenly(10, 3).tolist()
+      ([0, 1, 2, 3], [0, 5, 10])
+    """
+    return np.unique(np.linspace(0, last, min(most, last + 1)).round().astype(int))
+
+
 def as_float(value: Any) -> float | None:
     """Return `value` as a Python float, or None if it is no finite number.
 

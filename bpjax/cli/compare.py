@@ -5,9 +5,7 @@ import json
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-import tyro
-
-from bpjax.cli.options import arg, parse
+from bpjax.cli.options import Folders, arg, check_folders, parse
 from bpjax.cli.output import say
 from bpjax.errors import SettingError
 
@@ -19,9 +17,7 @@ class Options:
     The points of one sweep's grid, or several sweeps, are held against the first.
     """
 
-    folders: tyro.conf.Positional[
-        Annotated[tuple[str, ...], tyro.conf.arg(metavar="DIR [DIR ...]")]
-    ]
+    folders: Folders
     """Results folders of sweeps, a sweep each."""
     base: Annotated[str | None, arg("NAME", "the first")] = None
     """The setting that the others are held against, as the table names it."""
@@ -32,8 +28,7 @@ class Options:
 def main(words: Sequence[str]) -> int:
     """Read the sweeps, compare and print."""
     options = parse(Options, "compare", words)
-    if not options.folders:
-        raise SettingError("DIR", "must name at least one results folder", "none")
+    check_folders(options.folders)
 
     from bpjax.comparing import compare
     from bpjax.loading import load

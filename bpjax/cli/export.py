@@ -6,11 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import tyro
-
-from bpjax.cli.options import arg, parse
+from bpjax.cli.options import Folders, arg, check_folders, parse
 from bpjax.cli.output import say, say_raw, warn
-from bpjax.errors import SettingError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,9 +17,7 @@ class Options:
     Name the folders of all its shards to merge them.
     """
 
-    folders: tyro.conf.Positional[
-        Annotated[tuple[str, ...], tyro.conf.arg(metavar="DIR [DIR ...]")]
-    ]
+    folders: Folders
     """Results folders of one sweep."""
     format: Annotated[str | None, arg("NAME", "as FILE is named, or csv")] = None
     """csv or parquet."""
@@ -35,8 +30,7 @@ class Options:
 def main(words: Sequence[str]) -> int:
     """Export one sweep."""
     options = parse(Options, "export", words)
-    if not options.folders:
-        raise SettingError("DIR", "must name at least one results folder", "none")
+    check_folders(options.folders)
 
     from bpjax.results.chunks import num_runs_of
     from bpjax.results.export import export_table, format_of, table_bytes

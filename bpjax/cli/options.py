@@ -33,6 +33,15 @@ Task = tyro.conf.Positional[
 ]
 """The task of a command; left out where the file of --config names it."""
 
+Folders = tyro.conf.Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="DIR [DIR ...]")]]
+"""The results folders of a command; `check_folders` asks for one at least."""
+
+
+def check_folders(folders: Sequence[str]) -> None:
+    """Raise SettingError unless a command is given a results folder."""
+    if not folders:
+        raise SettingError("DIR", "must name at least one results folder", "none")
+
 
 def _words(setting: Setting) -> tuple[str, Any, Any]:
     """Return the field of a setting that is a flag."""

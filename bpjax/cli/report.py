@@ -4,11 +4,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Annotated
 
-import tyro
-
-from bpjax.cli.options import arg, parse
+from bpjax.cli.options import Folders, arg, check_folders, parse
 from bpjax.cli.output import say, say_raw
-from bpjax.errors import SettingError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,9 +16,7 @@ class Options:
     is not finished is reported as far as it is there.
     """
 
-    folders: tyro.conf.Positional[
-        Annotated[tuple[str, ...], tyro.conf.arg(metavar="DIR [DIR ...]")]
-    ]
+    folders: Folders
     """Results folders of `bpjax sweep` or `bpjax train`."""
     out: Annotated[str | None, arg("FILE", "report.html in the first DIR")] = None
     """File to write; - for standard output."""
@@ -30,8 +25,7 @@ class Options:
 def main(words: Sequence[str]) -> int:
     """Write a report."""
     options = parse(Options, "report", words)
-    if not options.folders:
-        raise SettingError("DIR", "must name at least one results folder", "none")
+    check_folders(options.folders)
 
     import jax
 

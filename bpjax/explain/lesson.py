@@ -13,6 +13,7 @@ from bpjax.errors import SettingError
 from bpjax.held_out import trained_by
 from bpjax.loss import CrossEntropy, HalfSquaredError, Loss, MarginSquaredError
 from bpjax.network import Network
+from bpjax.numbers import evenly
 from bpjax.params import Params, unflatten_params
 from bpjax.presentation import part_size
 from bpjax.recording import History
@@ -56,7 +57,7 @@ def frames_of(run: Run) -> Frames:
     if len(weights) != run.epochs + 1:
         raise SettingError("snapshot_every", "must be 1 for a page", run.snapshots.epoch.tolist())
     most = max(FEWEST_FRAMES, MOST_NUMBERS // weights.shape[1])
-    epoch = np.unique(np.linspace(0, run.epochs, min(most, run.epochs + 1)).round().astype(int))
+    epoch = evenly(run.epochs, most)
     return Frames(
         epoch=epoch,
         weights=weights[epoch],
@@ -233,8 +234,7 @@ def _loss(loss: Loss) -> dict[str, Any]:
 
 def _curves(history: History) -> dict[str, Any]:
     """Return the loss, and gradient and blame per layer from early to late, thinned evenly."""
-    last = len(history.epoch) - 1
-    some = np.unique(np.linspace(0, last, min(MOST_POINTS, last + 1)).round().astype(int))
+    some = evenly(len(history.epoch) - 1, MOST_POINTS)
 
     def thinned(values: np.ndarray) -> list[float | None]:
         return [float(value) if np.isfinite(value) else None for value in values[some]]

@@ -291,14 +291,15 @@ const WORDS = {
   change({ layer, epoch, frame, weights }) {
     const { learning } = lesson, rate = learning.learningRate[frame], alpha = learning.momentum[frame];
     const decay = learning.decay[frame], last = frame === FRAMES.weights.length - 1;
-    const rows = parametersInto(layer).filter(({ k }) => !learning.frozen[k]).map(({ k, name, places }) => {
+    const into = parametersInto(layer);
+    const rows = into.filter(({ k }) => !learning.frozen[k]).map(({ k, name, places }) => {
       const step = -rate * epoch.gradient[k] + alpha * FRAMES.previous[frame][k];
       const change = learning.paper ? step : FRAMES.change[frame][k];
       const kept = learning.paper && learning.decays[k] ? 1 - decay : 1;
       return { k, label: places > 1 ? `${name} (${places} places)` : name, change,
         after: kept * (weights[k] + change) };
     });
-    const numFrozen = parametersInto(layer).length - rows.length;
+    const numFrozen = into.length - rows.length;
     rows.sort((a, b) => Math.abs(b.change) - Math.abs(a.change));
     const shown = rows.slice(0, MOST_CHANGES);
     const cases = lesson.cases.filter(({ trained }) => trained).length;
