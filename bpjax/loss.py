@@ -278,10 +278,17 @@ def half_squared(outputs: Sequence[Activation]) -> Loss:
     return HalfSquaredError()
 
 
-def margin(outputs: Sequence[Activation], *, on: float = 0.8, off: float = 0.2) -> Loss:
-    """Half the summed squared error outside a margin, each unit by itself: "margin"."""
+def margin(
+    outputs: Sequence[Activation],
+    *,
+    on: float = 0.8,
+    off: float = 0.2,
+    measured_from: Literal["target", "margin"] = "target",
+    scope: Literal["unit", "case"] = "unit",
+) -> Loss:
+    """Half the summed squared error outside a margin: "margin"."""
     del outputs
-    return MarginSquaredError(on, off)
+    return MarginSquaredError(on, off, measured_from, scope)
 
 
 def cross_entropy(outputs: Sequence[Activation]) -> Loss:

@@ -9,7 +9,7 @@ from typing import Any
 from bpjax.errors import SettingError
 from bpjax.numbers import as_float
 
-Option = bool | float
+Option = bool | float | str
 LARGEST = 2.0**127
 """A number above it is none in float32, in which whatever is named may compute."""
 
@@ -21,9 +21,9 @@ def read_named(
 
     Args:
       setting: what the text is given as, for the sentence.
-      text: `NAME` or `NAME(key=value, ...)`; a value is a number, true or false.
+      text: `NAME` or `NAME(key=value, ...)`; a value is a number, true or false, or a word.
       table: functions by name; what may be set are their keyword-only arguments, whose defaults say
-        whether one is a number or true or false. Which numbers are good, the functions know.
+        of which kind each is. Which numbers and words are good, the functions know.
 
     Raises:
       SettingError: for another name or option, an option set twice, or a value of another kind.
@@ -46,9 +46,8 @@ def read_named(
             raise SettingError(setting, f"must have {only} in brackets, as key=value", text)
         if key in given:
             raise SettingError(setting, f"must have {key} only once", text)
-        value = _value(word)
-        if value is None or isinstance(value, bool) != isinstance(known[key], bool):
-            kind = "true or false" if isinstance(known[key], bool) else "a number within float32"
+        kind, read = _KINDS.get(type(known[key]), _KINDS[float])
+        if (value := read(word)) is None:
             raise SettingError(setting, f"must have {kind} as {key}", text)
         given[key] = value
     return name, {key: given[key] for key in known if given.get(key, known[key]) != known[key]}
@@ -81,11 +80,24 @@ def defaults_of(function: Callable[..., Any]) -> dict[str, Option]:
     return {each.name: each.default for each in parameters if each.kind is each.KEYWORD_ONLY}
 
 
-def _value(word: str) -> Option | None:
-    if word.lower() in ("true", "false"):
-        return word.lower() == "true"
+def _truth(word: str) -> bool | None:
+    return {"true": True, "false": False}.get(word.lower())
+
+
+def _number(word: str) -> float | None:
     try:
         number = as_float(float(word))
     except ValueError:
         return None
     return None if number is None or abs(number) > LARGEST else number
+
+
+def _word(word: str) -> str | None:
+    return word if re.fullmatch(r"[a-z][a-z-]*", word) else None
+
+
+_KINDS: dict[type, tuple[str, Callable[[str], Option | None]]] = {
+    bool: ("true or false", _truth),
+    float: ("a number within float32", _number),
+    str: ("a word", _word),
+}

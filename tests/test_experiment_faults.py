@@ -64,6 +64,7 @@ BY_HAND = {
     f"{CASES}off = 1": "`cases.off` must be below `cases.on`, got 1.0.",
     f"{CASES}off = 0.1": "`cases.off` must be left out, or go with targets in words or with targe",
     f"{CASES}skip = 1": "`cases.skip` must be left out where no text file holds the cases, got 1.",
+    f"{CASES}separator = ';'": "`cases.separator` must be left out where no text file holds the",
     f"{LAYERS}[network]\nhidden = 3": "`network.hidden` must be left out where `network.layers` s",
     f"{LAYERS}[options]\nhidden = 'network.hidden'": "`options.hidden` must not name it where `net",
     f"{CASES}held_out = 4": "`cases.held_out` must leave some of 4 cases, got 4.",

@@ -257,11 +257,11 @@ def test_standard_scaling_does_not_see_what_is_held_out_by_row():
 def test_text_files_are_read_as_they_are_written():
     Path("a.tsv").write_bytes(b"\xef\xbb\xbfx\ty\r\n1\t0\r\n2\t1\r\n")
     Path("b.csv").write_text('"a; b";y\n1;0\n2;1\n')
-    Path("c.txt").write_text("150,4\n1,0\n2,1\n")
+    Path("C.TXT").write_text("150,4\n1,0\n2,1\n")
     for name, more in (
         ("a.tsv", 'inputs = ["x"]'),
         ("b.csv", 'separator = ";"\ninputs = "a*"'),
-        ("c.txt", "skip = 1\nheader = false\ninputs = '1'"),
+        ("C.TXT", "skip = 1\nheader = false\ninputs = '1'"),
     ):
         task = made(f'[cases]\nfile = "{name}"\n{more}\n')
         assert (task.inputs.tolist(), task.targets.tolist()) == ([[1.0], [2.0]], [[0.0], [1.0]])
@@ -379,7 +379,7 @@ def test_a_default_is_good_by_its_own_rule():
 
 LINES = {
     "cases.file": ("inputs", "targets"),
-    "cases.words": (),
+    "cases.separator": ("inputs", "targets"),
     "criterion.loss_below": ("tolerance",),
 }
 """Lines that must go where another is used."""
@@ -390,11 +390,13 @@ LINES = {
 )
 def test_every_line_of_a_new_file_may_be_used(key):
     Path("cases.csv").write_text("x,class\n0,1\n1,0\n")
+    Path("cases.txt").write_text("x;class\n0;1\n1;0\n")
     np.savez("weights.npz", weights=np.zeros(9))
     line = f"{key.name} = {key.example}"
     before, mark, after = template("mine").partition(f"\n# {line}\n")
     assert mark
-    text = f"{before}\n{line}\n{after}"
+    more = 'file = "cases.txt"\n' if key.path == "cases.separator" else ""
+    text = f"{before}\n{more}{line}\n{after}"
     for gone in LINES.get(key.path, ()):
         text = "\n".join(each for each in text.splitlines() if not each.startswith(f"{gone} ="))
     if key.path == "cases.words":

@@ -6,8 +6,10 @@ import functools
 import itertools
 import json
 import unicodedata
+from typing import ClassVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers import daily
@@ -18,28 +20,23 @@ from bpjax.cli import main
 from bpjax.display import Display
 from bpjax.errors import SettingError
 from bpjax.explain import page
-from bpjax.explain.lesson import (
-    MOST_NUMBERS,
-    UNITS_OF_THE_PAGE,
-    frames_of,
-    is_paper,
-    lesson_of,
-)
+from bpjax.explain.functions import script_of
+from bpjax.explain.lesson import MOST_NUMBERS, frames_of, is_paper, lesson_of
 from bpjax.held_out import error_of, trained_by
 from bpjax.loss import CrossEntropy
-from bpjax.network import Connection, Layer, Network
+from bpjax.network import Connection, Layer, Network, layered
 from bpjax.params import flatten_params, unflatten_params
 from bpjax.schedule import as_schedule
 from bpjax.tasks import make_task
-from bpjax.units import Unit
+from bpjax.units import UNITS, LayerUnit, Unit
 
 COMMAND = ["bpjax", "explain", "xor"]
 
 
 def every_unit():
-    """Return a net with a layer of every unit that the page can show; one layer is frozen."""
-    names = ["input", *UNITS_OF_THE_PAGE, "output"]
-    layers = [Layer("input", 2), *(Layer(unit, 3, activation=unit) for unit in UNITS_OF_THE_PAGE)]
+    """Return a net with a layer of every unit that has a name; one layer is frozen."""
+    names = ["input", *UNITS, "output"]
+    layers = [Layer("input", 2), *(Layer(unit, 3, activation=unit) for unit in UNITS)]
     pairs = [*itertools.pairwise(names), ("relu", "output")]
     net = Network(
         [*layers, Layer("output", 3, activation="softmax", frozen_bias=True)],
@@ -50,6 +47,57 @@ def every_unit():
     return bpjax.Task(
         net, bpjax.tasks.xor().inputs, kinds, recipe=recipe, loss=CrossEntropy("softmax")
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class LogCosh:
+    """A loss of a user's own: E = sum of ln cosh of the errors."""
+
+    sums_over_units: ClassVar[bool] = True
+
+    def value(self, outputs, targets):
+        return jnp.sum(self.unit_values(outputs, targets))
+
+    def unit_values(self, outputs, targets):
+        return jnp.log1p(2 * jnp.sinh((outputs - targets) / 2) ** 2)
+
+    def derivative(self, outputs, targets):
+        return jnp.tanh(outputs - targets)
+
+
+@dataclasses.dataclass(frozen=True)
+class LogisticLoss:
+    """Another, of total inputs."""
+
+    of: ClassVar[str] = "preactivation"
+    sums_over_units: ClassVar[bool] = True
+
+    def value(self, outputs, targets):
+        return jnp.sum(self.unit_values(outputs, targets))
+
+    def unit_values(self, outputs, targets):
+        return jnp.logaddexp(outputs, 0) - targets * outputs
+
+    def derivative(self, outputs, targets):
+        return jax.nn.sigmoid(outputs) - targets
+
+
+ARCTAN = Unit(jnp.arctan, lambda x: 1 / (1 + x * x), of="preactivation")
+SOFTSIGN = Unit(lambda x: x / (1 + jnp.abs(x)), lambda y: (1 - jnp.abs(y)) ** 2)
+
+
+def of_ones_own(loss):
+    """Return a task with two kinds of units and a loss of a user's own."""
+    layers = [
+        Layer("input", 2),
+        Layer("early", 3, activation=ARCTAN),
+        Layer("late", 3, activation=SOFTSIGN),
+        Layer("output", 1),
+    ]
+    pairs = itertools.pairwise(layer.name for layer in layers)
+    net = Network(layers, [Connection(*pair) for pair in pairs])
+    xor = bpjax.tasks.xor()
+    return bpjax.Task(net, xor.inputs, xor.targets, loss=loss)
 
 
 def of_three_kinds(**settings):
@@ -88,6 +136,8 @@ RUNS = {
         {"max_epochs": 40, "updates": "case", "order": "random"},
     ),
     "paper's cross-entropy": (lambda: of_three_kinds(loss="cross-entropy"), {"max_epochs": 40}),
+    "own": (lambda: of_ones_own(LogCosh()), {"max_epochs": 40}),
+    "own at net": (lambda: of_ones_own(LogisticLoss()), {"max_epochs": 40}),
 }
 
 
@@ -157,29 +207,71 @@ def test_a_loss_that_the_page_does_not_know_makes_no_page():
 
     run = run_called("xor")
     run = run._replace(task=dataclasses.replace(run.task, loss=Own()))
-    with pytest.raises(SettingError, match="must be half-squared, margin or cross-entropy, for a"):
+    with pytest.raises(
+        SettingError, match="`loss` must be a name's, or have `unit_values` and `sums"
+    ):
         page(run, COMMAND)
 
 
 def test_what_makes_no_page_is_refused_before_anything_is_trained(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own.py").write_text(
-        "import bpjax\n"
+        "import bpjax, jax\n"
         "def task():\n"
-        "    own = bpjax.Unit(lambda x: x, lambda y: y * 0 + 1)\n"
+        "    own = bpjax.Unit(jax.lax.lgamma, jax.lax.digamma, of='preactivation')\n"
         "    return bpjax.Task.from_arrays([[0, 1]], [1], unit=own)\n"
     )
     monkeypatch.setattr("bpjax.training.train_plan", pytest.fail)
     assert main(["explain", "own.py:task"]) == 2
-    assert "must be one of logistic, " in capsys.readouterr().err
+    assert "--unit must not take the operation lgamma, for a page" in capsys.readouterr().err
 
 
-def test_a_unit_of_ones_own_makes_no_page():
-    """The script of a page cannot run a function of Python; it must not take another for it."""
-    own = Unit(jax.numpy.arctan, lambda x: 1 / (1 + x * x), of="preactivation")
-    run = bpjax.train(of_three_kinds(unit=own), 7, max_epochs=2, snapshot_every=1)
-    with pytest.raises(SettingError, match="must be one of logistic, "):
+@pytest.mark.parametrize(
+    ("unit", "sentence"),
+    [
+        (LayerUnit(UNITS["softmax"].function, UNITS["softmax"].backward), "look at one unit at a"),
+        (
+            Unit(lambda x: x - jnp.roll(x, 1, 0) * jnp.arange(2.0)[0], jnp.ones_like),
+            "`unit` must not",
+        ),
+    ],
+)
+def test_a_unit_that_looks_at_others_makes_no_page(unit, sentence):
+    run = run_called("xor")
+    net = layered(2, 2, 1, unit=unit)
+    run = run._replace(task=dataclasses.replace(run.task, network=net))
+    with pytest.raises(SettingError, match=sentence):
         page(run, COMMAND)
+
+
+FUNCTIONS = {
+    "powers": (lambda x: x**3 + jnp.abs(x) ** 2.5 + jnp.square(x) + 2.0**x, 1),
+    "circles": (lambda x: jnp.sin(x) * jnp.cos(x) + jnp.tan(x / 9) + jnp.arctan(x), 1),
+    "hyperbolas": (lambda x: jnp.sinh(x) / jnp.cosh(x) + jnp.arcsinh(x) + jnp.tanh(x), 1),
+    "roots": (lambda x: jnp.sqrt(x * x + 1) + jnp.cbrt(x) + jax.lax.rsqrt(x * x + 1), 1),
+    "logarithms": (lambda x: jnp.log(x * x + 1) + jnp.log1p(x * x) + jnp.expm1(x), 1),
+    "steps": (lambda x: jnp.floor(x) + jnp.ceil(x) + jnp.sign(x) + jnp.clip(x, -1, 0.5), 1),
+    "choices": (lambda x: jnp.where((x > -1) & ~(x >= 1) | (x == 2), -x, jnp.inf), 1),
+    "truths": (lambda x: (x > 0).astype(x.dtype) + 3 * (x != 2).astype(x.dtype), 1),
+    "units of JAX": (lambda x: jax.nn.silu(x) + jax.nn.elu(x) + jax.nn.relu6(x), 1),
+    "of two": (lambda x, y: jnp.maximum(x, y) - jnp.minimum(x, -y) + jnp.arctan2(x, y), 2),
+    "in parts": (lambda x: jax.nn.softplus(-x) + jax.jit(jnp.exp)(x) * jnp.pi, 1),
+}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_script_computes_what_its_function_does(name, browser_page, float64):
+    function, num_arguments = FUNCTIONS[name]
+    points = [*np.linspace(-3, 3, 13), 0.3]
+    given = list(itertools.product(points, repeat=num_arguments))
+    script = (
+        f"(given) => given.map((each) => String(({script_of(function, num_arguments)})(...each)))"
+    )
+    told = browser_page.page.evaluate(script, [list(map(float, each)) for each in given])
+    ours = np.array([float(text.replace("Infinity", "inf")) for text in told])
+    columns = jnp.array(given).T
+    np.testing.assert_allclose(ours, np.asarray(function(*columns)), rtol=2e-15, atol=2e-15)
 
 
 # ---- what the page shows -------------------------------------------------------------------------
@@ -282,7 +374,7 @@ def opened(browser_page, run, tmp_path, place="", **window):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("name", daily(["xor", "units"], of=RUNS))
+@pytest.mark.parametrize("name", daily(["xor", "units", "own"], of=RUNS))
 def test_every_number_on_the_page_is_that_of_backprop(name, browser_page, tmp_path, float64):
     run = run_called(name)
     shown = opened(browser_page, run, tmp_path)

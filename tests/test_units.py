@@ -22,7 +22,14 @@ from bpjax.epoch import program_of
 from bpjax.errors import ResultsError, SettingError
 from bpjax.gradient_check import check_gradients
 from bpjax.layouts import layout_named
-from bpjax.loss import LOSSES, CrossEntropy, HalfSquaredError, loss_named, name_of_loss
+from bpjax.loss import (
+    LOSSES,
+    CrossEntropy,
+    HalfSquaredError,
+    MarginSquaredError,
+    loss_named,
+    name_of_loss,
+)
 from bpjax.network import Network
 from bpjax.report.command import repeat
 from bpjax.results.identity import as_stored
@@ -283,6 +290,9 @@ def test_losses_have_names_and_names_have_losses():
             assert name_of_loss(loss_named(name, [output]), [output]) == name
     assert loss_named("margin( on=.9 )", ["logistic"]).on == 0.9
     assert name_of_loss(loss_named("margin(on=0.9)", []), []) == "margin(on=0.9)"
+    by_case = loss_named("margin(scope=case, measured_from=margin)", [])
+    assert by_case == MarginSquaredError(measured_from="margin", scope="case")
+    assert name_of_loss(by_case, []) == "margin(measured_from=margin, scope=case)"
     assert name_of_loss(object(), []) is None
 
 
@@ -294,6 +304,7 @@ def test_losses_have_names_and_names_have_losses():
         {"output_unit": "linear"},
         {"hidden_unit": ["tanh", "sine"], "loss": "cross-entropy"},
         {"loss": "margin(on=0.9)"},
+        {"loss": "margin(scope=case)"},
     ],
     ids=str,
 )
@@ -341,6 +352,11 @@ def test_the_command_line_takes_units_and_losses(tmp_path, capsys):
         (("--output-unit", "x"), "bpjax: --output-unit must be one of logistic, tanh"),
         (("--loss", "x"), "bpjax: --loss must be one of half-squared, margin, cross-entropy"),
         (("--loss", "margin(on=0.1)"), "bpjax: --loss must be right in off, on"),
+        (
+            ("--loss", "margin(scope=net)"),
+            "bpjax: --loss must be right in scope, which must be 'unit'",
+        ),
+        (("--loss", "margin(scope=3)"), "bpjax: --loss must have a word as scope"),
         (("--loss", "cross-entropy", "--unit", "tanh"), "is for logistic ones, not for"),
         (("--loss", "cross-entropy(x=1)"), "must have no options in brackets"),
     ],

@@ -40,7 +40,7 @@ def main(words: Sequence[str]) -> int:
     out = Path(options.out or f"{task.name}-seed-{seed}.html")
 
     from bpjax.explain import page
-    from bpjax.explain.lesson import check_shown
+    from bpjax.explain.lesson import functions_of
     from bpjax.recording import Glance, Recording
     from bpjax.results.files import explained, make_folders, probe_file, publish
     from bpjax.sweeps.devices import keep_compiled_programs, use_all_cpu_cores
@@ -49,7 +49,7 @@ def main(words: Sequence[str]) -> int:
     use_all_cpu_cores()
     keep_compiled_programs()
     plan = plan_run(task, seed, **{"precision": "float64"} | settings)
-    check_shown(plan.tasks[0])
+    functions_of(plan.tasks[0])  # what makes no page is refused before anything is trained
     with explained("create", out.parent):
         make_folders(out.parent)
     probe_file(out)

@@ -64,9 +64,9 @@ def read_data(file: str, folder: Path, table: Mapping[str, Any]) -> Data:
       ExperimentError: naming the file, the line or key, and the rule.
     """
     inputs, targets = table["inputs"], table["targets"]
-    if table["file"] is None or not table["file"].endswith(TEXT_FILES):
+    if table["file"] is None or not table["file"].lower().endswith(TEXT_FILES):
         rule = "must be left out where no text file holds the cases"
-        _refuse_unused(file, table, ("header", "skip"), rule)
+        _refuse_unused(file, table, ("header", "skip", "separator"), rule)
     if table["file"] is None:
         return _inline(file, inputs, targets)
     for key in ("inputs", "targets"):

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from bpjax.explain.lesson import lesson_of
+from bpjax.explain.lesson import functions_of, lesson_of
 from bpjax.status import Status
 from bpjax.training import Run
 from bpjax.version import __version__
@@ -42,7 +42,8 @@ def page(run: Run, command: Sequence[str]) -> str:
         return files.loader.get_source(files, name)[0]  # type: ignore[union-attr]
 
     # With the ends of lines as a browser counts them, and those beside the tags.
-    script = "\n" + "\n".join(map(own, _SCRIPTS)).replace("\r\n", "\n") + "\n"
+    pieces = [functions_of(run.task), *map(own, _SCRIPTS)]
+    script = "\n" + "\n".join(pieces).replace("\r\n", "\n") + "\n"
     words: dict[str, Any] = {
         "title": run.task.title,
         "seed": run.seed,

@@ -5,13 +5,15 @@ case can be followed at any epoch.
 """
 
 import base64
+import json
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from bpjax.errors import SettingError
+from bpjax.explain.functions import Untold, script_of
 from bpjax.held_out import trained_by
-from bpjax.loss import CrossEntropy, HalfSquaredError, Loss, MarginSquaredError
+from bpjax.loss import CrossEntropy, HalfSquaredError, Loss, MarginSquaredError, of_loss
 from bpjax.network import Network
 from bpjax.numbers import evenly
 from bpjax.params import Params, unflatten_params
@@ -20,12 +22,15 @@ from bpjax.recording import History
 from bpjax.schedule import as_schedule
 from bpjax.task import Task
 from bpjax.training import Run
+from bpjax.units import Activation, LayerUnit, Unit, unit_of, word_of
 
 MOST_NUMBERS = 40_000
 """Weights that a page holds: small nets at every epoch, large ones at some, evenly spaced."""
 FEWEST_FRAMES = 30
 MOST_POINTS = 500
 """Of a curve."""
+OWN = "its user's own"
+"""What a loss or a rule without a name is called on the page."""
 
 
 class Frames(NamedTuple):
@@ -97,28 +102,51 @@ def _places(run: Run) -> Params:
     return unflatten_params(run.task.network, np.arange(run.snapshots.weights.shape[1]))  # type: ignore[arg-type]
 
 
-UNITS_OF_THE_PAGE = (
-    "logistic",
-    "tanh",
-    "linear",
-    "relu",
-    "leaky-relu",
-    "softplus",
-    "scaled-tanh",
-    "sine",
-    "logistic-flat-spot",
-    "softmax",
-)
-"""Those that its script can work out."""
+def functions_of(task: Task) -> str:
+    """Return the script of what a task's units do, and of its loss where that is a user's own.
+
+    Raises:
+      SettingError: for a loss or a unit that the page cannot work out.
+    """
+    words = _words_of_units(task.network)
+    units = {words[each]: unit_of(each) for each in words if each != "softmax"}
+    lines = [f"  {json.dumps(word)}: {_single(unit)}," for word, unit in units.items()]
+    own = "null" if _known(task.loss) else _own_loss(task.loss)
+    return "\n".join(["const SINGLE_UNITS = {", *lines, "};", f"const OWN_LOSS = {own};"])
 
 
-def check_shown(task: Task) -> None:
-    """Raise SettingError for a loss or a unit that the page cannot work out."""
-    for layer in task.network.computed_layers:
-        if layer.activation not in UNITS_OF_THE_PAGE:
-            rule = f"must be one of {', '.join(UNITS_OF_THE_PAGE)}, for a page"
-            raise SettingError("unit", rule, layer.activation)
-    _loss(task.loss)
+def _words_of_units(network: Network) -> dict[Activation, str]:
+    """Return what the page calls each kind of unit of a net."""
+    kinds = dict.fromkeys(layer.activation for layer in network.computed_layers)
+    own = [each for each in kinds if not isinstance(each, str)]
+    numbered = [f"user's own {k}" if k > 1 else "user's own" for k in range(1, len(own) + 1)]
+    return dict(zip(own, numbered, strict=True)) | {
+        each: each for each in kinds if isinstance(each, str)
+    }
+
+
+def _single(unit: Unit | LayerUnit) -> str:
+    if isinstance(unit, LayerUnit):
+        rule = "must be softmax or look at one unit at a time, for a page"
+        raise SettingError("unit", rule, word_of(unit))
+    try:
+        function, derivative = script_of(unit.function), script_of(unit.derivative)
+    except Untold as fault:
+        raise SettingError("unit", f"must not take {fault}, for a page", word_of(unit)) from None
+    seen = "y" if unit.of == "activation" else "x"
+    flat_spot = f" + {unit.flat_spot!r}" if unit.flat_spot else ""
+    return f"single({function}, (y, x) => ({derivative})({seen}){flat_spot})"
+
+
+def _own_loss(loss: Loss) -> str:
+    if not (getattr(loss, "sums_over_units", False) and hasattr(loss, "unit_values")):
+        rule = "must be a name's, or have `unit_values` and `sums_over_units`, for a page"
+        raise SettingError("loss", rule, loss)
+    try:
+        value, derivative = script_of(loss.unit_values, 2), script_of(loss.derivative, 2)
+    except Untold as fault:
+        raise SettingError("loss", f"must not take {fault}, for a page", loss) from None
+    return f"{{ value: {value}, derivative: {derivative} }}"
 
 
 def lesson_of(run: Run) -> dict[str, Any]:
@@ -127,10 +155,7 @@ def lesson_of(run: Run) -> dict[str, Any]:
     Args:
       run: from `bpjax.train`, with `snapshot_every=1`.
 
-    Raises:
-      SettingError: for a loss or a unit that the page cannot work out.
     """
-    check_shown(run.task)
     task, recipe, frames = run.task, run.task.recipe, frames_of(run)
     places = _places(run)
     criterion = task.criterion
@@ -161,9 +186,7 @@ def lesson_of(run: Run) -> dict[str, Any]:
             if recipe.updates == "batch"
             else part_size(recipe.updates, task.num_cases),
             "order": recipe.order,
-            "optimizer": recipe.optimizer
-            if isinstance(recipe.optimizer, str)
-            else "its user's own",
+            "optimizer": recipe.optimizer if isinstance(recipe.optimizer, str) else OWN,
             "copies": task.network.iterations if recipe.copies == "average" else 1,
             "learningRate": [as_schedule(recipe.learning_rate).at(epoch) for epoch in at],
             "momentum": [as_schedule(recipe.momentum).at(epoch) for epoch in at],
@@ -185,12 +208,12 @@ def is_paper(run: Run) -> bool:
 
 
 def _layers(task: Task, places: Params) -> list[dict[str, Any]]:
-    computed = task.network.computed_layers
+    computed, words = task.network.computed_layers, _words_of_units(task.network)
     return [
         {
             "name": layer.name,
             "size": layer.size,
-            "unit": layer.activation if layer in computed else "input",
+            "unit": words[layer.activation] if layer in computed else "input",
             "names": list(task.names_of(layer)),
             "biases": places.bias[layer.bias_key].tolist()
             if layer in computed and layer.bias
@@ -228,8 +251,12 @@ def _loss(loss: Loss) -> dict[str, Any]:
             "byCase": loss.scope == "case",
         }
     if isinstance(loss, CrossEntropy):
-        return {"kind": "cross-entropy", "unit": loss.unit}
-    raise SettingError("loss", "must be half-squared, margin or cross-entropy, for a page", loss)
+        return {"kind": "cross-entropy", "unit": loss.unit, "atNet": True}
+    return {"kind": OWN, "atNet": of_loss(loss) == "preactivation"}
+
+
+def _known(loss: Loss) -> bool:
+    return _loss(loss)["kind"] != OWN
 
 
 def _curves(history: History) -> dict[str, Any]:

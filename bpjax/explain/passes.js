@@ -32,28 +32,19 @@ function unpacked(text) {
   return table;
 }
 
-// What the units of a layer do: y of its net inputs x, and dE/dx of dE/dy. As in units.py, slopes
-// are written so that saturated units keep their digits.
-const single = (f, slope) => ({
-  activate: (x) => x.map((value) => f(value)),
-  back: (dy, y, x) => dy.map((value, j) => value * slope(y[j], x[j])),
-});
+// What the units of a layer do: y of its net inputs x, and dE/dx of dE/dy. Those that look at
+// themselves alone are of units.py, told by functions.py.
+function single(f, slope) {
+  return {
+    activate: (x) => x.map((value) => f(value)),
+    back: (dy, y, x) => dy.map((value, j) => value * slope(y[j], x[j])),
+  };
+}
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 const logistic = (x) => 1 / (1 + Math.exp(-x));
 const softplus = (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 const UNITS = {
-  logistic: single(logistic, (y) => y * (1 - y)),
-  tanh: single(Math.tanh, (y) => (1 + y) * (1 - y)),
-  linear: single((x) => x, () => 1),
-  relu: single((x) => Math.max(x, 0), (y) => (y > 0 ? 1 : 0)),
-  "leaky-relu": single((x) => (x > 0 ? x : 0.01 * x), (y) => (y > 0 ? 1 : 0.01)),
-  softplus: single(softplus, (y, x) => logistic(x)),
-  "scaled-tanh": single((x) => 1.7159 * Math.tanh(2 * x / 3), (y, x) => {
-    const power = Math.exp(-4 * Math.abs(x) / 3);
-    return 1.7159 * (2 / 3) * 4 * power / (1 + power) ** 2;
-  }),
-  sine: single(Math.sin, (y, x) => Math.cos(x)),
-  "logistic-flat-spot": single(logistic, (y) => y * (1 - y) + 0.1),
+  ...SINGLE_UNITS,
   softmax: {
     activate: (x) => {
       const powers = x.map((value) => Math.exp(value - Math.max(...x)));
@@ -89,15 +80,23 @@ function forwardPass(weights, inputs) {
 const outputsOf = (activity) => outputLayers.flatMap((layer) => activity[layer.name]);
 
 // The cross-entropy is written in net inputs: its derivative enters at these, and no slope.
-const entersAtNet = lesson.loss.kind === "cross-entropy";
+const entersAtNet = Boolean(lesson.loss.atNet);
 
 // What one case adds to E, and its derivative at every output.
 function lossOf(net, outputs, shown) {
   if (!shown.trained) return { loss: 0, errors: outputs.map(() => 0) };
-  if (entersAtNet) return crossEntropy(outputLayers.flatMap((layer) => net[layer.name]), shown.targets);
+  const seen = entersAtNet ? outputLayers.flatMap((layer) => net[layer.name]) : outputs;
+  if (OWN_LOSS) return ownLoss(seen, shown.targets);
+  if (entersAtNet) return crossEntropy(seen, shown.targets);
   const errors = outputErrors(outputs, shown);
   return { loss: sum(errors.map((error) => error * error / 2)), errors }; // (3)
 }
+
+// A user's own loss, a sum over outputs.
+const ownLoss = (seen, targets) => ({
+  loss: sum(seen.map((value, j) => OWN_LOSS.value(value, targets[j]))),
+  errors: seen.map((value, j) => OWN_LOSS.derivative(value, targets[j])),
+});
 
 // As in loss.py: nothing is taken from what it is nearly equal to.
 function crossEntropy(x, targets) {

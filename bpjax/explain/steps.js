@@ -95,6 +95,8 @@ const FUNCTIONS = {
   softmax: ["e<sup>x<sub>j</sub></sup> / &sum;<sub>k</sub> e<sup>x<sub>k</sub></sup>"],
 };
 
+const functionsOf = (unit) => FUNCTIONS[unit] ?? ["f(x<sub>j</sub>)", "f&prime;(x<sub>j</sub>)"];
+
 // Of the losses: E, and its derivative at an output; with the paper's number where it is the paper's.
 const LOSSES = {
   squared: [3, "E = &frac12; &sum;<sub>c</sub> &sum;<sub>j</sub> (y<sub>j,c</sub> &minus; d<sub>j,c</sub>)&sup2;",
@@ -107,14 +109,17 @@ const LOSSES = {
   "cross-entropy of softmax": ["", "E = &minus;&sum;<sub>c</sub> &sum;<sub>j</sub> d<sub>j,c</sub> ln y<sub>j,c</sub>",
     "", "&part;E/&part;x<sub>j</sub> = y<sub>j</sub> &sum;<sub>k</sub> d<sub>k</sub> &minus; d<sub>j</sub>"],
 };
-const LOSS = LOSSES[entersAtNet ? `cross-entropy of ${lesson.loss.unit}` : lesson.loss.kind];
+const seenByLoss = entersAtNet ? "x" : "y";
+const LOSS = LOSSES[lesson.loss.unit ? `cross-entropy of ${lesson.loss.unit}` : lesson.loss.kind] ??
+  ["", `E = &sum;<sub>c</sub> &sum;<sub>j</sub> e(${seenByLoss}<sub>j,c</sub>, d<sub>j,c</sub>)`,
+    "", `&part;E/&part;${seenByLoss}<sub>j</sub> = &part;e/&part;${seenByLoss}<sub>j</sub>`];
 
 const EQUATIONS = {
   1: () => "x<sub>j</sub> = &sum;<sub>i</sub> y<sub>i</sub> w<sub>ji</sub>",
-  2: (unit) => `y<sub>j</sub> = ${FUNCTIONS[unit][0]}`,
+  2: (unit) => `y<sub>j</sub> = ${functionsOf(unit)[0]}`,
   5: (unit) => (unit === "softmax"
     ? "&part;E/&part;x<sub>j</sub> = y<sub>j</sub> &sum;<sub>k</sub> y<sub>k</sub> (&part;E/&part;y<sub>j</sub> &minus; &part;E/&part;y<sub>k</sub>)"
-    : `&part;E/&part;x<sub>j</sub> = &part;E/&part;y<sub>j</sub> &middot; ${FUNCTIONS[unit][1]}`),
+    : `&part;E/&part;x<sub>j</sub> = &part;E/&part;y<sub>j</sub> &middot; ${functionsOf(unit)[1]}`),
   6: () => "&part;E/&part;w<sub>ji</sub> = &part;E/&part;x<sub>j</sub> &middot; y<sub>i</sub>",
   7: () => "&part;E/&part;y<sub>i</sub> = &sum;<sub>j</sub> &part;E/&part;x<sub>j</sub> &middot; w<sub>ji</sub>",
   9: () => "&Delta;w(t) = &minus;&epsilon; &part;E/&part;w(t) + &alpha; &Delta;w(t&minus;1)",
@@ -203,7 +208,8 @@ const WORDS = {
         `be off, counts as no error${lesson.loss.fromMargin ? "; any other is wrong by what it lacks of that." : "."}`
       : "";
     const held = shown.trained ? "" : "This case is held out, so it counts as no error.";
-    const name = entersAtNet ? "the cross-entropy of answers and targets" : "half the squared error";
+    const name = OWN_LOSS ? "of its user's own making" :
+      entersAtNet ? "the cross-entropy of answers and targets" : "half the squared error";
     return ["How wrong is the answer?", [
       paragraph(`Each output is held against what it should be. The loss E is ${name}, ` +
         `added up over outputs and cases: the one number that learning makes smaller. `, margin, " ", held),
@@ -224,12 +230,12 @@ const WORDS = {
       const text = !shown.trained ? "The case is held out: no blame." :
         error === 0 ? `It is ${digits(y)}, near enough to ${digits(shown.targets[k])}: no blame.` :
         `It should be ${digits(shown.targets[k])} and is too ${error < 0 ? "low" : "high"}.`;
-      const where = entersAtNet ? "x" : "y";
       pieces.push(paragraph(text), formula(LOSS[2], LOSS[3]),
-        paragraph(`\u2202E/\u2202${where} from its own error = `, number(`error ${k}`, error)));
+        paragraph(`\u2202E/\u2202${seenByLoss} from its own error = `, number(`error ${k}`, error)));
       if (entersAtNet) {
-        pieces.push(paragraph(`The slope of the ${unitWords(layer)} function is in it already: the ` +
-          `cross-entropy cancels it, so that an output that is far off learns however flat it is there.`));
+        pieces.push(paragraph(`The slope of the ${unitWords(layer)} function is in it already: ` +
+          (OWN_LOSS ? "the loss is a function of the net input." :
+            "the cross-entropy cancels it, so that an output that is far off learns however flat it is there.")));
       }
     }
     const rows = [];
