@@ -55,7 +55,7 @@ ROOMS_BY_LAYER = {  # likewise inside the largest
         {"store"},
         {"export", "summary"},
     ),
-    "starts": ({"distributions", "fans"}, {"choice"}, {"initial"}, {"given", "plane"}),
+    "starts": ({"distributions", "fans", "normal"}, {"choice"}, {"initial"}, {"given", "plane"}),
     "layouts": ({"lanes", "choose"}, {"matrix", "unrolled", "batched"}, {"fused"}),
     "sweeps": (
         {"devices"},

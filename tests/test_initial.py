@@ -19,6 +19,7 @@ from bpjax.problems import random_network
 from bpjax.starts.distributions import DISTRIBUTIONS
 from bpjax.starts.fans import fans_of
 from bpjax.starts.initial import Initializer, init_params, read_told, run_key
+from bpjax.starts.normal import _lines, standard_normal
 from bpjax.sweeps.planning import make_plan
 from bpjax.tasks import family_trees, t_c, xor
 
@@ -53,12 +54,13 @@ def drawn(network, words="uniform", seed=7, biases="drawn", dtype="float32"):
 
 
 def raw_draws(network, seed):
-    """Return the raw draws as they always were, uniform and normal, in the shape of parameters."""
+    """Return the raw draws, uniform and normal, in the shape of parameters."""
     size = len(flatten_params(network, drawn(network)))
     key = jax.random.fold_in(jax.random.key(1986, impl="threefry2x32"), jnp.uint32(seed))
+    bits = jax.random.bits(key, (size,), jnp.uint32)
     both = [
         jax.random.uniform(key, (size,), jnp.float32, minval=-1, maxval=1),
-        jax.random.normal(key, (size,), jnp.float32),
+        standard_normal(bits),
     ]
     return [jax.tree.map(np.float64, unflatten_params(network, draws)) for draws in both]
 
@@ -423,6 +425,27 @@ def test_a_range_that_no_distribution_takes_is_refused(words, given, refused):
     with pytest.raises(SettingError) as fault:
         make_plan(xor(), 1, **settings)
     assert str(fault.value) == f"`init_range` must be left out where {refused}, got {given}."
+
+
+# ---- normal draws --------------------------------------------------------------------------------
+
+
+def test_normal_draws_are_the_quantiles_of_their_bits():
+    """All tails below 2**12, and 2**18 others, against SciPy."""
+    rng = np.random.default_rng(0)
+    tail = np.concatenate([np.arange(2**12), rng.integers(2**12, 2**23, 2**18), [2**23 - 1]])
+    sign = rng.integers(0, 2, tail.size)
+    bits = (sign << 31 | tail << 8 | rng.integers(0, 2**8, tail.size)).astype(np.uint32)
+    exact = stats.norm.isf((tail + 0.5) / 2**24) * np.where(sign, -1, 1)
+    found = np.asarray(standard_normal(jnp.asarray(bits)), np.float64)
+    np.testing.assert_allclose(found, exact, rtol=0, atol=3e-7)
+
+
+def test_a_normal_draw_is_rounded_once():
+    """So that no program rounds it in another way: the product in it has at most 24 bits."""
+    _, slopes = _lines()
+    mantissas, _ = np.frexp(slopes.astype(np.float64))
+    assert np.all(mantissas * 2**12 == np.round(mantissas * 2**12))
 
 
 # ---- the contract: seed, task, initialiser -------------------------------------------------------

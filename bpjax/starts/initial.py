@@ -14,6 +14,7 @@ from bpjax.errors import SettingError
 from bpjax.network import Network
 from bpjax.params import Params, mask_of, num_entries, unflatten_params
 from bpjax.starts.choice import Choice
+from bpjax.starts.normal import standard_normal
 from bpjax.surroundings import pinned
 
 NUM_SEEDS_THERE_ARE = 2**32
@@ -174,7 +175,7 @@ def init_params(
         if kind == "uniform":
             draws = jax.random.uniform(key, shape, jnp.float32, minval=-1, maxval=1)
         else:
-            draws = jax.random.normal(key, shape, jnp.float32)
+            draws = standard_normal(jax.random.bits(key, shape, jnp.uint32))
         return unflatten_params(network, draws.astype(dtype))
 
     choice = Choice.read(initializer.distribution)
