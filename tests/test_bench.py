@@ -3,6 +3,7 @@
 Nothing here looks at how fast anything is.
 """
 
+import dataclasses
 import io
 import json
 import os
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace as Namespace
 
@@ -28,7 +30,7 @@ from bpjax.bench.contenders import Contender
 from bpjax.bench.measure import _calibrated
 from bpjax.bench.ours import Timed
 from bpjax.bench.outcome import Outcome, judge
-from bpjax.bench.plain import initial_vectors, to_plain, to_vectors
+from bpjax.bench.plain import initial_vectors, to_plain, to_vectors, why_not_plain
 from bpjax.bench.record import SCHEMA_VERSION, disagreements, failures, with_ratios
 from bpjax.bench.sizes import (
     ALL_CORES,
@@ -37,6 +39,7 @@ from bpjax.bench.sizes import (
     DEFAULT,
     FULL,
     GPU_CASES,
+    IDIOM_IN_WORDS,
     LARGER_CASES,
     QUICK,
     TINY,
@@ -45,8 +48,10 @@ from bpjax.bench.sizes import (
 from bpjax.bench.table import render
 from bpjax.bench.worker import Desk, serve
 from bpjax.cli import main
+from bpjax.cli.options import parse
 from bpjax.errors import SettingError
 from bpjax.params import flatten_params, unflatten_params
+from bpjax.surroundings import cpu_kind
 from bpjax.sweeps import devices
 
 SOURCE = Path(bpjax.__file__).parents[1]
@@ -177,7 +182,7 @@ def tiny(tmp_path_factory):
         patch.setattr(bpjax.cli.bench, "CASES", {"xor": SMALL})
         patch.setattr(bpjax.cli.bench, "QUICK", TINY)
         patch.setattr(sys, "stdout", out)
-        code = main(["bench", "--quick", "--json", str(file)])
+        code = main(["bench", "--quick", "--json", str(file), "--no-figures"])
     return code, json.loads(file.read_text(), parse_constant=pytest.fail), out.getvalue()
 
 
@@ -188,6 +193,11 @@ def test_the_record_names_machine_versions_flags_and_sizes(tiny):
     assert (record["suite"], record["dtype"]) == ("cpu", "float32")
     assert record["budget"] == TINY._asdict()
     assert {"cpu_model", "num_cores", "python", "bpjax"} <= record["machine"].keys()
+    assert record["machine"]["memory_bytes"] > 2**28
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", record["date"])
+    assert all(len(record["load"][when]) == 3 for when in ("start", "end"))
+    assert record["workers"][DEFAULT]["cpu"] == cpu_kind()
+    assert record["number"]["refused"].endswith("encoder, symmetry, family was left out")
     default, all_cores = record["workers"][DEFAULT], record["workers"][ALL_CORES]
     assert (default["num_devices"], default["xla_flags"]) == (1, "")
     assert all_cores["num_devices"] == record["machine"]["num_cores"]
@@ -260,7 +270,8 @@ def test_a_wrong_answer_and_a_refusal_show(tiny):
     assert re.search(r"^  numpy-one .*OFF$", text, re.MULTILINE)
     assert re.search(r"^  python-loop .*not finite.*OFF$", text, re.MULTILINE)
     assert "  unrolled        not served: too large" in text
-    assert text.endswith("OFF, not the loss of the idiom: xor: numpy-one, xor: python-loop")
+    off = "OFF, not the loss of the idiom or of the others: xor: numpy-one, xor: python-loop"
+    assert off in text.split("\n\n")
 
 
 def test_the_table_of_useful_throughput(tiny):
@@ -419,7 +430,15 @@ BAD = {
     "bench --suite tpu": "--suite must be one of cpu, gpu, got 'tpu'.",
     "bench --json nosuch/x": "--json must be a file that can be written (no such folder",
     "bench --json /": "--json must be a file that can be written, got '/'.",
-    "bench --rounds": "Unrecognized options: --rounds. See `bpjax bench --help`.",
+    "bench --runs": "Unrecognized options: --runs.",
+    "bench --rounds some": "--rounds must be a whole number, got 'some'.",
+    "bench --rounds 0": "--rounds must be a whole number from 1 to 1000, got 0.",
+    "bench --lanes 0": "--lanes must be a whole number from 1 to 1048576, got 0.",
+    "bench --precision float16": "--precision must be one of float32, float64, got 'float16'.",
+    "bench nosuch": "TASK must be one of symmetry, xor, ",
+    "bench nosuch.toml": "nosuch.toml cannot be read: ",
+    "bench compare a.json": "A.JSON B.JSON must be two records, got ['a.json'].",
+    "bench compare a.json b.json": "cannot read 'a.json': No such file or directory.",
 }
 
 
@@ -491,6 +510,182 @@ def test_a_sweep_that_would_take_too_long_is_left_out():
     }
     (line,) = table._billion(billion)
     assert line == "  10^9 XOR runs to their outcome in 1,000 s"
+
+
+# ---- what is asked for ---------------------------------------------------------------------------
+
+
+def asked(words):
+    return bpjax.cli.bench._asked(parse(bpjax.cli.bench.Options, "bench", words.split()))
+
+
+def test_rounds_lanes_and_precision_are_what_was_asked_for():
+    usual = asked("")
+    assert (usual.suite, usual.budget, usual.precision, usual.lanes) == (
+        "cpu",
+        FULL,
+        "float32",
+        None,
+    )
+    assert usual.sizes == CASES
+    mine = asked("--rounds 5 --lanes 64 --precision float64 --case xor iris --quick")
+    assert mine.budget == QUICK._replace(rounds=5)
+    sizes = {"xor": CASES["xor"], "iris": LARGER_CASES["iris"]}
+    assert mine.sizes == {name: size._replace(block_size=64) for name, size in sizes.items()}
+    assert (mine.precision, mine.lanes) == ("float64", 64)
+    on_gpu = asked("--suite gpu --lanes 64 --case xor").sizes["xor"]
+    assert (on_gpu.runs, on_gpu.block_size) == (64, 64), "there all train equally many at once"
+
+
+@pytest.mark.parametrize(
+    ("platforms", "words", "suite"),
+    [
+        ("", "", "cpu"),
+        ("cpu", "", "cpu"),
+        ("cpu,cuda", "", "cpu"),
+        ("cuda", "", "gpu"),
+        ("cuda,cpu", "", "gpu"),
+        ("rocm", "", "gpu"),
+        ("cuda", "--suite cpu", "cpu"),
+        ("cpu", "--suite gpu", "gpu"),
+    ],
+)
+def test_a_gpu_is_asked_for_by_an_option_or_by_the_variable_of_jax(
+    monkeypatch, platforms, words, suite
+):
+    monkeypatch.setenv("JAX_PLATFORMS", platforms)
+    assert asked(words).suite == suite
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--suite gpu",
+        "--suite=gpu --quick",
+        "xor --suite gpu --lanes 64",
+        "mine.toml --suite gpu --precision float64",
+        "",  # by JAX_PLATFORMS
+    ],
+)
+def test_however_a_missing_gpu_is_asked_for_the_exit_code_is_3(
+    monkeypatch, tmp_path, capsys, words
+):
+    asked = []
+
+    class Without(Namespace):
+        def ask(self, do):
+            asked.append(do)
+            return "JAX has no plugin for GPUs here"
+
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "mine"]) == 0
+    capsys.readouterr()
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda")
+    workers = nullcontext({ALL_CORES: Without()})
+    monkeypatch.setattr(bpjax.cli.bench, "both_workers", lambda *words: workers)
+    assert main(["bench", *words.split(), "--json", "it.json"]) == 3
+    assert asked == ["why_no_gpu"]
+    said = "Nothing was measured. JAX has no plugin for GPUs here.\n"
+    assert capsys.readouterr() == (said, "")
+    assert not Path("it.json").exists()
+
+
+# ---- a user's own experiment ---------------------------------------------------------------------
+
+PYTHON = """\
+import bpjax
+
+def tanh():
+    cases = [[0, 0], [0, 1], [1, 0], [1, 1]]
+    return bpjax.Task.from_arrays(cases, [0, 1, 1, 0], hidden=2, unit="tanh", learning_rate=0.1)
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch, capsys):
+    """Return a folder with an experiment as `bpjax new` writes it, and one without an idiom."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "mine"]) == 0
+    capsys.readouterr()
+    Path("nets.py").write_text(PYTHON)
+    return tmp_path
+
+
+def test_a_file_of_the_users_is_a_case(own):
+    assert list(asked("mine.toml").sizes) == ["mine.toml"]
+    assert list(asked("nets.py:tanh --case xor").sizes) == ["xor", "nets.py:tanh"]
+    assert asked("xor").sizes == {"xor": CASES["xor"]}, "a word that is a case's is the case"
+    assert list(asked("parity").sizes) == ["parity"]
+    path = str(own / "mine.toml")
+    case = measure.measure_case({ALL_CORES: Local()}, {}, path, SMALL, TINY, lambda line: None)
+    assert case["name"] == "mine.toml", "without the folder: the record is for others"
+    assert case["idiom"] == IDIOM_IN_WORDS
+    assert case["learning_rate"] == 0.5
+
+
+@pytest.mark.usefixtures("own")
+def test_where_there_is_no_idiom_that_is_said_and_ours_are_held_against_each_other(tiny):
+    roles = dict.fromkeys(("numpy-one", "idiom", "matrix", "batched"), DEFAULT)
+    case = case_of(roles, rounds=2, case="nets.py:tanh")
+    assert case["idiom"] == "none: its units are not all logistic"
+    *others, first, second = case["contenders"]
+    for entry in others:
+        assert entry["refused"] == "cannot train this: its units are not all logistic"
+    for entry in (first, second):
+        assert (entry["ratio"], entry["agrees"], entry["outcome"]["solved"]) == (None, True, None)
+    record = tiny[1] | {"cases": [case]}
+    text = render(record)
+    assert "\n  There is no idiom for it: its units are not all logistic.\n" in text
+    assert re.search(r"^  matrix +[\d.]+ .* unknown", text, re.MULTILINE)
+    second["outcome"]["loss"] *= 1.1
+    case["contenders"] = with_ratios(case["contenders"])
+    assert disagreements(record) == ["nets.py:tanh: batched"]
+
+
+XOR = bpjax.tasks.xor()
+
+
+@pytest.mark.parametrize(
+    ("task", "why"),
+    [
+        *((case_task(name), None) for name in (*CASES, *LARGER_CASES)),
+        (bpjax.tasks.parity(), None),
+        (XOR.with_settings(hidden_unit="tanh"), "its units are not all logistic"),
+        (XOR.with_settings(loss="cross-entropy"), "its loss is not half the squared error"),
+        (XOR.with_settings(optimizer="adam"), "its rule is not descent with momentum"),
+        (XOR.with_settings(weight_decay=0.01), "its weights decay"),
+        (XOR.with_settings(updates="case"), "its weights change before all cases were seen"),
+        (
+            XOR.with_settings(learning_rate=bpjax.Schedule((0.1, 0.2), (5,))),
+            "its rate or momentum changes",
+        ),
+        (
+            XOR.with_settings(initializer=bpjax.Start(np.zeros(9))),
+            "its weights do not start as uni",
+        ),
+        (
+            bpjax.tasks.xor(hidden=1, direct=True),
+            "it has connections that skip layers, or several layers of out",
+        ),
+        (bpjax.tasks.sequence(), "it has units without a bias of their own"),
+        (bpjax.tasks.addition(), "it has connections with masks, ties, delays or frozen weights"),
+        (dataclasses.replace(XOR, held_out=1), "cases are held out"),
+    ],
+)
+def test_there_is_an_idiom_for_plain_tasks_only(task, why):
+    said = why_not_plain(task)
+    assert said == why or (why and said.startswith(why))
+
+
+@pytest.mark.usefixtures("as_users_write", "float64")
+def test_in_double_precision_all_contenders_are():
+    worker, words = Local(), {"case": "xor", "size": list(SMALL)}
+    names = ("numpy-batched", "idiom", "matrix")
+    made = [worker.ask("prepare", contender=name, **words)["outcome"] for name in names]
+    losses = [outcome["loss"] for outcome in made]
+    assert losses == pytest.approx([losses[0]] * 3, rel=1e-12), "float32 would differ by 1e-8"
+    assert environment(DEFAULT, "cpu", {}, "float64")["JAX_ENABLE_X64"] == "1"
+    assert "JAX_ENABLE_X64" not in environment(ALL_CORES, "cpu", {"JAX_ENABLE_X64": "1"})
 
 
 # ---- where there is no GPU -----------------------------------------------------------------------
@@ -590,10 +785,10 @@ def made_up(monkeypatch, **faults):
     return asked
 
 
-def case_of(roles, rounds=4):
+def case_of(roles, rounds=4, case="xor"):
     workers = {role: Local() for role in (DEFAULT, ALL_CORES)}
     budget = TINY._replace(rounds=rounds)
-    return measure.measure_case(workers, roles, "xor", SMALL, budget, lambda line: None)
+    return measure.measure_case(workers, roles, case, SMALL, budget, lambda line: None)
 
 
 def test_a_contender_that_fails_loses_nothing_of_the_others(monkeypatch, tiny, capsys):
@@ -610,7 +805,8 @@ def test_a_contender_that_fails_loses_nothing_of_the_others(monkeypatch, tiny, c
     assert disagreements(record) == []
     text = render(record)
     assert re.search("^  matrix +failed$", text, re.MULTILINE)
-    assert text.endswith(f"FAILED\n  xor: unrolled: {REASON}\n  xor: matrix: {REASON}")
+    failed = f"FAILED\n  xor: unrolled: {REASON}\n  xor: matrix: {REASON}"
+    assert failed in text.split("\n\n")
     monkeypatch.setattr(bpjax.cli.bench, "_measure", lambda *words: record)
     assert main(["bench"]) == 1
     assert capsys.readouterr().out == f"{text}\n"
@@ -722,7 +918,7 @@ def test_a_plan_that_falls_back_is_not_measured_under_another_name(monkeypatch):
 def test_on_a_gpu_lanes_are_refilled_many_times(monkeypatch):
     asked = []
 
-    def useful(task, seeds, max_epochs, refill):
+    def useful(task, seeds, max_epochs, refill, block_size):
         asked.append(seeds)
         made = {"seconds": 1.0, "seed_epochs": seeds, "occupancy": 0.5, "implementation": "fused"}
         return made | {"converged": 1.0, "nonfinite": 0.0}
@@ -745,7 +941,7 @@ def test_a_gpu_is_given_the_contenders_that_say_something_there():
 
 
 @pytest.mark.parametrize("name", ["record.json", "record.png"])
-def test_the_figure_is_beside_the_record(monkeypatch, tiny, tmp_path, capsys, name):
+def test_the_figures_are_beside_the_record(monkeypatch, tiny, tmp_path, capsys, name):
     row = {"name": "fused", "lanes": 8, "refused": None, "failed": None}
     row |= {"median": 2e6, "min": 1e6, "max": 3e6}
     record = tiny[1] | {"gpu": {"bound": None, "lanes": [row], "sweeps": [], "billion": None}}
@@ -754,14 +950,17 @@ def test_the_figure_is_beside_the_record(monkeypatch, tiny, tmp_path, capsys, na
     assert main(["bench", "--suite", "gpu", "--json", str(file), "--no-figures"]) == 0
     assert list(tmp_path.iterdir()) == [file]
     assert main(["bench", "--suite", "gpu", "--json", str(file)]) == 0
-    assert {path.name for path in tmp_path.iterdir()} == {name, f"{bare}.png", f"{bare}.svg"}
+    drawn = [f"{bare}{part}{end}" for part in ("", "-lanes") for end in (".png", ".svg")]
+    assert {path.name for path in tmp_path.iterdir()} == {name, *drawn}
     assert json.loads(file.read_text()) == record
-    figures = f"figure: {tmp_path / bare}.png, {tmp_path / bare}.svg\n"
-    assert capsys.readouterr().out.endswith(f"record: {file}\n{figures}")
+    rates, over_lanes = (
+        f"figure: {tmp_path / a}, {tmp_path / b}\n" for a, b in (drawn[:2], drawn[2:])
+    )
+    assert capsys.readouterr().out.endswith(f"record: {file}\n{rates}{over_lanes}")
 
 
 def test_a_worker_that_dies_fails_the_command(capsys, monkeypatch):
-    def die(*words):
+    def die(*words, **more):
         raise WorkerError("the default worker was ended by signal 9 before it had answered: so")
 
     monkeypatch.setattr(bpjax.cli.bench, "bench", die)

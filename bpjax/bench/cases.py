@@ -1,26 +1,55 @@
-"""The cases of the bench as tasks: three of the paper's, and larger nets with made-up cases."""
+"""The cases of the bench as tasks: three of the paper's, larger nets, and what a user brings."""
+
+import math
 
 import numpy as np
 
+from bpjax.bench.sizes import Size
 from bpjax.connections import Connection, Layer
+from bpjax.experiment.makers import read_task
 from bpjax.network import Network
 from bpjax.recipe import Recipe
 from bpjax.task import Task
-from bpjax.tasks import make_task
 
 NUM_PEOPLE, NUM_RELATIONS, NUM_CASES = 24, 12, 104
 CASES_SEED = 1986
 
 
 def case_task(name: str) -> Task:
-    """Return the task of a case in `bpjax.bench.sizes`, with its own recipe.
+    """Return the task of a case, with its own recipe.
+
+    Args:
+      name: of a case in `bpjax.bench.sizes`; or what names a task elsewhere: `FILE.toml`,
+        `FILE.py:NAME`, or a name of `bpjax.tasks.TASKS`.
+
+    Raises:
+      SettingError: for another word, or a file that breaks a rule.
 
     Example:
       >>> [case_task(name).num_cases for name in ("xor", "encoder", "symmetry", "family")]
       [4, 8, 64, 104]
     """
     made_up = {"family": family, "iris": iris, "spirals": spirals, "digits": digits}
-    return made_up[name]() if name in made_up else make_task(name)
+    return made_up[name]() if name in made_up else read_task(name)
+
+
+STEPS_OF_A_TURN = 3e8
+"""Cases times weights of all epochs: the cases of `bpjax.bench.sizes` have about so many."""
+
+
+def good_size(task: Task) -> Size:
+    """Return how large a task of a user's own is run, by the measure of those in `sizes`.
+
+    Example:
+      >>> good_size(family())
+      Size(runs=128, our_runs=128, epochs=33, numpy_runs=32, check_runs=32, block_size=None)
+      >>> good_size(digits())
+      Size(runs=8, our_runs=8, epochs=8, numpy_runs=2, check_runs=8, block_size=None)
+    """
+    seed_epochs = STEPS_OF_A_TURN / (task.num_cases * task.network.num_parameters)
+    epochs = int(min(max(math.sqrt(seed_epochs / 4), 2), 1000))
+    runs = 2 ** round(math.log2(min(max(seed_epochs / epochs, 8), 16_384)))
+    return Size(runs, min(runs, 512), epochs, max(runs // 4, 1), min(runs, 32))
 
 
 def iris() -> Task:

@@ -33,13 +33,16 @@ class WorkerError(RuntimeError):
     """
 
 
-def environment(role: str, suite: str, given: Mapping[str, str]) -> dict[str, str]:
+def environment(
+    role: str, suite: str, given: Mapping[str, str], precision: str = "float32"
+) -> dict[str, str]:
     """Return the environment of a worker.
 
     Args:
       role: `DEFAULT` or `ALL_CORES`; the second keeps the user's flags, as the command line does.
       suite: "cpu" keeps JAX to the CPU; "gpu" lets it choose, and lets two workers share a card.
       given: the environment of this process.
+      precision: "float64" turns JAX's 64-bit mode on, and what a worker trains is in float64.
 
     Example:
       >>> environment("default", "cpu", {"HOME": "/", "XLA_FLAGS": "--some_flag"})
@@ -47,6 +50,7 @@ def environment(role: str, suite: str, given: Mapping[str, str]) -> dict[str, st
     """
     dropped = JAX_SETTINGS if role == DEFAULT else JAX_SETTINGS[2:]
     kept = {name: value for name, value in given.items() if name not in dropped}
+    kept |= {"JAX_ENABLE_X64": "1"} if precision == "float64" else {}
     if suite == "cpu":
         return kept | {"JAX_PLATFORMS": "cpu"}
     return kept | {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
@@ -59,10 +63,13 @@ class Worker:
       role: `DEFAULT` or `ALL_CORES`.
       suite: "cpu" or "gpu".
       check: called while an answer is awaited; raises to stop.
+      precision: of all that it trains.
     """
 
-    def __init__(self, role: str, suite: str, check: Callable[[], None]):
-        self.role, self.suite, self.check = role, suite, check
+    def __init__(
+        self, role: str, suite: str, check: Callable[[], None], precision: str = "float32"
+    ):
+        self.role, self.suite, self.check, self.precision = role, suite, check, precision
         self._start()
 
     def _start(self) -> None:
@@ -73,7 +80,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
-            env=environment(self.role, self.suite, os.environ),
+            env=environment(self.role, self.suite, os.environ, self.precision),
             start_new_session=True,  # Ctrl-C is for us; we then end the worker
         )
 
@@ -137,12 +144,14 @@ Workers = dict[str, Worker]
 
 
 @contextmanager
-def both_workers(suite: str, check: Callable[[], None]) -> Iterator[Workers]:
+def both_workers(
+    suite: str, check: Callable[[], None], precision: str = "float32"
+) -> Iterator[Workers]:
     """Start both workers for a `with` block, by role; they end with it."""
     workers: Workers = {}
     try:
         for role in (DEFAULT, ALL_CORES):
-            workers[role] = Worker(role, suite, check)
+            workers[role] = Worker(role, suite, check, precision)
         yield workers
     finally:
         for worker in workers.values():

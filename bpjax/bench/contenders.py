@@ -12,8 +12,9 @@ from bpjax.bench import idiom, numpy_nets, ours
 from bpjax.bench.cases import case_task
 from bpjax.bench.ours import Timed
 from bpjax.bench.outcome import Outcome, judge
-from bpjax.bench.plain import initial_vectors, to_plain, to_vectors
+from bpjax.bench.plain import initial_vectors, to_plain, to_vectors, why_not_plain
 from bpjax.bench.sizes import USEFUL_CASE, Size
+from bpjax.errors import SettingError
 from bpjax.task import Task
 
 
@@ -44,14 +45,16 @@ def prepare(name: str, case: str, size: Size) -> Contender:
 
     Args:
       name: a key of `bpjax.bench.sizes.BASELINES`, or an implementation of a sweep.
-      case: a key of `bpjax.bench.sizes.CASES`.
+      case: what `case_task` takes.
       size: how large it is run.
 
     Raises:
-      SettingError: if an implementation cannot serve the case.
+      SettingError: if an implementation, or the baselines, cannot serve the case.
     """
     task = case_task(case)
     if name in _MAKERS:
+        if why := why_not_plain(task):
+            raise SettingError("contender", f"cannot train this: {why}", name)
         return _MAKERS[name](task, size)
     return _ours(name, task, size)
 

@@ -14,7 +14,7 @@ import numpy as np
 import optax
 from jax.sharding import Mesh, PartitionSpec
 
-from bpjax.bench.plain import PlainParams, Wiring, wiring
+from bpjax.bench.plain import PlainParams, Wiring, dtype_here, wiring
 from bpjax.task import Task
 
 Trained = tuple[PlainParams, jax.Array]
@@ -32,7 +32,7 @@ def forward(net: Wiring, params: PlainParams, inputs: jax.Array) -> jax.Array:
 
 def make_step(task: Task) -> tuple[Any, Callable[[Any, Any], tuple[Any, jax.Array]]]:
     """Return (optimizer, step): `step(carry, _)` is one epoch, in the form that `scan` takes."""
-    net, (inputs, targets) = wiring(task.network), task.cases()
+    net, (inputs, targets) = wiring(task.network), task.cases(dtype_here())
     optimizer = optax.sgd(task.recipe.learning_rate, momentum=task.recipe.momentum)
 
     def loss_of(params: PlainParams) -> jax.Array:

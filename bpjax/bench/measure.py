@@ -7,11 +7,14 @@ slows down slows down all of them. What fails, fails alone: the reason is kept i
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 from bpjax.bench import gpu
 from bpjax.bench.client import WorkerError, Workers
+from bpjax.bench.machine import load
+from bpjax.bench.number import number_of
 from bpjax.bench.record import contender_entry, new_record, not_served, with_ratios
 from bpjax.bench.sizes import (
     ALL_CORES,
@@ -36,15 +39,23 @@ USEFUL_BLOCKS = 4
 
 
 def bench(
-    workers: Workers, suite: str, sizes: Mapping[str, Size], budget: Budget, tell: Tell
+    workers: Workers,
+    suite: str,
+    sizes: Mapping[str, Size],
+    budget: Budget,
+    precision: str,
+    lanes: int | None,
+    tell: Tell,
 ) -> dict[str, Any]:
     """Measure all contenders on some cases.
 
     Args:
       workers: both workers, by role.
       suite: "cpu" or "gpu", for the record.
-      sizes: the cases to measure, and how large.
+      sizes: the cases to measure, and how large: names of cases, or words for tasks.
       budget: rounds and seconds.
+      precision: that which the workers were started for, for the record.
+      lanes: those that were asked for and that `sizes` have, if any were.
       tell: called with a line on where the bench stands.
 
     Returns:
@@ -52,31 +63,35 @@ def bench(
 
     Raises:
       WorkerError: if a worker cannot even say what it is.
+      SettingError: if a task cannot be trained at all.
     """
     tell("starting JAX")
     began = time.perf_counter()
     hello = {role: worker.ask("hello") for role, worker in workers.items()}
-    record = new_record(suite, budget, hello)
+    record = new_record(suite, budget, hello, precision, lanes)
     roles = contenders(hello[ALL_CORES], suite)
     for case, size in sizes.items():
         record["cases"].append(measure_case(workers, roles, case, size, budget, tell))
     if USEFUL_CASE in sizes:
-        lanes = USEFUL_BLOCKS if suite == "gpu" else 0
-        record["useful"] = measure_useful(workers, budget, tell, lanes)
+        per_lane = USEFUL_BLOCKS if suite == "gpu" else 0
+        record["useful"] = measure_useful(workers, budget, tell, per_lane, lanes)
     if suite == "gpu":
-        record["gpu"] = measure_gpu(workers, hello[ALL_CORES], budget, tell)
-    return record | {"seconds": time.perf_counter() - began}
+        record["gpu"] = measure_gpu(workers, hello[ALL_CORES], budget, tell, precision)
+    record["load"]["end"] = load()
+    return record | {"number": number_of(record), "seconds": time.perf_counter() - began}
 
 
 def measure_gpu(
-    workers: Workers, hello: Mapping[str, Any], budget: Budget, tell: Tell
+    workers: Workers, hello: Mapping[str, Any], budget: Budget, tell: Tell, precision: str
 ) -> dict[str, Any]:
     """Return what only a GPU is asked for: `bound`, `lanes`, `sweeps` and `billion`."""
 
     def ask(role: str, do: str, **words: Any) -> Any:
         return workers[role].ask(do, **words)
 
-    limit = gpu.bound(hello["device_kind"], hello["num_multiprocessors"])
+    limit = None  # the instructions that make the bound were counted for float32
+    if precision == "float32":
+        limit = gpu.bound(hello["device_kind"], hello["num_multiprocessors"])
     lanes = gpu.measure_lanes(ask, BASELINES, budget, limit, tell)
     sweeps = gpu.measure_sweeps(ask, hello["fastest_first"], tell)
     return {"bound": limit, "lanes": lanes, "sweeps": sweeps, "billion": gpu.billion(sweeps)}
@@ -103,10 +118,12 @@ def measure_case(
     tell: Tell,
 ) -> dict[str, Any]:
     """Return the entry of one case; `roles` are those of all contenders."""
+    name_of_case = Path(case).name  # of a file of the user's, without the folder
     try:
-        description = workers[ALL_CORES].ask("describe", case=case, epochs=size.epochs)
+        words = {"case": case, "epochs": size.epochs, "block_size": size.block_size}
+        description = workers[ALL_CORES].ask("describe", **words)
     except WorkerError as fault:
-        return {"name": case, "failed": str(fault), "contenders": []}
+        return {"name": name_of_case, "failed": str(fault), "contenders": []}
     made, epochs = {}, {}
     turns = {name: _turn(workers[role], case, name, size) for name, role in roles.items()}
     entries = {}
@@ -129,7 +146,7 @@ def measure_case(
     for name, reason in failed.items():
         entries[name] = not_served(name, roles[name], None, reason)
     compared = with_ratios([entries[name] for name in roles])
-    return {"name": case, "failed": None, **description, "contenders": compared}
+    return {"name": name_of_case, "failed": None, **description, "contenders": compared}
 
 
 Turn = Callable[[int], dict[str, Any]]
@@ -175,7 +192,11 @@ def _alternate(
 
 
 def measure_useful(
-    workers: Workers, budget: Budget, tell: Tell, runs_per_lane: int = 0
+    workers: Workers,
+    budget: Budget,
+    tell: Tell,
+    runs_per_lane: int = 0,
+    block_size: int | None = None,
 ) -> dict[str, Any]:
     """Train runs to their outcomes with and without refilled lanes, alternating.
 
@@ -184,6 +205,7 @@ def measure_useful(
       budget: number of runs and rounds.
       tell: called with a line on where the bench stands.
       runs_per_lane: make more runs than in the budget if these are not so many.
+      block_size: lanes per device; None for what a sweep takes.
 
     Returns:
       Settings, the sessions of both kinds (`refill` and `no_refill`, each with its median rate),
@@ -191,19 +213,20 @@ def measure_useful(
       `gain_in_lane_epochs`, the same counted in epochs of lanes.
     """
     words = {"case": USEFUL_CASE, "max_epochs": USEFUL_MAX_EPOCHS}
+    block = {"block_size": block_size}
     ask, kinds = workers[ALL_CORES].ask, {"refill": True, "no_refill": False}
     seeds = budget.useful_seeds
     try:
-        lanes = ask("describe", case=USEFUL_CASE, epochs=1)["lanes"]
+        lanes = ask("describe", case=USEFUL_CASE, epochs=1, **block)["lanes"]
         seeds = max(seeds, runs_per_lane * lanes)
         for name, refill in kinds.items():
             tell(f"{USEFUL_CASE} to its outcomes: warming up, {name.replace('_', ' ')}")
-            ask("useful", seeds=max(1, seeds // 20), refill=refill, **words)
+            ask("useful", seeds=max(1, seeds // 20), refill=refill, **words, **block)
         sessions: dict[str, list[Any]] = {name: [] for name in kinds}
         for k in range(budget.useful_rounds):
             for name, refill in kinds.items():
                 tell(f"{USEFUL_CASE} to its outcomes: round {k + 1}, {name.replace('_', ' ')}")
-                made = ask("useful", seeds=seeds, refill=refill, **words)
+                made = ask("useful", seeds=seeds, refill=refill, **words, **block)
                 sessions[name].append(made)
     except SettingError as fault:
         refused = f"{fault.setting} {fault.rule}"

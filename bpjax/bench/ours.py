@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from bpjax.bench.outcome import Outcome, judge
+from bpjax.bench.plain import dtype_here, why_not_plain
 from bpjax.bench.sizes import LARGEST_BLOCK, UNREACHABLE_LOSS, Size
 from bpjax.errors import SettingError
 from bpjax.layouts import LAYOUTS, layout_named
@@ -44,6 +45,7 @@ def raw_settings(implementation: str, epochs: int, block_size: int | None = None
     return {
         "block_size": block_size,
         "implementation": implementation,
+        "precision": dtype_here().name,
         "max_epochs": epochs,
         "loss_below": UNREACHABLE_LOSS,
         "keep_weights": True,  # also where they are not looked at: it is another program
@@ -97,12 +99,16 @@ def outcome(
     """Return what our program computes; the loss is the one that the sweep reports."""
     settings = raw_settings(implementation, epochs, block_size)
     result = sweep(task, runs, **settings)
-    judged = judge(task, result["weights"], epochs)
-    loss = float(np.mean(result["loss"], dtype=np.float64))
-    return judged._replace(loss=loss if np.isfinite(loss) else None)
+    mean = float(np.mean(result["loss"], dtype=np.float64))
+    loss = mean if np.isfinite(mean) else None
+    if why_not_plain(task):
+        return Outcome(runs, epochs, loss, None)
+    return judge(task, result["weights"], epochs)._replace(loss=loss)
 
 
-def useful(task: Task, seeds: int, max_epochs: int, refill: bool) -> dict[str, Any]:
+def useful(
+    task: Task, seeds: int, max_epochs: int, refill: bool, block_size: int | None
+) -> dict[str, Any]:
     """Train runs to their outcomes, and return the useful throughput.
 
     Args:
@@ -110,6 +116,7 @@ def useful(task: Task, seeds: int, max_epochs: int, refill: bool) -> dict[str, A
       seeds: number of runs.
       max_epochs: the cap.
       refill: whether a lane takes a new run as soon as its run has ended.
+      block_size: runs per device and block; None for what a sweep takes.
 
     Returns:
       `seconds` of training, `seed_epochs` that the runs needed up to their outcomes, `occupancy`
@@ -117,7 +124,8 @@ def useful(task: Task, seeds: int, max_epochs: int, refill: bool) -> dict[str, A
       shares of runs that ended each way, and the `implementation` that did it.
     """
     began = time.perf_counter()
-    result = sweep(task, seeds, max_epochs=max_epochs, refill=refill)
+    words = {"block_size": block_size, "precision": dtype_here().name}
+    result = sweep(task, seeds, max_epochs=max_epochs, refill=refill, **words)
     timed, status = _timed(result), result["status"]
     return {
         "seconds": timed.seconds,
@@ -159,6 +167,7 @@ def time_outcomes(task: Task, seeds: int, max_epochs: int, implementation: str) 
     """
     began = time.perf_counter()
     words: dict[str, Any] = {"max_epochs": max_epochs, "implementation": implementation}
+    words["precision"] = dtype_here().name
     served_plan(task, seeds, summary_only=True, **words)
     result = sweep(task, seeds, summary_only=True, **words)
     summary, timed = result.summary(), _timed(result)

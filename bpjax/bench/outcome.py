@@ -16,13 +16,14 @@ class Outcome(NamedTuple):
       runs: how many runs are judged: seeds 0 to `runs` - 1.
       epochs: how many epochs each has made.
       loss: mean final loss over the runs; None if it is not finite.
-      solved: share of runs with every case right at tolerance 0.5.
+      solved: share of runs with every case right at tolerance 0.5; None for nets that the judge
+        cannot compute.
     """
 
     runs: int
     epochs: int
     loss: float | None
-    solved: float
+    solved: float | None
 
 
 def judge(task: Task, vectors: np.ndarray, epochs: int) -> Outcome:

@@ -11,9 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from bpjax.loss import HalfSquaredError
 from bpjax.network import Network
-from bpjax.params import flatten_params, unflatten_params
-from bpjax.starts.initial import init_params, run_key
+from bpjax.params import Params, flatten_params, unflatten_params
+from bpjax.starts.initial import Initializer, init_params, run_key
 from bpjax.task import Task
 
 PlainParams = dict[str, dict[str, Any]]
@@ -52,11 +53,56 @@ def wiring(network: Network) -> Wiring:
     return Wiring(tuple(inputs), tuple(layers))
 
 
+def why_not_plain(task: Task) -> str | None:
+    """Return why the baselines, as they are written, cannot train a task; None if they can.
+
+    They know layers of logistic units with biases, each of which reads layers of inputs or the
+    layer before it whole; half the squared error; and descent with momentum at one rate on all
+    cases at once.
+
+    Example:
+      >>> from bpjax.tasks import xor
+      >>> why_not_plain(xor()), why_not_plain(xor().with_settings(loss="cross-entropy"))
+      (None, 'its loss is not half the squared error')
+    """
+    network, recipe = task.network, task.recipe
+    layers, links = network.computed_layers, network.connections
+    kinds = [{bool(network.incoming[c.source]) for c in network.incoming[a.name]} for a in layers]
+    read = sorted(c.source for c in links if network.incoming[c.source])
+    own = [c.mask or c.tie or c.delay or c.copy_of or c.frozen for c in links]
+    numbers = (recipe.learning_rate, recipe.momentum)
+    faults = {
+        "its units are not all logistic": any(a.activation != "logistic" for a in layers),
+        "it has units without a bias of their own": not all(
+            a.bias and not a.copy_of and not a.frozen_bias for a in layers
+        ),
+        "it has connections with masks, ties, delays or frozen weights": any(own),
+        "it has connections that skip layers, or several layers of outputs": (
+            any(len(kind) > 1 for kind in kinds)
+            or read != sorted(layer.name for layer in layers[:-1])
+            or network.outputs != (layers[-1].name,)
+        ),
+        "its loss is not half the squared error": task.loss != HalfSquaredError(),
+        "its rate or momentum changes": not all(isinstance(n, int | float) for n in numbers),
+        "its rule is not descent with momentum": recipe.optimizer != "paper",
+        "its weights decay": recipe.weight_decay != 0,
+        "its weights change before all cases were seen": recipe.updates != "batch",
+        "its weights do not start as uniform draws": recipe.initializer != Initializer(),
+        "cases are held out": task.held_out != 0,
+    }
+    return next((words for words, there in faults.items() if there), None)
+
+
+def dtype_here() -> Any:
+    """Return the type of numbers that this process trains in: float64 in JAX's 64-bit mode."""
+    return jnp.result_type(float)
+
+
 DRAWN_AT_ONCE = 256
 
 
 def initial_vectors(task: Task, runs: int) -> np.ndarray:
-    """Return the initial weights of seeds 0 to `runs` - 1, one row each, in float32."""
+    """Return the initial weights of seeds 0 to `runs` - 1, one row each, in `dtype_here()`."""
     starts = range(0, runs, DRAWN_AT_ONCE)  # of one size, so that they compile once
     parts = [_draw(task.network, task.recipe.init_range, jnp.uint32(start)) for start in starts]
     return np.concatenate(parts)[:runs]
@@ -64,8 +110,11 @@ def initial_vectors(task: Task, runs: int) -> np.ndarray:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _draw(network: Network, init_range: Any, first_seed: Any) -> jax.Array:
+    def draw(key: Any) -> Params:
+        return init_params(network, key, init_range, dtype=dtype_here())
+
     def one(seed: Any) -> jax.Array:
-        return flatten_params(network, init_params(network, run_key(seed), init_range))
+        return flatten_params(network, draw(run_key(seed)))
 
     return jax.vmap(one)(first_seed + jnp.arange(DRAWN_AT_ONCE, dtype=jnp.uint32))
 

@@ -1,68 +1,51 @@
 """The record of a bench: what was measured, on what, and what came out; fit for JSON."""
 
-import os
-import platform
-import sys
 from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from bpjax.bench.sizes import IDIOM, Budget
-from bpjax.version import __version__
+from bpjax.bench.machine import load, machine, now
+from bpjax.bench.sizes import IDIOM, SUITE_VERSION, Budget
 
-SCHEMA_VERSION = 1
-"""Rises when a field changes its name or meaning."""
+SCHEMA_VERSION = 2
+"""Rises when keys come, go, or change their meaning."""
 
 LOSS_AGREES = 0.02
 """Relative difference of mean losses that rounding explains: the runs start from equal weights."""
 
 
-def machine() -> dict[str, Any]:
-    """Return what the bench runs on."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS has no affinity
-        cores = os.cpu_count() or 1
-    return {
-        "cpu_model": _cpu_model(),
-        "num_cores": cores,
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "bpjax": __version__,
-    }
-
-
-def _cpu_model() -> str:
-    if sys.platform == "linux":
-        try:
-            with open("/proc/cpuinfo", encoding="utf-8") as lines:
-                names = [line.split(":", 1)[1] for line in lines if line.startswith("model name")]
-        except OSError:
-            names = []
-        if names:
-            return names[0].strip()
-    return platform.processor() or platform.machine()
-
-
-def new_record(suite: str, budget: Budget, workers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record without cases; `seconds` is for how long it all took.
+def new_record(
+    suite: str,
+    budget: Budget,
+    workers: Mapping[str, Any],
+    precision: str = "float32",
+    lanes: int | None = None,
+) -> dict[str, Any]:
+    """Return a record without cases, of which `number`, `load.end` and `seconds` come at the end.
 
     Args:
       suite: "cpu" or "gpu".
       budget: how long everything may take.
       workers: what each worker said of itself, by role.
+      precision: of all that is trained.
+      lanes: what was asked for, of ours per device; None for what a sweep takes.
     """
     return {
         "schema_version": SCHEMA_VERSION,
         "suite": suite,
+        "suite_version": SUITE_VERSION,
+        "date": now(),
         "budget": budget._asdict(),
-        "dtype": "float32",
+        "dtype": precision,
+        "lanes": lanes,
         "unit": "seed-epochs per second",
         "machine": machine(),
+        "load": {"start": load(), "end": None},
         "workers": dict(workers),
         "cases": [],
         "useful": None,
         "gpu": None,
+        "number": None,
         "seconds": None,
     }
 
@@ -70,6 +53,16 @@ def new_record(suite: str, budget: Budget, workers: Mapping[str, Any]) -> dict[s
 def served(entry: Mapping[str, Any]) -> bool:
     """Tell whether something was measured: neither refused nor failed."""
     return not entry["refused"] and not entry.get("failed")
+
+
+def entry_of(case: Mapping[str, Any], name: str | None) -> Mapping[str, Any] | None:
+    """Return the entry of a contender of a case; None if there is none."""
+    return next((entry for entry in case["contenders"] if entry["name"] == name), None)
+
+
+def chosen_entry(case: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the entry of the implementation that a sweep takes; None if there is none."""
+    return entry_of(case, case.get("chosen"))
 
 
 def not_served(name: str, worker: str, refused: str | None, failed: str | None) -> dict[str, Any]:
@@ -113,7 +106,8 @@ def with_ratios(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Add `ratio` and `agrees`, both against the idiom, to what was served.
 
     The ratio is the median over rounds of rate by rate, because neighbours in time share the
-    machine's mood. Both are None where the idiom itself was not served.
+    machine's mood; it is None where the idiom was not served. What was computed is then held
+    against the first that was, and `agrees` is None where nothing else was.
 
     Example:
       >>> served = {"refused": None, "outcome": {"loss": 0.5}}
@@ -122,21 +116,33 @@ def with_ratios(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
       >>> [(entry["ratio"], entry["agrees"]) for entry in with_ratios([idiom, ours])]
       [(1.0, True), (11.0, True)]
     """
-    (idiom,) = (entry for entry in entries if entry["name"] == IDIOM)
-    return [_compared(entry, idiom) if served(entry) else dict(entry) for entry in entries]
+    measured = [entry for entry in entries if served(entry)]
+    idiom = next((entry for entry in measured if entry["name"] == IDIOM), None)
+    base = idiom or (measured[0] if len(measured) > 1 else None)
+    return [
+        {**entry, "ratio": _ratio(entry, idiom), "agrees": _agrees(entry, base)}
+        if served(entry)
+        else dict(entry)
+        for entry in entries
+    ]
 
 
-def _compared(entry: Mapping[str, Any], idiom: Mapping[str, Any]) -> dict[str, Any]:
-    if not served(idiom):
-        return {**entry, "ratio": None, "agrees": None}
-    rates = zip(entry["rates"], idiom["rates"], strict=True)
-    ours, theirs = entry["outcome"]["loss"], idiom["outcome"]["loss"]
-    agrees = None not in (ours, theirs) and abs(ours - theirs) <= LOSS_AGREES * theirs
-    return {**entry, "ratio": median(rate / base for rate, base in rates), "agrees": agrees}
+def _ratio(entry: Mapping[str, Any], idiom: Mapping[str, Any] | None) -> float | None:
+    if idiom is None:
+        return None
+    pairs = zip(entry["rates"], idiom["rates"], strict=True)
+    return median(rate / base for rate, base in pairs)
+
+
+def _agrees(entry: Mapping[str, Any], base: Mapping[str, Any] | None) -> bool | None:
+    if base is None:
+        return None
+    ours, theirs = entry["outcome"]["loss"], base["outcome"]["loss"]
+    return None not in (ours, theirs) and abs(ours - theirs) <= LOSS_AGREES * abs(theirs)
 
 
 def disagreements(record: Mapping[str, Any]) -> list[str]:
-    """Return "case: contender" of all whose mean loss is not the idiom's."""
+    """Return "case: contender" of all whose mean loss is not that which it is held against."""
     return [
         f"{case['name']}: {entry['name']}"
         for case in record["cases"]

@@ -31,6 +31,9 @@ CASES = {
 }
 """Every case by name, in the order in which they are measured."""
 
+SUITE_VERSION = 1
+"""Rises when what the number of a suite is computed from changes: cases, sizes, how it is timed."""
+
 LARGER_CASES = {
     "iris": Size(runs=256, our_runs=256, epochs=50, numpy_runs=64, check_runs=32),
     "spirals": Size(runs=64, our_runs=64, epochs=20, numpy_runs=16, check_runs=16),
@@ -56,6 +59,7 @@ DEFAULT, ALL_CORES = "default", "all-cores"
 """The two workers: JAX as it comes, with one CPU device; and as our command line sets it up."""
 
 IDIOM = "idiom"
+IDIOM_IN_WORDS = "jit(vmap(scan(jax.grad + optax.sgd)))"
 BASELINES = {
     "numpy-one": DEFAULT,
     "numpy-batched": DEFAULT,

@@ -1,9 +1,12 @@
-"""The record of a bench for people: one aligned table per case."""
+"""The record of a bench for people: one aligned table per case, and the number last."""
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bpjax.bench.compare import RATE, WHAT, Comparison, Row
 from bpjax.bench.record import disagreements, failures, served
+from bpjax.bench.sizes import ALL_CORES
 
 HEAD = (
     "contender",
@@ -16,6 +19,10 @@ HEAD = (
     "solved",
     "",
 )
+X_IDIOM = (
+    "x idiom: the median of rates by the idiom's in the same round; the rates beside it are\n"
+    "medians of their own, so it is not their quotient."
+)
 
 
 def render(record: Mapping[str, Any]) -> str:
@@ -27,10 +34,45 @@ def render(record: Mapping[str, Any]) -> str:
         parts += [_lanes(record["gpu"]), _sweeps(record["gpu"])]
     off, failed = disagreements(record), failures(record)
     if off:
-        parts.append(f"OFF, not the loss of the idiom: {', '.join(off)}")
+        parts.append(f"OFF, not the loss of the idiom or of the others: {', '.join(off)}")
     if failed:
         parts.append("\n  ".join(["FAILED", *failed]))
+    parts.append("\n".join(number_lines(record["number"])))
     return "\n\n".join(parts)
+
+
+def number_lines(number: Mapping[str, Any]) -> list[str]:
+    """Return the number that can be quoted, and what it is; or why there is none."""
+    if number["refused"]:
+        return [f"{number['name']}: no number: {number['refused']}."]
+    return [
+        f"{number['name']}: {in_millions(number)} million {number['unit']}",
+        f"  and {spread(number['x_idiom'])} x the idiom, likewise from ratios within rounds.",
+        *textwrap.wrap(
+            f"{number['definition'][0].upper()}{number['definition'][1:]}: "
+            f"{', '.join(number['cases'])}; {number['rounds']} rounds. In brackets: "
+            f"{number['level']:.0%} of what comes out when these are drawn again.",
+            width=98,
+            initial_indent="  ",
+            subsequent_indent="  ",
+        ),
+    ]
+
+
+def in_millions(number: Mapping[str, Any]) -> str:
+    """Return a rate in millions with its interval."""
+    return spread({end: number[end] / 1e6 for end in ("value", "low", "high")})
+
+
+def spread(number: Mapping[str, Any]) -> str:
+    """Return a number with its interval.
+
+    Example:
+      >>> spread({"value": 6.5712, "low": 6.1, "high": 7.123})
+      '6.57 (6.10 to 7.12)'
+    """
+    value, low, high = (significant(number[end]) for end in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
 
 
 def _header(record: Mapping[str, Any]) -> str:
@@ -46,12 +88,29 @@ def _header(record: Mapping[str, Any]) -> str:
         [
             f"{machine['cpu_model']}, {machine['num_cores']} cores; Python {machine['python']}, "
             f"bpjax {machine['bpjax']}, {names}; {record['dtype']}",
+            "; ".join(f"{what} {words}" for what, words in circumstances(record)),
             *lines,
             *_products(record["suite"]),
             f"Rates in million seed-epochs per second: median of {record['budget']['rounds']} "
             "alternating rounds, compile time apart.",
+            X_IDIOM,
         ]
     )
+
+
+def circumstances(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return when and on what a record was made, as pairs of a word and a value."""
+    machine, memory = record["machine"], record["machine"]["memory_bytes"]
+    begin, end = record["load"]["start"], record["load"]["end"]
+    cpu = record["workers"][ALL_CORES]["cpu"]
+    told = {
+        "date": record["date"],
+        "CPU": cpu,
+        "memory": None if memory is None else f"{memory / 2**30:.1f} GiB",
+        "load": f"{begin[0]:.2f} before, {end[0]:.2f} after" if begin and end else None,
+        "commit": machine["commit"],
+    }
+    return [(what, words or "not recorded") for what, words in told.items()]
 
 
 def _products(suite: str) -> list[str]:
@@ -74,7 +133,9 @@ def _case(case: Mapping[str, Any]) -> str:
         title += (
             f"; loss and solved share of {outcome['runs']} runs after {outcome['epochs']:,} epochs"
         )
-    rows = [HEAD, *(_row(entry, case["chosen"]) for entry in measured)]
+    if case["idiom"] and case["idiom"].startswith("none"):
+        title += f"\n  There is no idiom for it: {case['idiom'].removeprefix('none: ')}."
+    rows = [HEAD, *(contender_cells(entry, case["chosen"]) for entry in measured)]
     others = [
         f"  {entry['name']:<15} not served: {entry['refused']}"
         if entry["refused"]
@@ -85,9 +146,10 @@ def _case(case: Mapping[str, Any]) -> str:
     return "\n".join([title, *_aligned(rows), *others])
 
 
-def _row(entry: Mapping[str, Any], chosen: str) -> tuple[str, ...]:
+def contender_cells(entry: Mapping[str, Any], chosen: str) -> tuple[str, ...]:
+    """Return the cells of a contender, below `HEAD`."""
     low, high = (significant(entry[name] / 1e6) for name in ("min", "max"))
-    loss = entry["outcome"]["loss"]
+    loss, solved = entry["outcome"]["loss"], entry["outcome"]["solved"]
     return (
         entry["name"],
         significant(entry["median"] / 1e6),
@@ -96,7 +158,7 @@ def _row(entry: Mapping[str, Any], chosen: str) -> tuple[str, ...]:
         f"{entry['compile_seconds']:.1f} s",
         f"{entry['runs']:,} x {entry['epochs']:,}",
         "not finite" if loss is None else f"{loss:.5g}",
-        f"{entry['outcome']['solved']:.1%}",
+        "unknown" if solved is None else f"{solved:.1%}",
         "OFF" if entry["agrees"] is False else "<- auto" if entry["name"] == chosen else "",
     )
 
@@ -198,3 +260,49 @@ def significant(number: float) -> str:
         return f"{number:,.0f}"
     text = f"{number:#.3g}".rstrip(".")
     return text if "e" not in text else f"{number:.9f}".rstrip("0")
+
+
+# ---- two records ---------------------------------------------------------------------------------
+
+UNPAIRED = (
+    "Rates are medians in million seed-epochs per second. Rounds of two records are no pairs, so "
+    "each record's are drawn again by themselves; the interval is {level:.0%} of the quotients "
+    "that come out. It tells how far rounds scatter within the records, not how a machine changes "
+    "from day to day; x idiom, paired within each record, feels that least."
+)
+
+
+def render_comparison(comparison: Comparison) -> str:
+    """Return the text of two records side by side."""
+    first, second = comparison.names
+    head = ("case", "", "A", "B", "B / A", f"{comparison.level:.0%} interval", "")
+    rows = [head, *(comparison_cells(row) for row in comparison.rows)]
+    parts = ["\n".join([f"A: {first}", f"B: {second}"]), "\n".join(_two_words(rows))]
+    parts.append(textwrap.fill(UNPAIRED.format(level=comparison.level), width=98))
+    if comparison.left_out:
+        parts.append("\n".join(one[0].upper() + one[1:] for one in comparison.left_out))
+    if comparison.differing:
+        lines = (f"  {what}: {one} / {other}" for what, one, other in comparison.differing)
+        parts.append("\n".join(["What differs, A / B:", *lines]))
+    return "\n\n".join(parts)
+
+
+def comparison_cells(row: Row) -> tuple[str, ...]:
+    """Return case, what is compared, both values, their quotient and its interval, as text."""
+    scale = 1e6 if WHAT[row.what] == RATE else 1.0
+    value, low, high = (f"{end:.3f}" for end in row.quotient)
+    values = (significant(value / scale) for value in (row.first, row.second))
+    return row.case, row.what, *values, value, f"{low} to {high}", ""
+
+
+def _two_words(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield rows whose first two columns are words; what stands above is not said again."""
+    width = max(len(row[0]) for row in rows)
+    words = max(len(row[1]) for row in rows)
+    above = None
+    joined = []
+    for case, what, *others in rows:
+        shown = "" if case == above else case
+        joined.append((f"{shown:<{width}}  {what:<{words}}", *others))
+        above = case
+    yield from _aligned(joined)

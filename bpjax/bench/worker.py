@@ -19,7 +19,13 @@ from importlib.metadata import version
 from statistics import median
 from typing import Any, TextIO
 
-from bpjax.bench.sizes import ALL_CORES, USEFUL_CASE, USEFUL_MAX_EPOCHS, Size
+from bpjax.bench.sizes import (
+    ALL_CORES,
+    IDIOM_IN_WORDS,
+    USEFUL_CASE,
+    USEFUL_MAX_EPOCHS,
+    Size,
+)
 from bpjax.errors import SettingError
 
 PACKAGES = ("jax", "jaxlib", "numpy", "optax")
@@ -57,6 +63,7 @@ class Desk:
 
         from bpjax.bench.ours import fastest_first, implementations
         from bpjax.precision import precision_asked
+        from bpjax.surroundings import cpu_kind
         from bpjax.sweeps.devices import device_kind, gpu_plugins
 
         return {
@@ -65,6 +72,7 @@ class Desk:
             "num_devices": jax.local_device_count(),
             "num_multiprocessors": getattr(jax.local_devices()[0], "core_count", None),
             "platform_version": jax.local_devices()[0].client.platform_version,
+            "cpu": cpu_kind(),
             "xla_flags": os.environ.get("XLA_FLAGS", ""),
             "matmul_precision": precision_asked(),
             "versions": {package: version(package) for package in PACKAGES} | gpu_plugins(),
@@ -72,23 +80,26 @@ class Desk:
             "fastest_first": fastest_first(),
         }
 
-    def do_describe(self, case: str, epochs: int) -> dict[str, Any]:
+    def do_describe(self, case: str, epochs: int, block_size: int | None = None) -> dict[str, Any]:
         """Say what a case is, which implementation is chosen for it, and how many lanes."""
         import jax
 
         from bpjax.bench.cases import case_task
         from bpjax.bench.ours import raw_plan
+        from bpjax.bench.plain import why_not_plain
 
         task = case_task(case)
-        recipe, plan = task.recipe, raw_plan(task, "auto", epochs)
+        recipe, plan = task.recipe, raw_plan(task, "auto", epochs, block_size)
+        why_none = why_not_plain(task)
         return {
             "title": task.title,
             "network": task.network.describe(),
             "num_cases": task.num_cases,
             "num_parameters": task.network.num_parameters,
-            "learning_rate": recipe.learning_rate,
-            "momentum": recipe.momentum,
+            "learning_rate": _told(recipe.learning_rate),
+            "momentum": _told(recipe.momentum),
             "init_range": recipe.init_range,
+            "idiom": f"none: {why_none}" if why_none else IDIOM_IN_WORDS,
             "chosen": plan.implementation,
             "lanes": plan.block_size * jax.local_device_count(),
         }
@@ -122,12 +133,14 @@ class Desk:
         """Drop what is ready, to free its memory."""
         self.ready.clear()
 
-    def do_useful(self, case: str, seeds: int, max_epochs: int, refill: bool) -> dict[str, Any]:
+    def do_useful(
+        self, case: str, seeds: int, max_epochs: int, refill: bool, block_size: int | None = None
+    ) -> dict[str, Any]:
         """Train runs to their outcomes."""
         from bpjax.bench.cases import case_task
         from bpjax.bench.ours import useful
 
-        return useful(case_task(case), seeds, max_epochs, refill)
+        return useful(case_task(case), seeds, max_epochs, refill, block_size)
 
     def do_lanes(
         self, contender: str, lanes: int, epochs: int, seconds: float, rounds: int
@@ -157,6 +170,11 @@ class Desk:
         from bpjax.bench.ours import time_outcomes
 
         return time_outcomes(case_task(USEFUL_CASE), seeds, USEFUL_MAX_EPOCHS, implementation)
+
+
+def _told(value: Any) -> Any:
+    """Return a number, or a schedule of numbers in words."""
+    return value if isinstance(value, int | float) else str(value)
 
 
 def first_line(fault: Exception) -> str:

@@ -10,14 +10,14 @@ from bpjax.cli.output import say, say_raw
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Write one self-contained HTML page about sweeps and runs: outcomes, figures, how to repeat.
+    """Write one self-contained HTML page about sweeps, runs and records of the bench.
 
     Several sweeps are compared with the log-rank test; the shards of one are merged. A sweep that
     is not finished is reported as far as it is there.
     """
 
     folders: Folders
-    """Results folders of `bpjax sweep` or `bpjax train`."""
+    """Results folders of `bpjax sweep` or `bpjax train`, or files of `bpjax bench --json`."""
     out: Annotated[str | None, arg("FILE", "report.html in the first DIR")] = None
     """File to write; - for standard output."""
 

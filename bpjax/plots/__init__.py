@@ -3,7 +3,7 @@
 Of one run: `loss_curve`, `gradient_size`; of its net: `network_diagram`, `hinton`, `hinton_panels`,
 `unit_panels`, `activities`. Of many runs: `survival`, `epochs_histogram`, `loss_fan`,
 `setting_curve` and `setting_map` for grids, `plane` for initial weights, `class_bars`. Of a bench:
-`lanes_curve`.
+`lanes_curve`, `ranges`.
 
 Every function draws what it is given, computes no statistics, takes `ax=None` and returns the
 `Axes`; `save_figure(axes.figure, path)` writes PNG and SVG.
@@ -25,6 +25,7 @@ from bpjax.plots.loss import loss_curve as loss_curve
 from bpjax.plots.map import setting_map as setting_map
 from bpjax.plots.panels import hinton_panels as hinton_panels
 from bpjax.plots.plane import plane as plane
+from bpjax.plots.ranges import ranges as ranges
 from bpjax.plots.style import new_axes as new_axes
 from bpjax.plots.style import save_figure as save_figure
 from bpjax.plots.survival import survival as survival

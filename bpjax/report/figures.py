@@ -99,6 +99,11 @@ def _has_weights(task: Task, names: Sequence[str]) -> bool:
     return num_entries(task.network) == len(names) and parameter_names(task.network) == list(names)
 
 
+def as_figure(axes: Axes, caption: str, words: str) -> Figure:
+    """Return a drawing in which light and dark mean nothing."""
+    return Figure(_address(axes), caption, words, turned=True)
+
+
 def _figure(name: str, axes: Axes, course: str) -> Figure:
     caption = _CAPTIONS.get(name, name.replace("-", " ").capitalize() + ".")
     return Figure(_address(axes), caption, f"{caption} {course}", name in _TURNED)
