@@ -124,7 +124,8 @@ def why_no_number(record: Mapping[str, Any]) -> str | None:
     cases = {case["name"]: case for case in record["cases"]}
     missing = [name for name in CASES if name not in cases]
     if missing:
-        return f"it is of {', '.join(CASES)} together, and {', '.join(missing)} was left out"
+        left = "each of them" if len(missing) == len(CASES) else ", ".join(missing)
+        return f"it is of {', '.join(CASES)} together, and {left} was left out"
     if record["dtype"] != "float32":
         return f"it is of float32, and this is {record['dtype']}"
     if record["lanes"] is not None:

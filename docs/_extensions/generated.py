@@ -1,6 +1,6 @@
 """What the pages say of commands, tasks, speed and modules, asked of them at every build.
 
-- `command-help NAME`: what `bpjax NAME --help` prints; without a name, `bpjax --help`.
+- `command-help NAME ...`: what `bpjax NAME --help` prints; without a name, `bpjax --help`.
 - `task-list`: every task with its network, its recipe and what the sources leave open.
 - `experiment-keys`: every key of an experiment file, with its rule and its default.
 - `new-experiment NAME`: the file that `bpjax new NAME` writes.
@@ -11,7 +11,6 @@
 import contextlib
 import importlib
 import io
-import json
 import os
 import re
 import textwrap
@@ -33,7 +32,7 @@ COLUMNS = 84
 class CommandHelp(SphinxDirective):
     """What a command says of itself."""
 
-    optional_arguments = 1
+    optional_arguments = 2
 
     def run(self) -> list[nodes.Node]:
         """Return the help as it is printed."""
@@ -158,10 +157,12 @@ class SpeedTable(SphinxDirective):
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        """Return the table, and a sentence on the machine."""
+        """Return the table, the number, and a sentence on the machine."""
+        from bpjax.bench.reading import read_record
+
         name, path = self.env.relfn2path(self.arguments[0])
         self.env.note_dependency(name)
-        record = json.loads(Path(path).read_text())
+        record = read_record(path)
         head = ["million seed-epochs per second", *(case["title"] for case in record["cases"])]
         machine = record["machine"]
         versions = next(iter(record["workers"].values()))["versions"]
@@ -171,7 +172,8 @@ class SpeedTable(SphinxDirective):
             f"NumPy {versions['numpy']}, optax {versions['optax']}, bpjax {machine['bpjax']}. "
             f"Medians of {record['budget']['rounds']} alternating rounds."
         )
-        return [table(head, speed_rows(record)), nodes.paragraph("", words), *_refilling(record)]
+        said = (nodes.paragraph("", text) for text in (*_number(record), words))
+        return [table(head, speed_rows(record)), *said, *_refilling(record)]
 
 
 def speed_rows(record: Mapping[str, Any]) -> list[list[str]]:
@@ -189,6 +191,17 @@ def speed_rows(record: Mapping[str, Any]) -> list[list[str]]:
     rows.append(["its implementation", *chosen])
     rows.append(["ratio to the idiom", *(significant(entry["ratio"]) for entry in ours)])
     return rows
+
+
+def _number(record: Mapping[str, Any]) -> Iterator[str]:
+    from bpjax.bench.table import in_millions, spread
+
+    number = record["number"]
+    if not number["refused"]:
+        yield (
+            f"{number['name']}: {in_millions(number)} million {number['unit']}, and "
+            f"{spread(number['x_idiom'])} times the idiom, in geometric mean over the cases."
+        )
 
 
 def _refilling(record: Mapping[str, Any]) -> Iterator[nodes.Node]:
