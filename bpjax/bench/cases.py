@@ -44,7 +44,7 @@ def good_size(task: Task) -> Size:
       >>> good_size(family())
       Size(runs=128, our_runs=128, epochs=33, numpy_runs=32, check_runs=32, block_size=None)
       >>> good_size(digits())
-      Size(runs=8, our_runs=8, epochs=8, numpy_runs=2, check_runs=8, block_size=None)
+      Size(runs=16, our_runs=16, epochs=4, numpy_runs=4, check_runs=16, block_size=None)
     """
     seed_epochs = STEPS_OF_A_TURN / (task.num_cases * task.network.num_parameters)
     epochs = int(min(max(math.sqrt(seed_epochs / 4), 2), 1000))
