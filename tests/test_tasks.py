@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from scipy.optimize import linprog
 
 import bpjax
 from bpjax import tasks, witness
@@ -28,6 +29,14 @@ def rows(array):
         (tasks.xor(), "2-2-1", 9, 4),
         (tasks.xor(direct=True), "2-1-1 with input to output", 7, 4),
         (tasks.xor(hidden=32), "2-32-1", 129, 4),
+        (tasks.xor(hidden=0), "2-1", 3, 4),
+        (tasks.xor(hidden=0, direct=True), "2-1", 3, 4),
+        (tasks.parity(hidden=0), "4-1", 5, 16),
+        (tasks.encoder(hidden=0), "8-8", 72, 8),
+        (tasks.symmetry(hidden=0), "6-1", 7, 64),
+        (tasks.addition(hidden=0), "4-3", 15, 16),
+        (tasks.negation(hidden=0), "4-3", 9, 16),
+        (tasks.negation(hidden=0, wiring="full"), "4-3", 15, 16),
         (tasks.parity(), "4-4-1", 25, 16),
         (tasks.parity(bits=4, hidden=4, hidden_layers=3), "4-4-4-4-1", 65, 16),
         (tasks.encoder(), "8-3-8", 59, 8),
@@ -60,6 +69,35 @@ def test_the_nets_are_the_printed_ones(task, network, num_parameters, num_cases)
     assert task.network.describe() == network
     assert task.network.num_parameters == num_parameters
     assert task.num_cases == num_cases
+
+
+@pytest.mark.parametrize(
+    ("task", "solvable"),
+    [
+        (tasks.xor(hidden=0), False),
+        (tasks.parity(hidden=0), False),
+        (tasks.symmetry(hidden=0), False),
+        (tasks.addition(hidden=0), False),
+        (tasks.negation(hidden=0, wiring="full"), False),
+        (tasks.encoder(hidden=0), True),
+    ],
+    ids=lambda value: getattr(value, "title", value),
+)
+def test_without_hidden_units_only_the_encoder_can_be_solved(task, solvable):
+    """An output has weights and a bias that solve it if a linear program says so."""
+    ones = np.ones((task.num_cases, 1))
+    parted = [
+        linprog(
+            np.zeros(task.network.num_in + 1),
+            A_ub=np.where(column > 0.5, -1, 1)[:, None] * np.hstack([task.inputs, ones]),
+            b_ub=-ones,
+            bounds=(None, None),
+        ).success
+        for column in task.targets.T
+    ]
+    assert all(parted) == solvable
+    assert "without hidden units" in task.title
+    assert task.published == ()
 
 
 def test_xor_by_hand():
@@ -501,9 +539,9 @@ def test_the_description_tells_every_setting_apart():
             {"bits": 3},
             "`bits` is no option of task xor; its options: hidden, direct, off, on, inputs, got 3.",
         ),
-        ("xor", {"hidden": 0}, "`hidden` must be a whole number of at least 1, got 0."),
-        ("xor", {"hidden": 2.0}, "`hidden` must be a whole number of at least 1, got 2.0."),
-        ("xor", {"hidden": True}, "`hidden` must be a whole number of at least 1, got True."),
+        ("xor", {"hidden": -1}, "`hidden` must be a whole number of at least 0, got -1."),
+        ("xor", {"hidden": 2.0}, "`hidden` must be a whole number of at least 0, got 2.0."),
+        ("xor", {"hidden": True}, "`hidden` must be a whole number of at least 0, got True."),
         ("xor", {"direct": 1}, "`direct` must be true or false, got 1."),
         ("xor", {"off": 1.0}, "`off, on` must satisfy -1 <= off < on <= 1, got (1.0, 1.0)."),
         ("xor", {"on": "high"}, "`off, on` must satisfy -1 <= off < on <= 1, got (0.0, 'high')."),
@@ -511,12 +549,18 @@ def test_the_description_tells_every_setting_apart():
         ("parity", {"hidden_layers": 0}, "`hidden_layers` must be a whole number from 1 to 20"),
         ("symmetry", {"bits": 1}, "`bits` must be a whole number from 2 to 12, got 1."),
         ("encoder", {"size": 1}, "`size` must be a whole number from 2 to 1024, got 1."),
-        ("encoder", {"hidden": 0}, "`hidden` must be a whole number of at least 1, got 0."),
+        ("encoder", {"hidden": -1}, "`hidden` must be a whole number of at least 0, got -1."),
         ("graded-code", {"off": -2}, "`off, on` must satisfy -1 <= off < on <= 1, got (-2, 1.0)."),
         ("graded-code", {"hidden": 2}, "`hidden` is no option of task graded-code; its options: "),
-        ("addition", {"hidden": 1}, "`hidden` must be a whole number from 2 to 3, got 1."),
-        ("addition", {"hidden": 4}, "`hidden` must be a whole number from 2 to 3, got 4."),
+        ("addition", {"hidden": 1}, "`hidden` must be 0, 2 or 3, got 1."),
+        ("addition", {"hidden": 4}, "`hidden` must be 0, 2 or 3, got 4."),
         ("addition", {"wiring": "loose"}, "`wiring` must be drawn or full, got 'loose'."),
+        ("negation", {"hidden": 2}, "`hidden` must be 0 or 3, got 2."),
+        (
+            "parity",
+            {"hidden": 0, "hidden_layers": 2},
+            "`hidden_layers` must be 1 with `hidden` 0: there are none, got 2.",
+        ),
         ("negation", {"wiring": True}, "`wiring` must be drawn or full, got True."),
         ("t-c", {"rows": 2}, "`rows` must be a whole number from 3 to 12, got 2."),
         ("t-c", {"columns": 13}, "`columns` must be a whole number from 3 to 12, got 13."),

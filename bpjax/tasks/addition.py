@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from bpjax.connections import Connection, Layer
-from bpjax.network import Network
-from bpjax.numbers import whole_number
+from bpjax.network import Network, layered
 from bpjax.recipe import Recipe
 from bpjax.task import Published, Task
 from bpjax.tasks.cases import (
     all_binary_vectors,
     as_inputs,
+    check_count,
     check_inputs,
     check_off_on,
     check_wiring,
@@ -35,9 +35,11 @@ def addition(
 
     Args:
       hidden: 2 for the minimal net (Fig. 10), whose hidden units are the low and the high carry;
-        3 for the net that learned (Fig. 11), whose hidden units are called as they are drawn.
+        3 for the net that learned (Fig. 11), whose hidden units are called as they are drawn;
+        0 for none: all inputs feed all outputs, and no weights solve the task.
       wiring: "drawn", only the connections that the figure shows; or "full", all inputs to all
-        hidden units, the chain, and all of them to all outputs.
+        hidden units, the chain, and all of them to all outputs. Without hidden units all inputs
+        feed all outputs in any case: there is no drawing of that net.
       off: target of an output that should be off.
       on: target of an output that should be on.
       inputs: "binary" for 0 and 1, "bipolar" for -1 and 1.
@@ -49,15 +51,14 @@ def addition(
       >>> addition().network.num_parameters, addition(hidden=3).network.num_parameters
       (18, 33)
     """
-    hidden = whole_number("hidden", hidden, 2, 3)
+    hidden = check_count("hidden", hidden, (0, 2, 3))
     wiring = check_wiring(wiring)
     off, on = check_off_on(off, on)
     inputs = check_inputs(inputs)
     patterns = all_binary_vectors(4)
     return Task(
         name="addition",
-        title=f"addition of two 2-bit numbers, {hidden} hidden units"
-        + (", all connected" if wiring == "full" else ""),
+        title=_title(hidden, wiring),
         options={"hidden": hidden, "wiring": wiring, "off": off, "on": on, "inputs": inputs},
         network=_network(hidden, wiring),
         inputs=as_inputs(patterns, inputs),
@@ -73,8 +74,15 @@ def addition(
             "weights (wiring=drawn: they do not). Momentum 0.9, the chapter's usual value "
             "(p. 330), is secondary."
         ),
-        published=_PUBLISHED[hidden],
+        published=_PUBLISHED.get(hidden, ()),
     )
+
+
+def _title(hidden: int, wiring: str) -> str:
+    if not hidden:
+        return "addition of two 2-bit numbers, 4-3 without hidden units"
+    full = ", all connected" if wiring == "full" else ""
+    return f"addition of two 2-bit numbers, {hidden} hidden units{full}"
 
 
 def _sums(inputs: np.ndarray) -> np.ndarray:
@@ -100,6 +108,8 @@ _OUTPUTS: dict[int, tuple[tuple[str, ...], ...]] = {
 
 
 def _network(hidden: int, wiring: str) -> Network:
+    if not hidden:
+        return layered(4, 3)
     units, outputs = _UNITS[hidden], _OUTPUTS[hidden]
     if wiring == "full":
         chain = [(), *((name,) for name in units)]

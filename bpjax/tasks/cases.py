@@ -8,6 +8,7 @@ import numpy as np
 
 from bpjax.criteria import Criterion
 from bpjax.errors import SettingError
+from bpjax.network import Network, layered
 from bpjax.numbers import as_float, whole_number
 
 
@@ -19,6 +20,27 @@ def all_binary_vectors(bits: int) -> np.ndarray:
       [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
     """
     return np.array(list(itertools.product((0.0, 1.0), repeat=bits)))
+
+
+def net_of(num_in: int, hidden: int, num_out: int, hidden_layers: int = 1) -> Network:
+    """Return the plain layered net; without hidden units the inputs feed the outputs directly.
+
+    Example:
+      >>> [net_of(4, hidden, 1, hidden_layers=2).describe() for hidden in (3, 0)]
+      ['4-3-3-1', '4-1']
+    """
+    return layered(num_in, *[hidden] * (hidden_layers if hidden else 0), num_out)
+
+
+def net_in_words(network: Network) -> str:
+    """Return the sizes of a plain layered net for a title.
+
+    Example:
+      >>> net_in_words(net_of(2, 2, 1)), net_in_words(net_of(2, 0, 1))
+      ('2-2-1', '2-1 without hidden units')
+    """
+    none = " without hidden units" if len(network.layers) == 2 else ""
+    return network.describe() + none
 
 
 def check_flag(option: str, value: Any) -> None:
@@ -40,6 +62,23 @@ def check_choice(option: str, value: Any, choices: tuple[str, ...]) -> str:
     if not isinstance(value, str) or value not in choices:
         raise SettingError(option, f"must be {' or '.join(choices)}", value)
     return str(value)
+
+
+def check_count(option: str, value: Any, choices: tuple[int, ...]) -> int:
+    """Return `value` as a Python int.
+
+    Raises:
+      SettingError: unless it is one of `choices`.
+
+    Example:
+      >>> check_count("hidden", 2, (0, 2, 3))
+      2
+    """
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value not in choices:
+        *others, last = choices
+        rule = f"must be {', '.join(map(str, others))} or {last}"
+        raise SettingError(option, rule, value)
+    return int(value)
 
 
 def check_wiring(wiring: Any) -> str:

@@ -2,11 +2,16 @@
 
 import numpy as np
 
-from bpjax.network import layered
 from bpjax.numbers import whole_number
 from bpjax.recipe import Recipe
 from bpjax.task import Published, Task
-from bpjax.tasks.cases import check_off_on, middle_criterion, on_off_targets
+from bpjax.tasks.cases import (
+    check_off_on,
+    middle_criterion,
+    net_in_words,
+    net_of,
+    on_off_targets,
+)
 
 
 def encoder(size: int = 8, hidden: int | None = None, off: float = 0.0, on: float = 1.0) -> Task:
@@ -16,6 +21,7 @@ def encoder(size: int = 8, hidden: int | None = None, off: float = 0.0, on: floa
       size: number of input and output units N, 2 to 1024: all N x N numbers are written down in
         every folder of results.
       hidden: number of hidden units M; log2 N unless given, as in the chapter, rounded up.
+        With 0 the inputs feed the outputs directly, and nothing has to be squeezed.
       off: target of an output that should be off.
       on: target of an output that should be on.
 
@@ -31,15 +37,16 @@ def encoder(size: int = 8, hidden: int | None = None, off: float = 0.0, on: floa
     size = whole_number("size", size, 2, 1024)
     if hidden is None:
         hidden = (size - 1).bit_length()
-    hidden = whole_number("hidden", hidden, 1)
+    hidden = whole_number("hidden", hidden, 0)
     off, on = check_off_on(off, on)
+    network = net_of(size, hidden, size)
     patterns = np.eye(size)
     learning_rate = 0.25 if size <= 8 else 0.05
     return Task(
         name="encoder",
-        title=f"encoder {size}-{hidden}-{size}",
+        title=f"encoder {net_in_words(network)}",
         options={"size": size, "hidden": hidden, "off": off, "on": on},
-        network=layered(size, hidden, size),
+        network=network,
         inputs=patterns,
         targets=on_off_targets(patterns, off, on),
         recipe=Recipe(learning_rate=learning_rate, momentum=0.9, init_range=0.3),

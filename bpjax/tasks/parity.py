@@ -1,7 +1,7 @@
 """Parity, where the most similar cases need different answers (PDP vol. 1, ch. 8)."""
 
 from bpjax.display import Display
-from bpjax.network import layered
+from bpjax.errors import SettingError
 from bpjax.numbers import whole_number
 from bpjax.recipe import Recipe
 from bpjax.task import Published, Task
@@ -11,6 +11,8 @@ from bpjax.tasks.cases import (
     check_inputs,
     check_off_on,
     middle_criterion,
+    net_in_words,
+    net_of,
     on_off_targets,
 )
 
@@ -27,7 +29,8 @@ def parity(
 
     Args:
       bits: number of inputs, 2 to 12; there are 2**bits cases.
-      hidden: number of units in each hidden layer; as many as inputs unless given.
+      hidden: number of units in each hidden layer; as many as inputs unless given. With 0 the
+        inputs feed the output directly: no weights solve the task.
       hidden_layers: number of hidden layers; the chapter has one, a deeper net shows how the
         gradient shrinks on its way back.
       off: target of an output that should be off.
@@ -42,15 +45,19 @@ def parity(
       25
     """
     bits = whole_number("bits", bits, 2, 12)
-    hidden = bits if hidden is None else whole_number("hidden", hidden, 1)
+    hidden = bits if hidden is None else whole_number("hidden", hidden, 0)
     hidden_layers = whole_number("hidden_layers", hidden_layers, 1, 20)
+    if not hidden and hidden_layers > 1:
+        raise SettingError(
+            "hidden_layers", "must be 1 with `hidden` 0: there are none", hidden_layers
+        )
     off, on = check_off_on(off, on)
     inputs = check_inputs(inputs)
     patterns = all_binary_vectors(bits)
-    network = layered(bits, *[hidden] * hidden_layers, 1)
+    network = net_of(bits, hidden, 1, hidden_layers)
     return Task(
         name="parity",
-        title=f"parity of {bits} bits, {network.describe()}",
+        title=f"parity of {bits} bits, {net_in_words(network)}",
         options={
             "bits": bits,
             "hidden": hidden,

@@ -1,6 +1,5 @@
 """Mirror symmetry, Fig. 1 of the paper: whether an input reads the same backwards."""
 
-from bpjax.network import layered
 from bpjax.numbers import whole_number
 from bpjax.recipe import Recipe
 from bpjax.task import Published, Task
@@ -10,6 +9,8 @@ from bpjax.tasks.cases import (
     check_inputs,
     check_off_on,
     middle_criterion,
+    net_in_words,
+    net_of,
     on_off_targets,
 )
 
@@ -21,7 +22,8 @@ def symmetry(
 
     Args:
       bits: number of inputs, 2 to 12; the paper has 6.
-      hidden: number of hidden units; the paper has 2.
+      hidden: number of hidden units; the paper has 2. With 0 the inputs feed the output directly:
+        no weights solve the task.
       off: target of an output that should be off.
       on: target of an output that should be on.
       inputs: "binary" for 0 and 1, "bipolar" for -1 and 1.
@@ -35,16 +37,17 @@ def symmetry(
       (17, 8)
     """
     bits = whole_number("bits", bits, 2, 12)
-    hidden = whole_number("hidden", hidden, 1)
+    hidden = whole_number("hidden", hidden, 0)
     off, on = check_off_on(off, on)
     inputs = check_inputs(inputs)
+    network = net_of(bits, hidden, 1)
     patterns = all_binary_vectors(bits)
     symmetrical = (patterns == patterns[:, ::-1]).all(axis=1, keepdims=True)
     return Task(
         name="symmetry",
-        title=f"mirror symmetry of {bits} bits, {bits}-{hidden}-1",
+        title=f"mirror symmetry of {bits} bits, {net_in_words(network)}",
         options={"bits": bits, "hidden": hidden, "off": off, "on": on, "inputs": inputs},
-        network=layered(bits, hidden, 1),
+        network=network,
         inputs=as_inputs(patterns, inputs),
         targets=on_off_targets(symmetrical, off, on),
         recipe=Recipe(learning_rate=0.1, momentum=0.9, init_range=0.3),

@@ -3,7 +3,7 @@
 import math
 
 from bpjax.connections import Connection, Layer
-from bpjax.network import Network, layered
+from bpjax.network import Network
 from bpjax.numbers import whole_number
 from bpjax.recipe import Recipe
 from bpjax.task import Published, Task
@@ -14,6 +14,8 @@ from bpjax.tasks.cases import (
     check_inputs,
     check_off_on,
     middle_criterion,
+    net_in_words,
+    net_of,
     on_off_targets,
 )
 
@@ -28,8 +30,10 @@ def xor(
     """Return exclusive-or: the target is on when exactly one of two inputs is on.
 
     Args:
-      hidden: number of hidden units; 2, or 1 with direct connections, unless given.
-      direct: connect the inputs to the output as well: the chapter's 2-1-1 net (Figs 2-3).
+      hidden: number of hidden units; 2, or 1 with direct connections, unless given. With 0 the
+        inputs feed the output and nothing else does: no weights solve the task.
+      direct: connect the inputs to the output as well: the chapter's 2-1-1 net (Figs 2-3). Without
+        hidden units they are so in any case, and only the learning rate is that of the 2-1-1 net.
       off: target of an output that should be off.
       on: target of an output that should be on.
       inputs: "binary" for 0 and 1, "bipolar" for -1 and 1.
@@ -42,17 +46,20 @@ def xor(
       (7, 9)
     """
     check_flag("direct", direct)
-    hidden = (1 if direct else 2) if hidden is None else whole_number("hidden", hidden, 1)
+    hidden = (1 if direct else 2) if hidden is None else whole_number("hidden", hidden, 0)
     off, on = check_off_on(off, on)
     inputs = check_inputs(inputs)
     learning_rate = 0.5 if direct else 0.25
+    skips = direct and hidden > 0
+    network = _with_direct_connections(hidden) if skips else net_of(2, hidden, 1)
+    sizes = f"2-{hidden}-1 with direct connections" if skips else net_in_words(network)
     patterns = all_binary_vectors(2)
     parity = patterns.sum(axis=1, keepdims=True) % 2
     return Task(
         name="xor",
-        title=f"exclusive-or, 2-{hidden}-1" + (" with direct connections" if direct else ""),
+        title=f"exclusive-or, {sizes}",
         options={"hidden": hidden, "direct": direct, "off": off, "on": on, "inputs": inputs},
-        network=_with_direct_connections(hidden) if direct else layered(2, hidden, 1),
+        network=network,
         inputs=as_inputs(patterns, inputs),
         targets=on_off_targets(parity, off, on),
         recipe=Recipe(learning_rate=learning_rate, momentum=0.9, init_range=0.3),
