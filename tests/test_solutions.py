@@ -226,6 +226,14 @@ def test_the_printed_local_minimum_is_of_a_class_that_cannot_solve_exclusive_or(
     assert not can_solve(codes, [0, 1, 1, 0])
 
 
+@pytest.mark.parametrize("input_symmetries", [False, True])
+def test_nets_without_hidden_units_are_one_class(input_symmetries):
+    tables = hidden_truth_tables(np.zeros((5, 4, 0)))
+    (shares,) = count_classes(truth_table_class(tables, input_symmetries)).items()
+    assert (shares[0], shares[1].num_runs) == ((), 5)
+    assert class_in_words(shares[0]) == "no hidden units"
+
+
 def test_classes_are_counted_with_intervals():
     labels = ["b"] * 3 + ["a"] * 6 + ["c"] * 3
     counts = count_classes(labels, expected=["z", "a"], level=0.9)
@@ -288,7 +296,7 @@ def test_wide_codes_are_told_apart_in_every_unit():
     ("hidden", "options", "words"),
     [
         (np.zeros((8, 3)), {}, r"`hidden` must have shape \(num_runs, num_patterns, num_hidden\)"),
-        (np.zeros((1, 8, 40)), {}, "at most 39 hidden units"),
+        (np.zeros((1, 8, 40)), {}, "1 to 39 hidden units"),
         (np.full((1, 8, 3), np.nan), {}, "`hidden` must be finite; leave such runs out"),
         (np.zeros((1, 8, 3)), {"low": 0.8}, "`low, high` must satisfy 0 <= low <= high <= 1"),
     ],

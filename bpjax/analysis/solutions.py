@@ -208,7 +208,7 @@ def truth_table_class(tables: ArrayLike, input_symmetries: bool = False) -> NDAr
     num_cases = on.shape[-1]
     if not 1 <= num_cases <= 63:
         raise SettingError("tables", "must have 1 to 63 cases", num_cases)
-    if not input_symmetries:
+    if not input_symmetries or not on.shape[-2]:  # nets without hidden units are all alike
         return _canonical_codes(on)
     found: NDArray[np.int64] | None = None
     for order in _case_orders(num_cases):
@@ -265,7 +265,7 @@ def class_in_words(codes: Sequence[int] | NDArray[np.integer]) -> str:
     for code in codes:
         if int(code) not in _OF_TWO_INPUTS:
             raise SettingError("codes", "must be whole numbers from 0 to 7", int(code))
-    return ", ".join(_OF_TWO_INPUTS[int(code)] for code in codes)
+    return ", ".join(_OF_TWO_INPUTS[int(code)] for code in codes) or "no hidden units"
 
 
 def count_classes(
@@ -374,7 +374,7 @@ def encoder_codes(hidden: ArrayLike, low: float = 0.25, high: float = 0.75) -> E
     """
     activations = np.asarray(hidden, float)
     if activations.ndim != 3 or not 0 < activations.shape[-1] <= 39 or not activations.shape[1]:
-        rule = "must have shape (num_runs, num_patterns, num_hidden), at most 39 hidden units"
+        rule = "must have shape (num_runs, num_patterns, num_hidden), 1 to 39 hidden units"
         raise SettingError("hidden", rule, activations.shape)
     if not np.isfinite(activations).all():
         raise SettingError("hidden", "must be finite; leave such runs out", "inf or nan")

@@ -14,7 +14,17 @@ from bpjax.status import Status
 from bpjax.training import Run
 from bpjax.version import __version__
 
-_SCRIPTS = ("passes.js", "steps.js", "drawing.js", "controls.js")
+_SCRIPTS = (
+    "passes.js",
+    "moments.js",
+    "learn.js",
+    "address.js",
+    "steps.js",
+    "drawing.js",
+    "square.js",
+    "play.js",
+    "controls.js",
+)
 
 
 def page(run: Run, command: Sequence[str]) -> str:

@@ -1,56 +1,65 @@
 // What is shown, and how it is chosen: by slider, list, buttons, keys, or a press on the picture.
 
-const $ = (id) => document.getElementById(id);
-const lastFrame = lesson.frames.epoch.length - 1;
-const state = { frame: 0, case: 0, step: 0 };
-let epoch = null; // of state.frame, worked out once
+// The state is a place in the lesson, and the play that is shown there; without one the recorded run is.
+
+const state = { frame: 0, case: 0, step: 0, play: null };
+let playing = null; // the timer of the recorded run that plays
+let moment = null; // what is shown of the state, worked out once
+let aside = null; // the learner's play while the recorded run is shown
 
 function chosen() {
-  const weights = FRAMES.weights[state.frame], shown = lesson.cases[state.case];
-  const step = STEPS[state.step];
-  return { ...step, step, stepNumber: state.step, frame: state.frame, number: state.case, weights, shown, epoch,
-    passes: epoch.cases[state.case] };
+  const step = STEPS[state.step], { weights, epoch } = moment;
+  return { ...step, step, stepNumber: state.step, number: state.case, shown: lesson.cases[state.case], moment, weights, epoch,
+    passes: epoch.cases[state.case], picked: isPlayOpen() ? player.picked : null };
 }
 
-function go(change) {
+// Change the state and show it; `now` is the moment of a new play, if it has been worked out already.
+// To go to another epoch is to go back to the recorded run.
+function go(change, now = null) {
   const clamp = (value, last) => Math.min(last, Math.max(0, value));
   const before = { ...state };
-  state.frame = clamp(change.frame ?? state.frame, lastFrame);
   state.case = clamp(change.case ?? state.case, lesson.cases.length - 1);
   state.step = clamp(change.step ?? state.step, STEPS.length - 1);
-  const isNewEpoch = epoch === null || before.frame !== state.frame;
-  if (isNewEpoch) {
-    epoch = epochOf(state.frame);
+  state.frame = clamp(change.frame ?? state.frame, lastFrame);
+  if ("play" in change) state.play = change.play;
+  else if ("frame" in change) state.play = null;
+  if (before.play && !state.play) aside = before.play;
+  if (state.play) state.frame = nearestFrame(state.play.from);
+  if (!state.play) stop();
+  const isNew = moment === null || before.frame !== state.frame || before.play !== state.play;
+  if (isNew) {
+    moment = now ?? (state.play ? playedMoment(state.play) : recordedMoment(state.frame));
     showEpoch();
   }
-  if (isNewEpoch || before.case !== state.case) showCase();
+  if (isNew || before.case !== state.case) showCase();
   showStep();
-  showHash();
+  if (player.running === null && playing === null) showAddress(); // browsers allow few changes of it a second
 }
 
 function showEpoch() {
   const at = lesson.frames.epoch[state.frame], end = lesson.frames.epoch[lastFrame];
+  const text = `${at.toLocaleString("en")} of ${end.toLocaleString("en")}`;
   $("epoch").value = state.frame;
-  $("epoch").setAttribute("aria-valuetext", `epoch ${at} of ${end}`);
-  $("epoch-text").textContent = `${at.toLocaleString("en")} of ${end.toLocaleString("en")}`;
-  const onEpoch = (wanted) => go({ frame: nearestFrame(wanted) });
-  drawCurve($("loss-curve"), [{ values: lesson.curves.loss, color: "var(--accent)" }],
-    { logarithmic: false, epoch: at, onEpoch });
-  for (const what of ["gradient", "blame"]) {
-    drawCurve($(`${what}-curve`), byLayer(what), { logarithmic: true, epoch: at, onEpoch });
-  }
+  $("epoch").setAttribute("aria-valuetext", `epoch ${text}`);
+  $("epoch-text").textContent = text;
+  showCurves();
   showWeights();
+  showMode();
+  showPlay();
 }
 
-const byLayer = (what) => lesson.curves[what].map(
-  (values, k) => ({ values, color: layerColor(k, lesson.curves.layers.length) }));
-
-function nearestFrame(wanted) {
-  let best = 0;
-  lesson.frames.epoch.forEach((e, k) => {
-    if (Math.abs(e - wanted) < Math.abs(lesson.frames.epoch[best] - wanted)) best = k;
-  });
-  return best;
+function showCurves() {
+  const played = state.play && curvesOf(state.play, moment);
+  const epoch = state.play ? state.play.from + state.play.epochs : lesson.frames.epoch[state.frame];
+  const onEpoch = (wanted) => go({ frame: nearestFrame(wanted) });
+  const { curves } = lesson, layerwise = (k) => layerColor(k, curves.layers.length);
+  const beside = (what, recorded, color) => [
+    ...recorded.map((values, k) => ({ epochs: curves.epoch, values, color: color(k), look: played ? "pale" : "" })),
+    ...(played ? played[what].map((series, k) => ({ ...series, color: color(k), look: "own" })) : [])];
+  drawCurve($("loss-curve"), beside("loss", [curves.loss], () => "var(--accent)"), { logarithmic: false, epoch, onEpoch });
+  for (const what of ["gradient", "blame"]) {
+    drawCurve($(`${what}-curve`), beside(what, curves[what], layerwise), { logarithmic: true, epoch, onEpoch });
+  }
 }
 
 function showCase() {
@@ -73,7 +82,11 @@ function showStep() {
     if (phase === now.phase) button.setAttribute("aria-current", "step");
     else button.removeAttribute("aria-current");
   });
-  drawNet($("net"), now, pressUnit);
+  drawNet($("net"), now, { onUnit: pressUnit, onWeight: pick });
+  if (HAS_SQUARE) {
+    drawSquare($("square"), now, (which) => go({ case: which }));
+    $("square-text").replaceChildren(...squareWords(moment).filter((piece) => piece !== ""));
+  }
   $("net-text").replaceChildren(...answer(now));
 }
 
@@ -81,7 +94,7 @@ function showStep() {
 function pressUnit(layer, unit) {
   const kind = STEPS[state.step].phase >= 3 ? "blame" : "forward";
   const step = STEPS.findIndex((s) => s.kind === kind && s.layer === layer && s.unit === unit);
-  if (step >= 0) go({ step });
+  if (step >= 0) { openPanel("steps"); go({ step }); }
 }
 
 function answer({ shown, passes, stepNumber }) {
@@ -106,9 +119,9 @@ function inWords(outputs) {
 }
 
 function showCases() {
-  const right = epoch.cases.filter(({ isRight }) => isRight).length;
+  const { epoch } = moment, right = epoch.cases.filter(({ isRight }) => isRight).length;
   $("cases-text").replaceChildren(`${right} of ${lesson.cases.length} cases are right: every output nearer than ` +
-    `${lesson.tolerance} to its target. Loss E = `, number("loss", epoch.loss), ".");
+    `${TOLERANCE} to its target. Loss E = `, number("loss", epoch.loss), ".");
   const rows = lesson.cases.map((shown, k) => {
     const { outputs, isRight } = epoch.cases[k];
     const button = element("button", { type: "button" }, shown.name);
@@ -124,28 +137,25 @@ function showCases() {
 }
 
 function showWeights() {
-  const weights = FRAMES.weights[state.frame];
   const rows = computedLayers.flatMap(parametersInto).map(({ k, name }) =>
-    element("tr", {}, element("td", {}, name), element("td", { class: "n" }, number(`w ${k}`, weights[k]))));
+    element("tr", {}, element("td", {}, name), element("td", { class: "n" }, number(`w ${k}`, moment.weights[k]))));
   $("weights").replaceChildren(element("tbody", {}, rows));
 }
 
 // ---- the address keeps the place, so that it can be sent to somebody ---------------------------------
 
-function showHash() {
-  const { frame, case: which, step } = state;
-  history.replaceState(null, "", `#epoch=${lesson.frames.epoch[frame]}&case=${which + 1}&step=${step + 1}`);
-}
+const showAddress = () => history.replaceState(null, "", addressOf(state));
 
-function fromHash() {
-  const words = new URLSearchParams(location.hash.slice(1));
-  const whole = (name) => { const value = Number.parseInt(words.get(name), 10); return Number.isNaN(value) ? undefined : value; };
-  const wanted = whole("epoch");
-  return { frame: wanted === undefined ? 0 : nearestFrame(wanted), case: (whole("case") ?? 1) - 1, step: (whole("step") ?? 1) - 1 };
+function goTo(hash) {
+  const place = placeIn(hash);
+  stop();
+  if (place.play) openPanel("play");
+  go(place);
 }
 
 // Go to a step, and bring its words into view where they are not: on a phone they are below the picture.
 function stepTo(step) {
+  if (isPlayOpen()) openPanel("steps");
   go({ step });
   const { top } = $("step").getBoundingClientRect();
   if (top < 0 || top > 0.5 * innerHeight) scrollBy({ top: top - 0.4 * innerHeight });
@@ -171,7 +181,7 @@ const KEYS = {
   ArrowUp: () => ({ case: state.case - 1 }),
   ArrowDown: () => ({ case: state.case + 1 }),
   ",": () => ({ frame: state.frame - 1 }),
-  ".": () => ({ frame: state.frame + 1 }),
+  ".": () => (state.play ? null : { frame: state.frame + 1 }), // a play goes on, and never back
 };
 
 document.addEventListener("keydown", (event) => {
@@ -179,19 +189,19 @@ document.addEventListener("keydown", (event) => {
   if (typing || event.ctrlKey || event.metaKey || event.altKey || !(event.key in KEYS)) return;
   event.preventDefault();
   const change = KEYS[event.key](event.shiftKey);
-  if ("step" in change) stepTo(change.step);
+  if (change === null) { stop(); learn(1); } else if ("step" in change) stepTo(change.step);
   else go(change);
 });
 
-let playing = null;
-function play(on) {
+function playback(on) {
   clearInterval(playing);
   playing = on ? setInterval(() => {
-    if (state.frame === lastFrame) play(false);
+    if (state.frame === lastFrame) playback(false);
     else go({ frame: state.frame + Math.max(1, Math.round(lastFrame / 150)) });
   }, 90) : null;
   $("play").textContent = on ? "Stop" : "Play";
   $("play").setAttribute("aria-pressed", String(on));
+  if (!on && state.play === null) showAddress();
 }
 
 PHASES.forEach((name, phase) => {
@@ -207,7 +217,7 @@ lesson.curves.layers.forEach((name, k) => {
   $("layer-key").append(element("span", {}, dot, name));
 });
 $("epoch").max = lastFrame;
-$("epoch").addEventListener("input", (event) => { play(false); go({ frame: Number(event.target.value) }); });
+$("epoch").addEventListener("input", (event) => { playback(false); go({ frame: Number(event.target.value) }); });
 // Chosen with the mouse, the list gives the arrow keys back to the steps.
 let byMouse = false;
 $("case").addEventListener("pointerdown", () => { byMouse = true; });
@@ -222,10 +232,10 @@ $("back").addEventListener("click", () => stepTo(state.step - 1));
 $("next").addEventListener("click", () => stepTo(state.step + 1));
 $("skip").addEventListener("click", () => stepTo(layerStep(1)));
 $("play").addEventListener("click", () => {
-  if (playing === null && state.frame === lastFrame) go({ frame: 0 });
-  play(playing === null);
+  if (playing === null) go({ frame: state.frame === lastFrame ? 0 : state.frame });
+  playback(playing === null);
 });
-addEventListener("hashchange", () => go(fromHash()));
+addEventListener("hashchange", ({ newURL }) => goTo(new URL(newURL).hash));
 addEventListener("resize", () => { showEpoch(); showStep(); });
-
-go(fromHash());
+wirePlay();
+goTo(location.hash);

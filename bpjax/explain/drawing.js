@@ -2,6 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const MOST_LABELLED = 24; // more weights than these are written only where the step is
+const MOST_PRESSED = 400; // of more lines each is pressed on itself, not near it
 const MOST_IN_BAND = 18; // of units side by side; then layers stand in two rows, as in Fig. 3
 
 function shape(parent, tag, attributes, text) {
@@ -15,6 +16,7 @@ function shape(parent, tag, attributes, text) {
 // A number short enough for the picture: two decimals, or two digits of a small one.
 function briefly(value) {
   const size = Math.abs(value);
+  if (size >= 1000) return digits(value);
   const text = size >= 0.1 || size === 0 ? size.toFixed(2) : size >= 0.0001 ? Number(size.toPrecision(2)).toString() : "\u22480";
   return (size >= 0.0001 && value < 0 ? "\u2212" : "") + text;
 }
@@ -105,7 +107,7 @@ function known(stepNumber) {
   return { active, blamed };
 }
 
-function drawNet(svg, { stepNumber, passes, weights, shown }, onUnit) {
+function drawNet(svg, { stepNumber, passes, weights, shown, picked }, { onUnit, onWeight }) {
   const width = Math.max(svg.parentNode.clientWidth, 260);
   const place = placed(width), step = STEPS[stepNumber], { active, blamed } = known(stepNumber);
   const focus = focusOf(step, passes, weights), hasFocus = "unit" in step;
@@ -132,10 +134,14 @@ function drawNet(svg, { stepNumber, passes, weights, shown }, onUnit) {
       const side = from.x < width / 2 ? -1 : 1;
       const path = curve(from, to, skips ? side * 1.1 * place.pitch : 0);
       const written = focus(c, i, j, k), faint = hasFocus && written === false;
-      if (numWeights > 400 && faint) return; // a thicket that says nothing
-      shape(lines, "path", { d: path.d, class: `line ${weights[k] < 0 ? "negative" : "positive"}`,
+      if (numWeights > 400 && faint && k !== picked) return; // a thicket that says nothing
+      if (k === picked) shape(lines, "path", { d: path.d, class: "picked" });
+      const line = shape(lines, "path", { d: path.d, class: `line ${weights[k] < 0 ? "negative" : "positive"}`,
         "stroke-width": 0.4 + 5 * Math.abs(weights[k]) / largest,
         opacity: faint ? 0.13 : hasFocus ? 1 : numWeights > 400 ? 0.12 : numWeights > MOST_LABELLED ? 0.35 : 0.8 });
+      const near = numWeights > MOST_PRESSED ? line : shape(lines, "path", { d: path.d, class: "near" });
+      near.dataset.weight = k;
+      near.addEventListener("click", () => onWeight(k));
       const label = written !== false ? written
         : !hasFocus && numWeights <= MOST_LABELLED ? weights[k] : null;
       if (label === null || place.pitch < 56) return;
@@ -228,11 +234,13 @@ function drawBlame(group, place, { x, y, above }, dx, name) {
 
 // ---- curves ---------------------------------------------------------------------------------------
 
+// Series are { epochs, values, color, look }, all over the same epochs of one run, or of a play beside it.
 function drawCurve(svg, series, { logarithmic, epoch, onEpoch }) {
   const width = Math.max(svg.clientWidth, 240), height = 230;
   const box = { left: 58, right: width - 10, top: 10, bottom: height - 26 };
-  const epochs = lesson.curves.epoch, end = Math.max(epochs.at(-1), 1);
-  const values = series.flatMap(({ values }) => values).filter((v) => v !== null && (!logarithmic || v > 0));
+  const end = Math.max(1, ...series.map(({ epochs }) => epochs.at(-1)));
+  const isSeen = (value) => value !== null && Number.isFinite(value) && (!logarithmic || value > 0);
+  const values = series.flatMap(({ values }) => values).filter(isSeen);
   let low = logarithmic ? Math.min(...values) : 0, high = Math.max(...values);
   if (!values.length) [low, high] = [logarithmic ? 0.1 : 0, 1];
   if (high <= low) high = logarithmic ? 10 * low : low + 1;
@@ -244,20 +252,20 @@ function drawCurve(svg, series, { logarithmic, epoch, onEpoch }) {
   for (const tick of ticks(low, high, logarithmic)) {
     shape(svg, "line", { class: "gridline", x1: box.left, x2: box.right, y1: up(tick), y2: up(tick) });
     shape(svg, "text", { x: box.left - 6, y: up(tick), "text-anchor": "end", "dominant-baseline": "central" },
-      logarithmic && tick < 0.001 ? digits(tick).replace("1.00\u00d7", "") : String(tick));
+      tick >= 1e6 || (logarithmic && tick < 0.001) ? digits(tick).replace("1.00\u00d7", "") : String(tick));
   }
   for (const tick of ticks(0, end, false)) {
     shape(svg, "text", { x: across(tick), y: height - 8, "text-anchor": tick > 0.95 * end ? "end" : "middle" }, tick.toLocaleString("en"));
   }
   shape(svg, "line", { class: "axis", x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom });
-  series.forEach(({ values, color }) => {
+  series.forEach(({ epochs, values, color, look = "" }) => {
     let d = "", pen = "M";
     values.forEach((value, k) => {
-      if (value === null || (logarithmic && value <= 0)) { pen = "M"; return; }
+      if (!isSeen(value)) { pen = "M"; return; }
       d += `${pen}${across(epochs[k]).toFixed(1)} ${up(value).toFixed(1)}`;
       pen = "L";
     });
-    shape(svg, "path", { class: "curve", d, stroke: color });
+    shape(svg, "path", { class: `curve ${look}`, d, stroke: color });
   });
   shape(svg, "line", { class: "now", x1: across(epoch), x2: across(epoch), y1: box.top, y2: box.bottom });
   svg.onclick = (event) => {

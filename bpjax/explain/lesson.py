@@ -5,6 +5,7 @@ case can be followed at any epoch.
 """
 
 import base64
+import dataclasses
 import json
 from typing import Any, NamedTuple
 
@@ -159,9 +160,7 @@ def lesson_of(run: Run) -> dict[str, Any]:
     task, recipe, frames = run.task, run.task.recipe, frames_of(run)
     places = _places(run)
     criterion = task.criterion
-    tolerance = criterion.threshold if criterion.kind == "tolerance" else 0.5
     (trained,) = trained_by(task, [run.seed])
-    at = [int(epoch) for epoch in frames.epoch]
     return {
         "title": task.title,
         "layers": _layers(task, places),
@@ -179,7 +178,11 @@ def lesson_of(run: Run) -> dict[str, Any]:
             for case in range(task.num_cases)
         ],
         "loss": _loss(task.loss),
-        "tolerance": tolerance,
+        "criterion": {
+            "kind": criterion.kind,
+            "threshold": criterion.threshold,
+            "text": str(criterion),
+        },
         "learning": {
             "paper": is_paper(run),
             "every": None
@@ -188,18 +191,27 @@ def lesson_of(run: Run) -> dict[str, Any]:
             "order": recipe.order,
             "optimizer": recipe.optimizer if isinstance(recipe.optimizer, str) else OWN,
             "copies": task.network.iterations if recipe.copies == "average" else 1,
-            "learningRate": [as_schedule(recipe.learning_rate).at(epoch) for epoch in at],
-            "momentum": [as_schedule(recipe.momentum).at(epoch) for epoch in at],
-            "decay": [as_schedule(recipe.weight_decay).at(epoch) for epoch in at],
+            "learningRate": dataclasses.asdict(as_schedule(recipe.learning_rate)),
+            "momentum": dataclasses.asdict(as_schedule(recipe.momentum)),
+            "decay": dataclasses.asdict(as_schedule(recipe.weight_decay)),
+            "initRange": recipe.init_range,
             "decays": _decays(run).tolist(),
             "frozen": _frozen(run).tolist(),
         },
         "frames": {
-            "epoch": at,
+            "epoch": frames.epoch.tolist(),
             **{name: _packed(getattr(frames, name)) for name in ("weights", "previous", "change")},
         },
         "curves": _curves(run.history),
+        "square": _square(task.network),
     }
+
+
+def _square(network: Network) -> str | None:
+    """Return of which kind the square of inputs is; None unless there are exactly two."""
+    if network.num_in != 2:
+        return None
+    return "one output" if network.num_out == 1 else "several outputs"
 
 
 def is_paper(run: Run) -> bool:

@@ -19,19 +19,6 @@ function firstOutput(layer) {
   return -1;
 }
 
-const FRAMES = Object.fromEntries(
-  ["weights", "previous", "change"].map((name) => [name, unpacked(lesson.frames[name])]));
-
-function unpacked(text) {
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const numbers = new Float64Array(bytes.buffer);
-  const table = [];
-  for (let k = 0; k < numbers.length; k += lesson.numParameters) {
-    table.push(numbers.subarray(k, k + lesson.numParameters));
-  }
-  return table;
-}
-
 // What the units of a layer do: y of its net inputs x, and dE/dx of dE/dy. Those that look at
 // themselves alone are of units.py, told by functions.py.
 function single(f, slope) {
@@ -150,19 +137,21 @@ function backwardPass(weights, net, activity, errors) {
   return { dy, dx, dw };
 }
 
+// How near an output must be to its target to be right.
+const TOLERANCE = lesson.criterion.kind === "tolerance" ? lesson.criterion.threshold : 0.5;
+
 // Both passes of one case.
 function passesOf(weights, shown) {
   const { net, activity } = forwardPass(weights, shown.inputs);
   const outputs = outputsOf(activity);
   const { loss, errors } = lossOf(net, outputs, shown);
-  const isRight = outputs.every((y, j) => Math.abs(y - shown.targets[j]) < lesson.tolerance);
+  const isRight = outputs.every((y, j) => Math.abs(y - shown.targets[j]) < TOLERANCE);
   return { net, activity, outputs, errors, isRight, loss,
     ...backwardPass(weights, net, activity, errors) };
 }
 
-// All cases at one moment: their outputs, E, and the gradient that the weight change follows.
-function epochOf(frame) {
-  const weights = FRAMES.weights[frame];
+// All cases with one set of weights: their outputs, E, and the gradient that the weight change follows.
+function epochOf(weights) {
   const cases = lesson.cases.map((shown) => passesOf(weights, shown));
   const gradient = new Float64Array(lesson.numParameters);
   for (const { dw } of cases) dw.forEach((value, k) => { gradient[k] += value; });

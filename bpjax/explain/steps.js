@@ -52,6 +52,8 @@ function parametersInto(layer) {
 
 // ---- pieces of the page: text never becomes markup ---------------------------------------------
 
+const $ = (id) => document.getElementById(id);
+
 function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
@@ -59,20 +61,23 @@ function element(tag, attributes = {}, ...children) {
   return node;
 }
 
-// A number in at least three digits, with a true minus; tiny ones as a power of ten.
+// A number in at least three digits, with a true minus; tiny and huge ones as a power of ten.
 function digits(value) {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
   if (Number.isInteger(value) && size < 1000) return (value < 0 ? "\u2212" : "") + size;
   let text;
-  if (size < 0.0005) {
-    const [mantissa, power] = size.toExponential(2).split("e-");
-    text = `${mantissa}\u00d710\u207b${[...power].map((d) => "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"[d]).join("")}`;
+  if (size < 0.0005 || size >= 1e5) {
+    const [mantissa, power] = size.toExponential(2).split("e");
+    text = `${mantissa}\u00d710${[...power].map((letter) => RAISED[letter]).join("")}`;
   } else {
     text = size < 0.05 ? size.toFixed(5) : size < 10 ? size.toFixed(4) : size.toFixed(2);
   }
   return (value < 0 ? "\u2212" : "") + text;
 }
+
+const RAISED = { "+": "", "-": "\u207b",
+  ...["\u2070", "\u00b9", "\u00b2", "\u00b3", "\u2074", "\u2075", "\u2076", "\u2077", "\u2078", "\u2079"] };
 
 // A number on the page; `name` says which one, for whoever wants to check it.
 const number = (name, value, text = digits(value)) =>
@@ -294,30 +299,25 @@ const WORDS = {
     ]];
   },
 
-  change({ layer, epoch, frame, weights }) {
-    const { learning } = lesson, rate = learning.learningRate[frame], alpha = learning.momentum[frame];
-    const decay = learning.decay[frame], last = frame === FRAMES.weights.length - 1;
+  change({ layer, moment, epoch, weights }) {
+    const { learning } = lesson, { rate, momentum: alpha, decay, byPaper } = moment;
     const into = parametersInto(layer);
     const rows = into.filter(({ k }) => !learning.frozen[k]).map(({ k, name, places }) => {
-      const step = -rate * epoch.gradient[k] + alpha * FRAMES.previous[frame][k];
-      const change = learning.paper ? step : FRAMES.change[frame][k];
-      const kept = learning.paper && learning.decays[k] ? 1 - decay : 1;
+      const change = changeAt(moment, k);
       return { k, label: places > 1 ? `${name} (${places} places)` : name, change,
-        after: kept * (weights[k] + change) };
+        after: weightAfter(moment, k, change) };
     });
     const numFrozen = into.length - rows.length;
     rows.sort((a, b) => Math.abs(b.change) - Math.abs(a.change));
     const shown = rows.slice(0, MOST_CHANGES);
     const cases = lesson.cases.filter(({ trained }) => trained).length;
     const title = `The weights into ${layer.name} change`;
-    if (last) {
-      return [title, [paragraph("The run ended here: its weights change no more. Go to an earlier epoch.")]];
-    }
+    if (moment.end) return [title, [paragraph(moment.end)]];
     const head = ["weight", "\u2202E/\u2202w"];
-    if (learning.paper) head.push("\u2212\u03b5 \u2202E/\u2202w", "+ \u03b1 last");
+    if (byPaper) head.push("\u2212\u03b5 \u2202E/\u2202w", "+ \u03b1 last");
     const copies = learning.copies > 1
       ? ` Corresponding weights of the ${learning.copies} steps in time change by the average.` : "";
-    const text = learning.paper
+    const text = byPaper
       ? `All ${cases} cases have had their say: their shares are added up. Then each weight goes ` +
         `against its gradient, by \u03b5 = ${rate} times it, and keeps \u03b1 = ${alpha} of its last change.${copies}`
       : learning.every
@@ -326,16 +326,16 @@ const WORDS = {
           `all its changes did.`
         : `All ${cases} cases have had their say. The optimizer is ${learning.optimizer}.`;
     const cells = ({ k, label, change, after }) => [label, number(`gradient ${k}`, epoch.gradient[k]),
-      ...(learning.paper ? [number(`step ${k}`, -rate * epoch.gradient[k]),
-        number(`kept ${k}`, alpha * FRAMES.previous[frame][k])] : []),
+      ...(byPaper ? [number(`step ${k}`, -rate * epoch.gradient[k]),
+        number(`kept ${k}`, alpha * moment.previous[k])] : []),
       number(`change ${k}`, change), number(`after ${k}`, after)];
     const frozen = numFrozen ? paragraph(`${plural(numFrozen, "weight")} ${numFrozen === 1 ? "is" : "are"} frozen: ` +
       `${numFrozen === 1 ? "it stays as it is" : "they stay as they are"}.`) : "";
     return [title, [
-      paragraph(text), learning.paper ? equation(9) : "",
+      paragraph(text), byPaper ? equation(9) : "",
       rows.length ? table([...head, "= change", "new"], shown.map(cells)) : "", frozen,
       shown.length < rows.length ? paragraph(`The ${MOST_CHANGES} largest changes of ${rows.length}.`) : "",
-      learning.paper && decay ? paragraph(`After the change, weight decay takes ${digits(100 * decay)} % of every weight${learning.decays.every(Boolean) ? "" : " that decays"}.`) : "",
+      byPaper && decay ? paragraph(`After the change, weight decay takes ${digits(100 * decay)} % of every weight${learning.decays.every(Boolean) ? "" : " that decays"}.`) : "",
       paragraph("Then the next epoch begins with the new weights."),
     ]];
   },
