@@ -111,6 +111,8 @@ def of_three_kinds(**settings):
 # units and losses; other ways to show the cases; frozen weights.
 RUNS = {
     "xor": (bpjax.tasks.xor, {}),
+    "none": (lambda: make_task("xor", hidden=0), {"max_epochs": 60}),
+    "solved": (bpjax.tasks.xor, {"tolerance": 0.1}),
     "direct": (lambda: make_task("xor", direct=True), {"max_epochs": 60}),
     "symmetry": (bpjax.tasks.symmetry, {"max_epochs": 120}),
     "encoder": (bpjax.tasks.encoder, {"max_epochs": 120}),
@@ -298,10 +300,16 @@ def passes(network, loss, weights, inputs, targets, trained, case):
     return all_cases, one_case, {"y": y, "x": x, "dy": dy, "dx": dx}
 
 
-def witness(run, epoch, case=0):
-    """Return every number that the page may show, by the name that it gives it."""
+def witness(run, epoch, case=0, weights=None):
+    """Return every number that the page may show, by the name that it gives it.
+
+    With weights of a played net, these are what they are about; how they change is not told.
+    """
     task, network = run.task, run.task.network
-    weights = run.snapshots.weights[epoch]
+    is_played, weights = (
+        weights is not None,
+        run.snapshots.weights[epoch] if weights is None else weights,
+    )
     (trained,) = trained_by(task, [run.seed])
     about = (weights, *task.cases(np.float64), trained, case)
     all_cases, one_case, by_layer = jax.device_get(passes(network, task.loss, *about))
@@ -314,7 +322,7 @@ def witness(run, epoch, case=0):
     for kind, layers in by_layer.items():
         for name, entry in layers.items():
             numbers |= {f"{kind} {name} {j}": value for j, value in enumerate(entry[0])}
-    if epoch < run.epochs:
+    if epoch < run.epochs and not is_played:
         recipe, change = task.recipe, run.snapshots.weights[epoch + 1] - weights
         rate, alpha = (as_schedule(s).at(epoch) for s in (recipe.learning_rate, recipe.momentum))
         previous = frames_of(run).previous[epoch]
@@ -344,6 +352,8 @@ def agrees(text, value):
     text = text.lstrip("\N{BLACK UP-POINTING TRIANGLE}\N{BLACK DOWN-POINTING TRIANGLE} ")
     if text == "\N{ALMOST EQUAL TO}0":
         return abs(value) < 1e-4
+    if text == "0":
+        return value == 0
     text = text.replace("\N{MINUS SIGN}", "-")
     mantissa, _, power = text.partition("\N{MULTIPLICATION SIGN}10\N{SUPERSCRIPT MINUS}")
     scale = 10.0 ** -int("".join(str(unicodedata.digit(digit)) for digit in power) or 0)
@@ -544,6 +554,391 @@ def test_hostile_words_show_as_text(browser_page, tmp_path):
     assert shown.query_selector_all("img") == []
     assert browser_page.console == []
     assert len(browser_page.requests) == 1
+
+
+# ---- the square of inputs ------------------------------------------------------------------------
+
+# In the picture's own units: where the cases are, and where the lines begin and end.
+LINES = """() => {
+  const middle = (mark) => { const { x, y, width, height } = mark.getBBox();
+    return [x + width / 2, y + height / 2]; };
+  const ends = ({ x1, y1, x2, y2 }) =>
+    [[x1, y1], [x2, y2]].map((point) => point.map((each) => each.baseVal.value));
+  const all = (places) => [...document.querySelectorAll(places)];
+  const lines = all("#square [data-line]").map((line) => [line.dataset.line, ends(line)]);
+  return { points: all("#square .point .mark").map(middle),
+    lines: Object.fromEntries(lines) };
+}"""
+
+
+def in_units(where, points):
+    """Turn pixels into inputs, by where the cases 00 and 11 of exclusive-or stand."""
+    zero, one = np.array(points[0]), np.array(points[3])
+    return (np.array(where) - zero) / (one - zero)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["xor", "none"])
+def test_lines_are_where_net_inputs_are_zero(name, browser_page, tmp_path):
+    run = run_called(name)
+    shown = opened(browser_page, run, tmp_path, "epoch=0&case=1&step=1")
+    layer = run.task.network.computed_layers[0]
+    numbers = [numbers_at(run, run.snapshots.weights[epoch]) for epoch in (0, run.epochs)]
+    for epoch, params in zip((0, run.epochs), numbers, strict=True):
+        shown.fill("#epoch", str(epoch))
+        found = shown.evaluate(LINES)
+        weight, bias = params.weight["input", layer.name], params.bias[layer.name]
+        for unit in range(layer.size):
+            ends = found["lines"].get(f"{layer.name} {unit}")
+            corners = np.array([[-0.32, -0.32], [-0.32, 1.32], [1.32, -0.32], [1.32, 1.32]])
+            crosses = np.ptp(np.sign(corners @ weight[:, unit] + bias[unit])) > 0
+            assert crosses == (ends is not None), (epoch, unit)
+            if ends is None:
+                continue
+            net = in_units(ends, found["points"]) @ weight[:, unit] + bias[unit]
+            np.testing.assert_allclose(net / np.abs(weight[:, unit]).max(), 0, atol=0.01)
+    assert browser_page.console == []
+
+
+def numbers_at(run, weights):
+    return jax.device_get(unflatten_params(run.task.network, weights))
+
+
+@pytest.mark.browser
+def test_the_square_says_why_hidden_units_are_needed(browser_page, tmp_path):
+    shown = opened(browser_page, run_called("none"), tmp_path, "epoch=0&case=1&step=1")
+    words = shown.text_content("#square-text")
+    assert "no straight line parts these four cases" in words
+    weight, bias = params_of_line(run_called("none"), 0)
+    on = [name for name in ("00", "01", "10", "11") if bias + weight @ [*map(int, name)] > 0]
+    assert f"Output is on for {', '.join(on) if len(on) < 4 else 'every case'}." in words
+    shown = opened(browser_page, run_called("solved"), tmp_path)
+    shown.fill("#epoch", "0")
+    assert "two do it" in shown.text_content("#square-text")
+    assert "its lines do not do so yet" in shown.text_content("#square-text")
+    shown.fill("#epoch", str(run_called("solved").epochs))
+    assert "At this moment the net does it so." in shown.text_content("#square-text")
+    shown = opened(browser_page, run_called("symmetry"), tmp_path)
+    assert shown.query_selector("#square") is None
+
+
+def params_of_line(run, epoch):
+    params = numbers_at(run, run.snapshots.weights[epoch])
+    return params.weight["input", "output"][:, 0], params.bias["output"][0]
+
+
+# ---- a net to play with --------------------------------------------------------------------------
+
+EXACTLY = """(name) => {
+  const text = new URLSearchParams(location.hash.slice(1)).get(name);
+  if (text === null) return null;
+  const letters = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+  const bytes = Uint8Array.from(letters, (letter) => letter.charCodeAt(0));
+  return [...new Float64Array(bytes.buffer)];
+}"""
+ONCE = (
+    """(epochs) => { for (let k = 0; k < epochs; k++) document.getElementById("once").click(); }"""
+)
+
+
+def changed(shown, field, value):
+    shown.fill(f"#{field}", repr(value))
+    shown.press(f"#{field}", "Enter")
+
+
+def opened_to_play(browser_page, run, tmp_path, epoch=0, **window):
+    shown = opened(browser_page, run, tmp_path, f"epoch={epoch}&case=2&step=1", **window)
+    shown.click("#play-tab")
+    return shown
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", daily(["xor"], of=[name for name in RUNS if name != "solved"]))
+def test_a_net_that_is_played_with_learns_as_train_does(name, browser_page, tmp_path):
+    run, num_epochs = run_called(name), 24
+    shown = opened_to_play(browser_page, run, tmp_path)
+    start = run.snapshots.weights[0].astype(float)
+    chosen = int(shown.locator("#pick option").nth(1).get_attribute("value"))
+    shown.select_option("#pick", str(chosen))
+    changed(shown, "weight", 0.4375)
+    start[chosen] = 0.4375
+    settings = {"optimizer": "paper", "updates": "batch", "order": "fixed"}
+    if name != "family":  # which keeps its schedule
+        changed(shown, "rate", 0.03)
+        changed(shown, "momentum", 0.8)
+        settings |= {"learning_rate": 0.03, "momentum": 0.8}
+    assert shown.evaluate(EXACTLY, "weights") == start.tolist()
+    shown.evaluate(ONCE, num_epochs)
+    played = shown.evaluate(EXACTLY, "weights")
+    task = run.task.with_settings(initializer=bpjax.Start(np.tile(start, (8, 1))), **settings)
+    same = bpjax.train(task, seed=7, max_epochs=num_epochs, snapshot_every=1, precision="float64")
+    assert f", {same.epochs} epochs after epoch 0 of" in shown.text_content("#mode-count")
+    np.testing.assert_allclose(played, same.snapshots.weights[-1], rtol=1e-12, atol=1e-12)
+    assert browser_page.console == []
+
+
+@pytest.mark.browser
+def test_an_unchanged_net_goes_on_as_the_recorded_run_did(browser_page, tmp_path):
+    run = run_called("xor")
+    shown = opened_to_play(browser_page, run, tmp_path, epoch=600)
+    shown.evaluate(ONCE, 62)
+    played = shown.evaluate(EXACTLY, "weights")
+    np.testing.assert_allclose(played, run.snapshots.weights[662], rtol=1e-11, atol=1e-12)
+    drawn = shown.get_attribute("#loss-curve .curve.own", "d")
+    assert drawn.count("L") == 31  # after every second epoch, and the last
+    assert shown.locator("#gradient-curve .own").count() == 2
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    "name", daily(["xor"], of=["xor", "family", "softmax", "own at net", "none"])
+)
+def test_every_number_of_a_played_net_is_that_of_backprop(name, browser_page, tmp_path, float64):
+    run = run_called(name)
+    shown = opened_to_play(browser_page, run, tmp_path)
+    changed(shown, "rate", 0.0625)
+    changed(shown, "weight", -1.5)
+    shown.evaluate(ONCE, 7)
+    weights, last = (np.array(shown.evaluate(EXACTLY, part)) for part in ("weights", "last"))
+    numbers = witness(run, 7, 1, weights)
+    decay = as_schedule(run.task.recipe.weight_decay).at(7)
+    decay *= np.array(lesson_of(run)["learning"]["decays"])
+    alpha = as_schedule(run.task.recipe.momentum).at(7)
+    for k in range(len(weights)):
+        step, kept = -0.0625 * numbers[f"gradient {k}"], alpha * last[k]
+        numbers |= {f"step {k}": step, f"kept {k}": kept, f"change {k}": step + kept}
+        numbers[f"after {k}"] = (1 - decay[k]) * (weights[k] + step + kept)
+    shown.click("#steps-tab")
+    for step, pairs in enumerate(shown.evaluate(EVERY_STEP)):
+        for key, text in pairs:
+            value = expected(key, numbers)
+            assert agrees(text, float(value)), (step, key, text, float(value))
+    assert browser_page.console == []
+
+
+@pytest.mark.browser
+def test_a_link_opens_the_net_that_it_was_taken_from(browser_page, tmp_path):
+    shown = opened_to_play(browser_page, run_called("xor"), tmp_path, epoch=500)
+    changed(shown, "momentum", 0.5)
+    changed(shown, "weight", 3.1)
+    shown.evaluate(ONCE, 75)
+    shown.click("#copy")
+    shown.wait_for_function("() => document.getElementById('copied').textContent !== ''")
+    before, address = shown.evaluate(SHOWN, "[data-name]"), shown.url
+    drawn = shown.get_attribute("#loss-curve .own", "d")
+    shown.goto("about:blank")
+    shown.goto(address)
+    assert shown.is_visible("#play-panel")
+    assert shown.text_content("#mode-which") == "Shown: your net"
+    assert shown.evaluate(SHOWN, "[data-name]") == before
+    assert shown.get_attribute("#loss-curve .own", "d") == drawn
+    assert shown.input_value("#momentum") == "0.5"
+    assert shown.url == address
+    shown.evaluate(ONCE, 5)
+    again = shown.evaluate(EXACTLY, "weights")
+    shown.goto("about:blank")
+    shown.goto(address)
+    shown.evaluate(ONCE, 5)
+    assert shown.evaluate(EXACTLY, "weights") == again
+    assert browser_page.console == []
+
+
+@pytest.mark.browser
+def test_a_bad_address_is_no_address(browser_page, tmp_path):
+    shown = opened_to_play(browser_page, run_called("xor"), tmp_path, epoch=500)
+    shown.evaluate(ONCE, 3)
+    good = shown.evaluate("location.hash")
+    weights = good.partition("weights=")[2].partition("&")[0]
+    for old, new in [
+        (weights, weights[:-12]),
+        (weights, "AAAAAAAA8H8" * 9),  # of infinite numbers
+        (weights, "*"),
+        ("played=3", "played=-3"),
+        ("played=3", "played=1e99"),
+        ("played=3", "played=900"),
+        ("played=3", "rate=0&played=3"),
+        ("played=3", "rate=&played=3"),
+        ("played=3", "momentum=1&played=3"),
+        ("played=3", "seed=1.5&played=3"),
+        ("epoch=500", "epoch=x"),
+        ("every=1", "every=0"),
+        ("trace=", "trace=AAAA"),
+        (good, "#%E0%A4%A"),
+        (good, "#epoch=-7&case=99&step=1e9"),
+        (good, "#epoch&case&&=&weights"),
+    ]:
+        bad = good.replace(old, new)
+        assert bad != good
+        shown.evaluate(f"location.hash = {bad!r}")
+        shown.wait_for_function("() => !location.hash.includes('weights')")
+        assert shown.text_content("#mode-which") == "Shown: the recorded run", bad
+        shown.evaluate(f"location.hash = {good!r}")
+        shown.wait_for_function("() => location.hash.includes('weights')")
+        assert shown.text_content("#mode-which") == "Shown: your net"
+    assert browser_page.console == []
+
+
+@pytest.mark.browser
+def test_the_criterion_ends_a_play(browser_page, tmp_path):
+    run = run_called("xor")
+    shown = opened_to_play(browser_page, run, tmp_path, epoch=690)
+    shown.click("#run")
+    ended = "() => document.getElementById('mode-news').textContent !== ''"
+    shown.wait_for_function(ended)
+    said = f"Learned after {run.epochs - 690} epochs (criterion tolerance 0.5)."
+    assert shown.text_content("#mode-news") == said
+    assert shown.is_disabled("#run")
+    assert shown.text_content("#run") == "Run"
+    assert "4 of 4 cases are right" in shown.text_content("#cases-text")
+    shown.click("#phases >> text=Change") if shown.is_visible("#phases") else shown.click(
+        "#steps-tab"
+    )
+    changed_weights = shown.evaluate(EXACTLY, "weights")
+    np.testing.assert_allclose(changed_weights, run.snapshots.weights[-1], rtol=1e-9)
+    shown.click("#recorded")
+    assert shown.text_content("#mode-which") == "Shown: the recorded run"
+    assert shown.text_content("#epoch-text") == "690 of 707"
+    shown.click("#yours")
+    assert shown.text_content("#mode-news") == said
+    shown.fill("#epoch", "3")
+    assert shown.text_content("#mode-which") == "Shown: the recorded run"
+    assert "weights=" not in shown.url
+
+
+@pytest.mark.browser
+def test_run_and_pause(browser_page, tmp_path):
+    shown = opened_to_play(browser_page, run_called("xor"), tmp_path)
+    shown.select_option("#speed", "1")
+    shown.click("#run")
+    assert shown.text_content("#run") == "Pause"
+    shown.wait_for_function(
+        "() => Number(document.getElementById('mode-count').textContent.match(/[0-9]+/)[0]) >= 3"
+    )
+    shown.click("#run")
+    count = shown.text_content("#mode-count")
+    assert "weights=" in shown.url
+    shown.wait_for_timeout(250)
+    assert shown.text_content("#mode-count") == count
+    assert shown.text_content("#run") == "Run"
+
+
+@pytest.mark.browser
+def test_a_play_that_leaves_the_finite_numbers_ends_with_a_sentence(browser_page, tmp_path):
+    run = run_called("xor")
+    run = run._replace(task=run.task.with_settings(unit="linear"))
+    shown = opened_to_play(browser_page, run, tmp_path)
+    changed(shown, "rate", 1e3)
+    shown.evaluate(ONCE, 40)
+    assert "would take the weights out of the finite numbers" in shown.text_content("#mode-news")
+    assert shown.is_disabled("#run")
+    assert np.isfinite(shown.evaluate(EXACTLY, "weights")).all()
+    assert browser_page.overflow == 0
+    changed(shown, "rate", 0.01)
+    assert shown.text_content("#mode-news") == ""
+    assert browser_page.console == []
+
+
+def mulberry(seed, count):
+    """Return uniform numbers of 53 bits, each from two draws of mulberry32."""
+    found, state, mask = [], seed, 2**32 - 1
+    for _ in range(2 * count):
+        state = (state + 0x6D2B79F5) & mask
+        bits = (state ^ state >> 15) * (1 | state) & mask
+        bits = (bits + ((bits ^ bits >> 7) * (61 | bits) & mask) & mask) ^ bits
+        found.append((bits ^ bits >> 14) & mask)
+    return (np.array(found[::2]) * 2.0**21 + (np.array(found[1::2]) >> 11)) / 2.0**53
+
+
+@pytest.mark.browser
+def test_new_small_weights_come_from_their_seed(browser_page, tmp_path):
+    shown = opened_to_play(browser_page, run_called("xor"), tmp_path, epoch=300)
+    shown.evaluate(ONCE, 2)
+    shown.fill("#seed", "4294967295")
+    shown.click("#small")
+    drawn = shown.evaluate(EXACTLY, "weights")
+    np.testing.assert_array_equal(drawn, (2 * mulberry(2**32 - 1, 9) - 1) * 0.3)
+    assert shown.text_content("#mode-count") == (
+        ", 0 epochs after new small weights, seed 4294967295."
+    )
+    assert shown.evaluate(EXACTLY, "last") is None
+
+
+@pytest.mark.browser
+def test_frozen_weights_stay_and_other_rules_are_told(browser_page, tmp_path):
+    run = run_called("units")
+    shown = opened_to_play(browser_page, run, tmp_path)
+    shown.click("#small")
+    frozen = np.array(lesson_of(run)["learning"]["frozen"])
+    drawn = np.array(shown.evaluate(EXACTLY, "weights"))
+    np.testing.assert_array_equal((drawn == run.snapshots.weights[0]), frozen)
+    assert "learned by another rule" not in shown.text_content("#play-panel")
+    run = run_called("xor")
+    run = run._replace(task=run.task.with_settings(optimizer="sgd"))
+    shown = opened(browser_page, run, tmp_path)
+    assert "Your net learns by the\n      paper" in shown.text_content("#play-panel")
+
+
+@pytest.mark.browser
+def test_what_cannot_be_is_said_and_not_done(browser_page, tmp_path):
+    shown = opened_to_play(browser_page, run_called("xor"), tmp_path)
+    for field, value, sentence in [
+        ("rate", "0", "The learning rate must be a number above 0."),
+        ("rate", "", "The learning rate must be a number above 0."),
+        ("momentum", "1", "The momentum must be a number from 0 to below 1."),
+        ("weight", "", "A weight must be a number."),
+        ("seed", "-1", "The seed must be a whole number from 0 to 4,294,967,295."),
+    ]:
+        before = shown.input_value(f"#{field}")
+        shown.fill(f"#{field}", value)
+        shown.press(f"#{field}", "Enter")
+        if field == "seed":
+            shown.click("#small")
+        else:
+            assert shown.input_value(f"#{field}") == before
+        assert shown.text_content("#play-fault") == sentence
+        assert shown.text_content("#mode-which") == "Shown: the recorded run"
+
+
+@pytest.mark.browser
+def test_a_press_on_a_line_or_the_list_chooses_a_weight(browser_page, tmp_path):
+    run = run_called("xor")
+    shown = opened(browser_page, run, tmp_path, "epoch=650&case=2&step=1")
+    shown.dispatch_event("#net [data-weight='4']", "click")
+    assert shown.input_value("#pick") == "4"
+    shown.dispatch_event("#net .near[data-weight='5']", "click")
+    assert shown.is_visible("#play-panel")
+    assert float(shown.input_value("#weight")) == pytest.approx(
+        run.snapshots.weights[650, 5], rel=1e-5
+    )
+    shown.focus("#weight-slide")
+    shown.keyboard.press("Home")
+    assert shown.evaluate(EXACTLY, "weights")[5] == -10
+    shown.click("h1")
+    shown.keyboard.press(".")
+    assert ", 1 epoch after epoch 650" in shown.text_content("#mode-count")
+    shown.keyboard.press("ArrowRight")
+    assert "Hidden 1 adds up and answers" in shown.text_content("#step")
+    assert shown.is_visible("#steps-panel")
+    assert shown.text_content("#mode-which") == "Shown: your net"
+    nameless = """() => [...document.querySelectorAll("#play-panel input, #play-panel select")]
+      .filter((field) => !field.labels?.length && !field.ariaLabel).map((field) => field.id)"""
+    assert shown.evaluate(nameless) == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", daily([390], of=[390, 1000, 1280, 1366]))
+@pytest.mark.parametrize("name", daily(["xor"], of=["xor", "none", "direct", "symmetry", "units"]))
+def test_play_and_square_fit_the_window(name, width, browser_page, tmp_path):
+    run = run_called(name)
+    shown = opened_to_play(browser_page, run, tmp_path, run.epochs // 2, width=width)
+    overlaps = OVERLAPS.replace("#net text", "#square text").replace("  while", "  while (0) while")
+    for _ in range(4):
+        assert browser_page.overflow == 0
+        assert shown.evaluate(overlaps) == []
+        outside = """() => [...document.querySelectorAll("#play-panel *, .mode *")].filter((node) =>
+          node.getBoundingClientRect().right > innerWidth + 1).map((node) => node.id)"""
+        assert shown.evaluate(outside) == []
+        shown.evaluate(ONCE, 15)
 
 
 # ---- the command ---------------------------------------------------------------------------------

@@ -149,8 +149,8 @@ const showAddress = () => history.replaceState(null, "", addressOf(state));
 function goTo(hash) {
   const place = placeIn(hash);
   stop();
-  if (place.play) openPanel("play");
   go(place);
+  if (place.play) openPanel("play");
 }
 
 // Go to a step, and bring its words into view where they are not: on a phone they are below the picture.
