@@ -51,9 +51,23 @@ PICTURES = (
         "median-epochs",
     ),
 )
-EXPLAIN = "explain xor --seed 7"
-SHOWN = {"epoch": 650, "case": 1, "steps": 7}
-"""Of that page: when a hidden unit gets its blame for the second case."""
+
+
+class Shot(NamedTuple):
+    """A picture of a page of `bpjax explain`: its command, its place, and what of it is shown."""
+
+    name: str
+    command: str
+    place: str
+    part: str | None = None
+
+
+SHOTS = (
+    # A hidden unit gets its blame for the second case.
+    Shot("explain", "explain xor --seed 7", "epoch=650&case=2&step=8"),
+    Shot("one-line", "explain xor --hidden 0 --max-epochs 60", "epoch=5&case=1&step=1", "#square"),
+    Shot("two-lines", "explain xor --tolerance 0.1", "epoch=800&case=1&step=1", "#square"),
+)
 
 
 def make(command: str, pictures: Iterable[Picture], out: Path) -> None:
@@ -65,32 +79,28 @@ def make(command: str, pictures: Iterable[Picture], out: Path) -> None:
             shutil.copy(f"{folder}/figures/{picture.figure}.png", out / f"{picture.name}.png")
 
 
-def make_explain(out: Path) -> None:
-    """Make the page, go to the moment that is shown, and keep what a window shows of it."""
+def make_shots(shots: Iterable[Shot], out: Path) -> None:
+    """Make each page, go to the place that is shown, and keep what a window shows of it."""
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        page = Path(folder) / "page.html"
-        if bpjax([*EXPLAIN.split(), "--out", str(page)]):
-            raise SystemExit(f"`bpjax {EXPLAIN}` failed.")
         chromium = os.environ.get("BPJAX_CHROMIUM") or shutil.which("chromium")
         arguments = ["--no-sandbox", "--disable-gpu"]
         browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        shown = browser.new_page(viewport={"width": 1280, "height": 860})
-        shown.goto(page.as_uri())
-        shown.locator("#epoch").fill(str(SHOWN["epoch"]))
-        shown.locator("#case").select_option(index=SHOWN["case"])
-        for _ in range(SHOWN["steps"]):
-            shown.locator("#next").click()
-        shown.locator("#next").blur()
-        shown.mouse.move(0, 0)
-        shown.screenshot(path=out / "explain.png")
+        for shot in shots:
+            page = Path(folder) / f"{shot.name}.html"
+            if bpjax([*shot.command.split(), "--out", str(page)]):
+                raise SystemExit(f"`bpjax {shot.command}` failed.")
+            shown = browser.new_page(viewport={"width": 1280, "height": 860})
+            shown.goto(f"{page.as_uri()}#{shot.place}")
+            seen = shown if shot.part is None else shown.locator(shot.part)
+            seen.screenshot(path=out / f"{shot.name}.png")
         browser.close()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Make all pictures, or some."""
-    names = [*(picture.name for picture in PICTURES), "explain"]
+    names = [each.name for each in (*PICTURES, *SHOTS)]
     parser = argparse.ArgumentParser(prog="experiments.pictures", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME")
@@ -100,8 +110,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     wanted = [picture for picture in PICTURES if picture.name in options.only]
     for command, same in itertools.groupby(wanted, lambda picture: picture.command):
         make(command, same, options.out)
-    if "explain" in options.only:
-        make_explain(options.out)
+    shots = [shot for shot in SHOTS if shot.name in options.only]
+    if shots:
+        make_shots(shots, options.out)
     return 0
 
 

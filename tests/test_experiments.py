@@ -556,12 +556,14 @@ def test_the_committed_table_is_that_of_the_committed_record():
 def test_every_picture_has_its_command_and_the_gallery_names_both():
     gallery = (HERE.parent / "docs" / "understand" / "gallery.md").read_text().replace("\n", " ")
     there = {path.stem for path in (HERE / "results" / "tour").iterdir()}
-    assert there == {*(picture.name for picture in pictures.PICTURES), "explain"}
+    assert there == {each.name for each in (*pictures.PICTURES, *pictures.SHOTS)}
     for picture in pictures.PICTURES:
         assert f"results/tour/{picture.name}.png" in gallery
         assert f"bpjax {picture.command}" in gallery
         assert f"`{picture.figure}.png`" in gallery
-    assert f"bpjax {pictures.EXPLAIN}" in gallery
+    for shot in pictures.SHOTS:
+        assert f"results/tour/{shot.name}.png" in gallery
+        assert f"`bpjax {shot.command}`" in gallery
 
 
 def test_a_picture_is_a_figure_of_its_command(tmp_path):

@@ -8,6 +8,8 @@ from scipy.optimize import linprog
 
 import bpjax
 from bpjax import tasks, witness
+from bpjax.analysis.activations import activations_of
+from bpjax.cli import main
 from bpjax.criteria import Criterion
 from bpjax.errors import SettingError
 from bpjax.network import layered
@@ -98,6 +100,30 @@ def test_without_hidden_units_only_the_encoder_can_be_solved(task, solvable):
     assert all(parted) == solvable
     assert "without hidden units" in task.title
     assert task.published == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["xor", "parity", "symmetry", "addition", "negation", "encoder"])
+def test_every_command_takes_a_net_without_hidden_units(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    short = [name, "--hidden", "0", "--max-epochs", "9"]
+    for words in (
+        ["check", name, "--hidden", "0"],
+        ["train", *short, "--out", "run"],
+        ["explain", *short],
+        ["sweep", *short, "--seeds", "8", "--keep-weights", "--out", "sweep"],
+        ["verify", "sweep"],
+        ["report", "sweep", "--out", "sweep.html"],
+        ["report", "run", "--out", "run.html"],
+        ["export", "sweep", "--format", "csv"],
+    ):
+        assert main(words) == 0, (words, capsys.readouterr().err)
+    for figure in ("loss", "gradient-size", "network", "activities"):
+        assert (tmp_path / f"run/figures/{figure}.png").is_file()
+    task = tasks.make_task(name, hidden=0)
+    weights = np.load(next((tmp_path / "sweep/chunks").glob("*.npz")))["weights"]
+    found = activations_of(task.network, weights, task.inputs)
+    assert list(found) == ["input", "output"]
 
 
 def test_xor_by_hand():

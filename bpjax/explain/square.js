@@ -134,7 +134,7 @@ function nameLine(svg, { layer, unit, ends: [from, to], onSide }, k, { box, take
   const away = 12 + Math.abs(normal.x) * half + Math.abs(normal.y) * 9;
   for (const t of [...PLACES, 0.12, 0.88]) {
     const at = { x: from.x + t * (to.x - from.x) + away * normal.x, y: from.y + t * (to.y - from.y) + away * normal.y };
-    const its = textBox(at, text);
+    const its = textBox(at, `${text}m`); // bold
     const isInside = its.left > box.left && its.right < box.right && its.top > box.top && its.bottom < box.bottom;
     if (!isInside || !isFree(its, taken)) continue;
     taken.push(its);
