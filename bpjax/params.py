@@ -68,9 +68,9 @@ def weight_gradient(connection: Connection, d_matrix: Float[Array, "num_in num_o
     return jnp.stack(sums)
 
 
-def mask_of(connection: Connection, weight: Array) -> Array:
+def mask_of(connection: Connection, weight: Array) -> np.ndarray:
     """Return the mask as numbers that multiply `weight`, which may have lanes behind its axes."""
-    mask = jnp.asarray(np.array(connection.mask), weight.dtype)
+    mask = np.array(connection.mask, weight.dtype)
     return mask.reshape(mask.shape + (1,) * (weight.ndim - 2))
 
 
