@@ -871,11 +871,11 @@ def test_frozen_weights_stay_and_other_rules_are_told(browser_page, tmp_path):
     frozen = np.array(lesson_of(run)["learning"]["frozen"])
     drawn = np.array(shown.evaluate(EXACTLY, "weights"))
     np.testing.assert_array_equal((drawn == run.snapshots.weights[0]), frozen)
-    assert "learned by another rule" not in shown.text_content("#play-panel")
+    assert "learned in another way" not in shown.text_content("#play-panel")
     run = run_called("xor")
     run = run._replace(task=run.task.with_settings(optimizer="sgd"))
     shown = opened(browser_page, run, tmp_path)
-    assert "Your net learns by the\n      paper" in shown.text_content("#play-panel")
+    assert "learned in another way" in shown.text_content("#play-panel")
 
 
 @pytest.mark.browser

@@ -111,7 +111,7 @@ function inWords(outputs) {
   let k = 0;
   for (const layer of outputLayers) {
     for (let unit = 0; unit < layer.size; unit++, k++) {
-      if (!named) words.push(Number.isInteger(outputs[k]) ? String(outputs[k]) : outputs[k].toFixed(3));
+      if (!named) words.push(Number.isInteger(outputs[k]) || Math.abs(outputs[k]) >= 1e5 ? digits(outputs[k]) : outputs[k].toFixed(3));
       else if (outputs[k] > 0.5) words.push(unitName(layer, unit));
     }
   }

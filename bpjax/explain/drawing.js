@@ -213,9 +213,10 @@ function drawInside(group, place, { x, y, layer, unit, on, activity }) {
   if (layer.names.length && place.radius >= 8) {
     shape(group, "text", { class: `inside${isDark}`, x, y, "font-size": 0.74 * place.radius }, layer.names[unit].slice(0, 3));
   } else if (activity !== null && place.radius >= 15) {
-    const whole = Number.isInteger(activity);
+    const whole = Number.isInteger(activity), text = whole ? String(activity) : activity.toFixed(2).replace("-", "\u2212");
+    if (text.length > 6) return; // the table beside the picture has it
     shape(group, "text", { class: `inside${isDark}`, x, y, "font-size": whole ? 15 : Math.min(13, 0.62 * place.radius),
-      "data-name": `y ${layer.name} ${unit}` }, whole ? String(activity) : activity.toFixed(2).replace("-", "\u2212"));
+      "data-name": `y ${layer.name} ${unit}` }, text);
   }
 }
 
@@ -252,7 +253,7 @@ function drawCurve(svg, series, { logarithmic, epoch, onEpoch }) {
   for (const tick of ticks(low, high, logarithmic)) {
     shape(svg, "line", { class: "gridline", x1: box.left, x2: box.right, y1: up(tick), y2: up(tick) });
     shape(svg, "text", { x: box.left - 6, y: up(tick), "text-anchor": "end", "dominant-baseline": "central" },
-      tick >= 1e6 || (logarithmic && tick < 0.001) ? digits(tick).replace("1.00\u00d7", "") : String(tick));
+      tick >= 1e6 || (logarithmic && tick < 0.001) ? digits(tick).replace(/\.?0+\u00d7/, "\u00d7").replace(/^1\u00d7/, "") : String(tick));
   }
   for (const tick of ticks(0, end, false)) {
     shape(svg, "text", { x: across(tick), y: height - 8, "text-anchor": tick > 0.95 * end ? "end" : "middle" }, tick.toLocaleString("en"));

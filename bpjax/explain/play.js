@@ -91,6 +91,8 @@ function showPlay() {
   DIALS.momentum(moment.momentum);
   DIALS.weight(moment.weights[player.picked]);
   $("pick").value = player.picked;
+  $("copied").textContent = ""; // that was another net
+  $("link").hidden = true;
 }
 
 // The strip above the page: which net is shown, and what can be done with it.
