@@ -612,14 +612,29 @@ def test_the_square_says_why_hidden_units_are_needed(browser_page, tmp_path):
     weight, bias = params_of_line(run_called("none"), 0)
     on = [name for name in ("00", "01", "10", "11") if bias + weight @ [*map(int, name)] > 0]
     assert f"Output is on for {', '.join(on) if len(on) < 4 else 'every case'}." in words
-    shown = opened(browser_page, run_called("solved"), tmp_path)
+    shown = opened(browser_page, run_called("encoder"), tmp_path)
+    assert shown.query_selector("#square") is None
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("name", "words"),
+    daily(
+        [("xor", "is right already, though its lines do not part the corners yet")],
+        of=[
+            ("xor", "is right already, though its lines do not part the corners yet"),
+            ("solved", "At this moment the net does it so."),
+        ],
+    ),
+)
+def test_the_square_says_how_two_lines_do_it(name, words, browser_page, tmp_path):
+    run = run_called(name)
+    shown = opened(browser_page, run, tmp_path)
     shown.fill("#epoch", "0")
     assert "two do it" in shown.text_content("#square-text")
     assert "its lines do not do so yet" in shown.text_content("#square-text")
-    shown.fill("#epoch", str(run_called("solved").epochs))
-    assert "At this moment the net does it so." in shown.text_content("#square-text")
-    shown = opened(browser_page, run_called("symmetry"), tmp_path)
-    assert shown.query_selector("#square") is None
+    shown.fill("#epoch", str(run.epochs))
+    assert words in shown.text_content("#square-text")
 
 
 def params_of_line(run, epoch):
@@ -726,6 +741,8 @@ def test_a_link_opens_the_net_that_it_was_taken_from(browser_page, tmp_path):
     shown.wait_for_function("() => document.getElementById('copied').textContent !== ''")
     before, address = shown.evaluate(SHOWN, "[data-name]"), shown.url
     drawn = shown.get_attribute("#loss-curve .own", "d")
+    shown.evaluate(ONCE, 5)
+    further = shown.evaluate(EXACTLY, "weights")
     shown.goto("about:blank")
     shown.goto(address)
     assert shown.is_visible("#play-panel")
@@ -735,11 +752,7 @@ def test_a_link_opens_the_net_that_it_was_taken_from(browser_page, tmp_path):
     assert shown.input_value("#momentum") == "0.5"
     assert shown.url == address
     shown.evaluate(ONCE, 5)
-    again = shown.evaluate(EXACTLY, "weights")
-    shown.goto("about:blank")
-    shown.goto(address)
-    shown.evaluate(ONCE, 5)
-    assert shown.evaluate(EXACTLY, "weights") == again
+    assert shown.evaluate(EXACTLY, "weights") == further
     assert browser_page.console == []
 
 
@@ -913,6 +926,7 @@ def test_a_press_on_a_line_or_the_list_chooses_a_weight(browser_page, tmp_path):
     shown.focus("#weight-slide")
     shown.keyboard.press("Home")
     assert shown.evaluate(EXACTLY, "weights")[5] == -10
+    assert shown.evaluate(EXACTLY, "last") is None  # at rest
     shown.click("h1")
     shown.keyboard.press(".")
     assert ", 1 epoch after epoch 650" in shown.text_content("#mode-count")

@@ -64,7 +64,7 @@ function playedMoment(play) {
 function oneEpoch(play, moment) {
   const { frozen } = lesson.learning;
   const previous = play.weights.map((_, k) => (frozen[k] ? 0 : changeAt(moment, k)));
-  const weights = play.weights.map((weight, k) => (frozen[k] ? weight : weightAfter(moment, k, previous[k])));
+  const weights = play.weights.map((_, k) => weightAfter(moment, k, previous[k])); // frozen ones do not decay
   const next = { ...play, weights, previous, epochs: play.epochs + 1, trace: traced(play, moment) };
   const then = weights.every(Number.isFinite) ? playedMoment(next) : null;
   if (then && Number.isFinite(then.epoch.loss)) return { play: next, moment: then };
