@@ -112,7 +112,6 @@ def of_three_kinds(**settings):
 RUNS = {
     "xor": (bpjax.tasks.xor, {}),
     "none": (lambda: make_task("xor", hidden=0), {"max_epochs": 60}),
-    "solved": (bpjax.tasks.xor, {"tolerance": 0.1}),
     "direct": (lambda: make_task("xor", direct=True), {"max_epochs": 60}),
     "symmetry": (bpjax.tasks.symmetry, {"max_epochs": 120}),
     "encoder": (bpjax.tasks.encoder, {"max_epochs": 120}),
@@ -616,19 +615,18 @@ def test_the_square_says_why_hidden_units_are_needed(browser_page, tmp_path):
     assert shown.query_selector("#square") is None
 
 
+PARTED = "At this moment the net does it so."
+EARLY = "the net is right already, though its lines do not part the corners yet"
+
+
 @pytest.mark.browser
-@pytest.mark.parametrize(
-    ("name", "words"),
-    daily(
-        [("xor", "is right already, though its lines do not part the corners yet")],
-        of=[
-            ("xor", "is right already, though its lines do not part the corners yet"),
-            ("solved", "At this moment the net does it so."),
-        ],
-    ),
-)
-def test_the_square_says_how_two_lines_do_it(name, words, browser_page, tmp_path):
-    run = run_called(name)
+@pytest.mark.parametrize(("seed", "words"), daily([(7, PARTED)], of=[(7, PARTED), (0, EARLY)]))
+def test_the_square_says_how_two_lines_do_it(seed, words, browser_page, tmp_path):
+    run = (
+        run_called("xor")
+        if seed == 7
+        else bpjax.train(bpjax.tasks.xor(), seed, snapshot_every=1, precision="float64")
+    )
     shown = opened(browser_page, run, tmp_path)
     shown.fill("#epoch", "0")
     assert "two do it" in shown.text_content("#square-text")
@@ -668,7 +666,7 @@ def opened_to_play(browser_page, run, tmp_path, epoch=0, **window):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("name", daily(["xor"], of=[name for name in RUNS if name != "solved"]))
+@pytest.mark.parametrize("name", daily(["xor"], of=RUNS))
 def test_a_net_that_is_played_with_learns_as_train_does(name, browser_page, tmp_path):
     run, num_epochs = run_called(name), 24
     shown = opened_to_play(browser_page, run, tmp_path)
@@ -764,7 +762,7 @@ def test_a_bad_address_is_no_address(browser_page, tmp_path):
     weights = good.partition("weights=")[2].partition("&")[0]
     for old, new in [
         (weights, weights[:-12]),
-        (weights, "AAAAAAAA8H8" * 9),  # of infinite numbers
+        (weights, base64.urlsafe_b64encode(np.full(9, np.inf).tobytes()).decode()),
         (weights, "*"),
         ("played=3", "played=-3"),
         ("played=3", "played=1e99"),
