@@ -48,8 +48,9 @@ def write_title(ax: Axes, title: str, pad: float = 8.0, size: float | None = Non
     """
     if is_narrow(ax):
         size = SMALL + 1
-        left = 0.8 if ax.axison else 0.1
-        title = broken(title, figure_width(ax) - left, size)
+        width = figure_width(ax)
+        left = 0.8 if ax.axison else 0.1 + ax.get_position().x0 * width
+        title = broken(title, width - left, size)
     ax.set_title(title, loc="left", pad=pad, fontsize=size, parse_math=False)
 
 
