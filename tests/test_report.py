@@ -215,7 +215,7 @@ def told_pairs(pairs, solved, sooner):
 
 def test_the_points_of_a_grid_are_compared_over_the_same_seeds_and_never_pooled(made):
     result = bpjax.load(made / "grid")
-    base, *others = bpjax.compare(result)
+    _, *others = bpjax.compare(result)
     adjusted = [
         holm([getattr(one.pairs, p) for one in others]) for p in ("solved_pvalue", "faster_pvalue")
     ]

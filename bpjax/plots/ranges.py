@@ -45,7 +45,9 @@ def ranges(
     """
     groups = list(dict.fromkeys(row["group"] for row in rows))
     names = list(dict.fromkeys(row["name"] for row in rows))
-    height = 1.3 + 0.16 * len(names) * (width <= NARROW) + ROW * (len(names) + 1.5) * max(len(groups), 1)
+    height = (
+        1.3 + 0.16 * len(names) * (width <= NARROW) + ROW * (len(names) + 1.5) * max(len(groups), 1)
+    )
     ax = new_axes(ax, size=(width, max(height, 2.4)))
     ax.grid(visible=False, axis="y")
     for place in range(1, len(groups), 2):
