@@ -39,12 +39,19 @@ class Published(NamedTuple):
       mark: "verified" (read in the source), "secondary" (quoted by another source) or
         "unverified" (from recollection; never an expected value).
       source: where.
+      counts: what the epochs are: those that one run needed ("run"), the mean of several runs
+        ("mean"), what no run is said to have needed ("bound"), or how long a run was trained
+        whether it had long converged or not ("trained").
+      under: the recipe it belongs to, where it is known not to be the task's own, or cannot be the
+        same; such a figure is never drawn beside runs of the task's own recipe.
     """
 
     figure: str
     epochs: int | None
     mark: Literal["verified", "secondary", "unverified"]
     source: str
+    counts: Literal["run", "mean", "bound", "trained"] = "run"
+    under: str = ""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

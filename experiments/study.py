@@ -46,6 +46,8 @@ class Study:
       keep_arrays: the name of a file that keeps the arrays, None where the figures hold them.
       own_options: adds options of its own to the parser; with one of them nothing is published.
       holds: whether a record is as it should be; else the exit code is 1.
+      words_only: of a record, the same numbers with the words of today: what `--words-only` saves
+        and draws without computing anything; None if a study needs more than its record.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Study:
     keep_arrays: str | None = None
     own_options: Callable[[argparse.ArgumentParser], Any] = lambda parser: None
     holds: Callable[[Mapping[str, Any]], bool] = lambda record: True
+    words_only: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
 
     def folder(self, num_runs: int, *own: Any) -> Path:
         """Return where the results go; `own` are the values of the study's own options."""
@@ -74,18 +77,29 @@ class Study:
         parser = self._parser()
         own = vars(parser.parse_args(argv))
         num_runs, out, no_figures = own.pop("runs"), own.pop("out"), own.pop("no_figures", True)
+        words_only = own.pop("words_only", False)
         folder = out or self.folder(num_runs, *own.values())
-        use_all_cpu_cores()
         try:
-            result = self.compute(num_runs, folder, **own)
+            if words_only:
+                result = self._said_anew(folder)
+            else:
+                use_all_cpu_cores()
+                result = self.compute(num_runs, folder, **own)
         except SettingError as fault:
-            option = fault.setting if fault.setting in own else "runs"
+            option = fault.setting if fault.setting in (*own, "words-only") else "runs"
             parser.error(f"--{option} {fault.rule}, got {fault.value!r}.")
         self.save(result, folder)
         if self.draw and not no_figures:
             self.draw(result, folder)
         print(f"\n{self.write_up(result.record)}\nSaved in {folder}.")
         return 0 if self.holds(result.record) else 1
+
+    def _said_anew(self, folder: Path) -> Result:
+        assert self.words_only is not None
+        file = folder / "results.json"
+        if not file.exists():
+            raise SettingError("words-only", "needs a record that was made before", str(file))
+        return Result(self.words_only(json.loads(file.read_text())))
 
     def _parser(self) -> argparse.ArgumentParser:
         parser = argparse.ArgumentParser(prog=f"experiments.{self.name}", description=self.words)
@@ -104,6 +118,9 @@ class Study:
         )
         if self.draw:
             parser.add_argument("--no-figures", action="store_true", help="draw nothing")
+        if self.words_only:
+            words = "train nothing: say and draw anew what the record there has measured"
+            parser.add_argument("--words-only", action="store_true", help=words)
         self.own_options(parser)
         return parser
 

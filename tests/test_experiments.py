@@ -8,9 +8,10 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from reading import every_tick_has_a_number
 
 import bpjax
-from bpjax.analysis.convergence import summarize_runs
+from bpjax.analysis.convergence import success_rate, summarize_runs
 from bpjax.sweeps.planning import make_plan
 from experiments import (
     family_trees,
@@ -23,9 +24,16 @@ from experiments import (
 )
 from experiments.family_trees import codes, recipes
 from experiments.reproduce import rows, training
-from experiments.reproduce.verdicts import verdict
+from experiments.reproduce.table import epochs_overview
+from experiments.reproduce.verdicts import (
+    judge_addition,
+    judge_learned,
+    judge_local_minima,
+    judge_timing,
+    verdict,
+)
 from experiments.solutions import chapter, measures
-from experiments.study import Result, Study, mean_over_runs
+from experiments.study import Result, Study, mean_over_runs, save_record
 
 HERE = Path(symmetry.__file__).parent
 
@@ -227,29 +235,147 @@ def test_slow_experiments_are_left_out_of_a_quick_look(monkeypatch):
     assert "Left out below 100 runs, being slow: slow." in reproduce.write_up(record)
 
 
-def row_with(percentile, low, high, bound=False):
-    share = {"estimate": percentile, "low": low, "high": high}
-    figure = {"epochs": 100, "mark": "verified", "percentile": share}
-    return {"published": [figure], "bound": bound, "because": "It is so."}
+def row_with(by_then, solved=1000, counts="run", runs=1000, because="It is so."):
+    """A row of whose runs so many are solved, and so many by the published 100 epochs."""
+    share = {k: v if k == "level" else 100 * v for k, v in told_share(by_then, runs).items()}
+    figure = {"epochs": 100, "mark": "verified", "percentile": share, "counts": counts}
+    return {
+        "published": [figure],
+        "because": because,
+        "num_runs": runs,
+        "converged": solved,
+        "success_rate": told_share(solved, runs),
+        "max_epochs": 5000,
+        "title": "3 hidden units",
+    }
+
+
+def told_share(num, runs):
+    return success_rate(num, runs)._asdict()
 
 
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        (row_with(50, 45, 55), "Matches: 100 (verified) is at percentile 50.0 (45.0 to 55.0)."),
-        (row_with(2.6, 1, 4), "Matches"),
-        (row_with(2.4, 1, 4), "Too few runs to tell"),
-        (row_with(99.5, 98, 99.9), "Does not match"),
+        (row_with(500), "Matches: 100 (verified) is at percentile 50.0 (46.9 to 53.1)."),
+        (row_with(26), "Matches"),
+        (row_with(24), "Too few runs to tell"),
+        (row_with(995), "Does not match"),
         (
-            row_with(0.1, 0, 1),
-            "Does not match: 100 (verified) is at percentile 0.1 (0.0 to 1.0). It",
+            row_with(1),
+            "Does not match: 100 (verified) is at percentile 0.1 (0.0 to 0.6). It is so.",
         ),
-        (row_with(100, 99, 100, bound=True), "Matches"),
-        (row_with(40, 35, 45, bound=True), "Does not match"),
+        # A run in forty unsolved is still among those that the rule leaves out; one in ten is not.
+        (row_with(500, solved=975), "Matches: 100 (verified) is at percentile 50.0"),
+        (
+            row_with(450, solved=900),
+            "Matches: 90.0 % (88.0 to 91.7) of runs are solved by epoch 5,000; among those, 100 "
+            "(verified) is at percentile 50.0 (46.7 to 53.3).",
+        ),
+        # Among all runs it would be at percentile 4, and match.
+        (
+            row_with(42, solved=265),
+            "Matches among the solved: 26.5 % (23.9 to 29.3) of runs are solved by epoch 5,000; "
+            "among those, 100 (verified) is at percentile 15.8 (11.9 to 20.7).",
+        ),
+        # Among all runs the latest of the solved would be at percentile 26, and match.
+        (row_with(265, solved=265), "Does not match, even among the solved: 26.5 %"),
+        (row_with(899, solved=900), "Does not match: 90.0 %"),
+        (row_with(10, solved=500), "Too few runs to tell among the solved"),
+        (row_with(0, solved=0), "Does not match: 0.0 % (0.0 to 0.4) of runs are solved by epoch"),
+        (
+            row_with(600, counts="mean"),
+            "Near the middle: a mean of 100 (verified) is at percentile 60.0 (56.9 to 63.0).",
+        ),
+        (row_with(770, counts="mean"), "Near the middle"),
+        (row_with(900, counts="mean"), "Off the middle"),
+        (row_with(999, counts="mean"), "Does not match"),
+        (row_with(590, solved=600, counts="mean"), "Too few runs to tell: 60.0 %"),
+        (row_with(400, solved=900, counts="trained"), ""),
+        (
+            row_with(999, counts="bound"),
+            "Kept by nearly all runs: 99.9 % (99.4 to 100.0) within the bound of 100 (verified).",
+        ),
+        (row_with(881, solved=929, counts="bound"), "Kept by most runs: 88.1 % (85.9 to 90.0)"),
+        (row_with(500, counts="bound"), "Kept by about half of runs"),
+        (row_with(300, counts="bound"), "Kept by a minority of runs"),
+        (row_with(0, counts="bound"), "Kept by none of our runs: 0.0 % (0.0 to 0.4)"),
     ],
 )
-def test_a_verdict_says_where_the_printed_number_lies(row, words):
-    assert verdict(row).startswith(words)
+def test_a_verdict_has_the_words_of_its_kind(row, words):
+    said = verdict(row)
+    assert said.startswith(words)
+    assert bool(said) == (row["published"][0]["counts"] != "trained")
+    if row["published"][0]["counts"] == "bound":
+        assert "atch" not in said
+
+
+@pytest.mark.parametrize(
+    ("judge", "row", "words"),
+    [
+        (judge_learned, row_with(0), "Learned in nearly all runs by epoch 5,000, 100.0 %"),
+        (judge_learned, row_with(0, solved=120), "Learned in a minority of runs by epoch 5,000, 1"),
+        (judge_learned, row_with(0, solved=0), "Learned in none of our runs"),
+        (judge_addition, row_with(0), "As published: local minima are said to be never met"),
+        (judge_addition, row_with(0, solved=972), "Nearly as published"),
+        (judge_addition, row_with(0, solved=950), "Too few runs to tell"),
+        (judge_addition, row_with(0, solved=558), "Not as published"),
+        (judge_addition, {**row_with(0), "title": "2 hidden units"}, "Not as published"),
+        (judge_addition, {**row_with(0, solved=70), "title": "2 hidden"}, "As published: local"),
+        (judge_local_minima, row_with(0, solved=972), "2.8 % (1.9 to 4.0) of runs are unsolved"),
+    ],
+)
+def test_how_often_is_told_in_words_for_shares(judge, row, words):
+    said = judge(row)
+    assert said.startswith(words)
+    assert "atches" not in said
+
+
+def test_a_net_that_few_of_ours_are_as_good_as_is_a_lucky_run():
+    for good, words in ((900, "Matches: "), (60, "Matches, as a lucky run: "), (2, "Does not")):
+        held_out = {"runs": 1000, "at_most_one_wrong": told_share(good, 1000)}
+        assert judge_timing({**row_with(0, solved=920), "held_out": held_out}).startswith(words)
+    assert judge_timing({**row_with(0, solved=0), "held_out": {"runs": 0}}).startswith("Does not")
+
+
+def test_words_follow_the_record_without_training(tmp_path, monkeypatch, capsys):
+    published = HERE / "results" / "reproduce"
+    record = json.loads((published / "results.json").read_text())
+    assert training.judged_again(record) == record  # what is committed has the words of today
+    old = copy.deepcopy(record)
+    for row in old["rows"]:
+        row["verdict"], row["because"] = "Matches.", ""
+    save_record(old, "", tmp_path)
+    monkeypatch.setattr(bpjax, "sweep", None)
+    assert reproduce.STUDY.main(["--words-only", "--no-figures", "--out", str(tmp_path)]) == 0
+    for name in ("results.json", "README.md"):
+        assert (tmp_path / name).read_text() == (published / name).read_text()
+    old["rows"][0]["our_recipe"] = "learning rate 7"
+    save_record(old, "", tmp_path)
+    for folder, words in ((tmp_path, "make it anew, got 'symmetry'"), (tmp_path / "no", "needs a")):
+        with pytest.raises(SystemExit) as stop:
+            reproduce.STUDY.main(["--words-only", "--out", str(folder)])
+        assert stop.value.code == 2
+        assert words in capsys.readouterr().err
+
+
+def test_the_overview_names_the_runs_of_each_row_and_what_was_published():
+    record = json.loads((HERE / "results" / "reproduce" / "results.json").read_text())
+    ax = epochs_overview(record["rows"])
+    every_tick_has_a_number(ax)
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    few = {row["name"]: row["num_runs"] for row in record["rows"] if row["num_runs"] != 1000}
+    assert few
+    for row, words in zip(record["rows"], names, strict=True):
+        assert (f", {row['num_runs']:,} runs, " in words) == (row["name"] in few)
+    assert ax.get_title(loc="left") == "1,000 runs per experiment, or as many as its name says"
+    same = [row for row in record["rows"] if row["num_runs"] == 1000]
+    assert epochs_overview(same).get_title(loc="left") == "1,000 runs per experiment"
+    bounds = {line.get_xdata()[0] for line in ax.lines if line.get_marker() == "<"}
+    assert bounds == {200}
+    runs = {line.get_xdata()[0] for line in ax.lines if line.get_marker() == "X"}
+    assert 1425 in runs
+    assert not runs & {200, 247, 500, 1500}  # a bound, a mean, and how long runs were trained
 
 
 def test_a_mean_over_runs_has_the_interval_of_student():

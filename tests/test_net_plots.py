@@ -11,6 +11,7 @@ from matplotlib.colors import same_color, to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from matplotlib.text import Text
+from reading import every_tick_has_a_number
 
 from bpjax import tasks
 from bpjax.backprop import forward_pass
@@ -549,6 +550,20 @@ def test_the_pictures_of_every_task_can_be_read(name):
         for circle in circles_of(ax):
             assert (ax.viewLim.min < np.subtract(circle.center, circle.radius)).all()
             assert (np.add(circle.center, circle.radius) < ax.viewLim.max).all()
+
+
+@pytest.mark.parametrize("width", [None, 4.0], ids=["wide", "phone"])
+@pytest.mark.parametrize("name", ["xor", "sequence", "family-trees"])
+def test_the_figures_of_a_run_have_numbers_at_all_ticks_and_the_width_asked_for(name, width):
+    figures = run_figures(run_of(TASKS[name]), width)
+    for kind, ax in figures.items():
+        every_tick_has_a_number(ax)
+        if width is not None:
+            across = ax.figure.get_tightbbox().width
+            assert across <= width * 1.05, kind
+            texts = [text for text in texts_in_view(ax.figure) if text.get_text()]
+            right = max(text.get_window_extent().x1 for text in texts)
+            assert right <= ax.figure.bbox.x1 * 1.02, kind
 
 
 @pytest.mark.parametrize("name", ["xor", "t-c", "shift-register", "sequence"])

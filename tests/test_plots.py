@@ -11,7 +11,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from reading import drawn, key
+from reading import drawn, every_tick_has_a_number, key, texts_apart
 
 from bpjax.analysis.convergence import SurvivalCurve, survival_curve, survival_of_outcomes
 from bpjax.analysis.outcomes import outcomes_of
@@ -22,8 +22,9 @@ from bpjax.plots import (
     new_axes,
     save_figure,
     survival,
+    survival_panels,
 )
-from bpjax.plots.style import GROUP_COLORS, VERMILLION, figure_svg
+from bpjax.plots.style import GROUP_COLORS, VERMILLION, axes_so_wide, figure_svg, log_numbers
 from bpjax.status import Status
 
 EPOCH = np.arange(0, 101)
@@ -67,6 +68,48 @@ def test_makes_its_own_figure_and_leaves_settings_alone(draw):
 def test_the_title_is_the_callers(draw):
     with pytest.raises(TypeError, match="title"):
         draw()
+
+
+@pytest.mark.parametrize("width", [None, 4.0], ids=["wide", "phone"])
+@pytest.mark.parametrize("draw", DRAW.values(), ids=DRAW)
+def test_every_tick_has_a_number_and_words_keep_apart(draw, width):
+    ax = draw(
+        title="the task in so many words\nand the criterion tolerance 0.5, the cap 10,000",
+        ax=axes_so_wide(width, 4.4),
+    )
+    every_tick_has_a_number(ax)
+    texts_apart(ax)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0.18, 0.52, [0.2, 0.3, 0.4, 0.5]),  # less than a decade: 0.5 had no number once
+        (0.3, 70, [1, 10]),
+        (3, 9_000, [10, 100, 1000]),
+        (150, 5_000, [200, 500, 1000, 2000, 5000]),
+        (2.9, 4.1, [3, 4]),
+        (1e-9, 1e9, [10.0**k for k in range(-9, 10, 3)]),
+    ],
+)
+def test_a_log_axis_has_few_ticks_and_each_its_number(low, high, ticks):
+    ax = new_axes()
+    ax.set_yscale("log")
+    ax.set_ylim(low, high)
+    log_numbers(ax.yaxis, whole=low > 1)
+    every_tick_has_a_number(ax)
+    if len(ticks) > 2 or low > 1:
+        assert ax.get_yticks() == pytest.approx(ticks)
+
+
+def test_the_title_of_a_narrow_figure_is_broken_and_its_key_stands_above():
+    words = "xor: 300 runs\ncriterion tolerance 0.5, cap 10,000, weights in a range that is long"
+    narrow = survival({"learning rate 0.1, momentum 0.5": CURVE}, title=words, ax=axes_so_wide(4))
+    assert narrow.get_title(loc="left").replace("\n", " ") == words.replace("\n", " ")
+    assert narrow.get_title(loc="left").count("\n") > 1
+    drawn(narrow)
+    assert narrow.get_legend().get_window_extent().y0 >= narrow.bbox.y1 - 1
+    assert survival(CURVE, title=words).get_title(loc="left") == words
 
 
 def test_pyplot_is_never_imported():
@@ -269,6 +312,30 @@ def test_survival_over_few_epochs_has_whole_numbers_for_ticks(status, epochs):
     shown = [text for text in shown if text]
     assert shown
     assert len(set(shown)) == len(shown)
+
+
+@pytest.mark.parametrize("width", [9.0, 4.0])
+def test_panels_have_a_curve_each_on_one_scale(width):
+    curves = {f"learning rate {k / 10}, momentum 0.9": (CURVE, OTHER)[k % 2] for k in range(1, 11)}
+    ax = survival_panels(curves, title="ten settings", log_epochs=True, width=width, columns=4)
+    panels = ax.child_axes
+    assert len(panels) == 10
+    assert len({(*panel.get_xlim(), *panel.get_ylim()) for panel in panels}) == 1
+    for panel, (label, curve) in zip(panels, curves.items(), strict=True):
+        words = panel.get_title(loc="left").replace("\N{NO-BREAK SPACE}", " ").replace("\n", " ")
+        left = f"{100 * curve.survival[-1]:g} % not converged"
+        assert words == f"{label} {curve.num_runs} runs, {left}"
+        steps = panel.lines[0].get_ydata()
+        assert steps[-1] == curve.survival[-1]
+    beside = sum(panel.get_position().y0 == panels[0].get_position().y0 for panel in panels)
+    assert beside == (4 if width == 9 else 2)
+    every_tick_has_a_number(ax)
+    texts_apart(ax)
+
+
+def test_panels_without_curves():
+    with pytest.raises(ValueError, match="`curves` must hold at least one curve, got none"):
+        survival_panels({}, title="nothing")
 
 
 def test_survival_without_curves():

@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 from helpers import daily
 from matplotlib.colors import same_color
-from reading import drawn, key, texts_apart
+from reading import drawn, every_tick_has_a_number, key, texts_apart
 
 import bpjax
+from bpjax.analysis.convergence import survival_of_outcomes
 from bpjax.analysis.losses import loss_quantiles
+from bpjax.analysis.outcomes import outcomes_of
+from bpjax.figures import sweeps as figures_of_sweeps
 from bpjax.figures.draw import draw_sweep, sweep_figures
-from bpjax.figures.sweeps import fan_of_histories
+from bpjax.figures.sweeps import fan_of_histories, points
 from bpjax.histories import LossHistories
 from bpjax.plots import class_bars, loss_fan, plane, setting_curve, setting_map
 from bpjax.plots.cells import is_log_spaced
@@ -69,11 +72,15 @@ def test_a_fan_of_histories_counts_all_runs_and_draws_ten_that_are_stuck():
     seeds = np.arange(7, 27)
     histories = LossHistories(bpjax.tasks.xor(), seeds, status, seeds, EPOCH, LOSSES)
     ax = fan_of_histories(histories)
-    words = "xor: 20 runs (seeds 7 to 26)\ncriterion tolerance 0.5, cap 10,000"
+    words = (
+        "xor: 20 runs (seeds 7 to 26)\n"
+        "criterion tolerance 0.5, cap 10,000; ended runs keep their last loss"
+    )
     assert ax.get_title(loc="left") == words
     assert key(ax)[-1] == "10 of 15 never converged"
     np.testing.assert_array_equal(ax.lines[1].get_ydata(), LOSSES[5])
     texts_apart(ax)
+    every_tick_has_a_number(ax)
 
 
 # ---- grids ---------------------------------------------------------------------------------------
@@ -297,24 +304,48 @@ def test_without_a_grid_a_sweep_has_survival_and_histogram():
     assert [text.get_text() for text in histogram.child_axes[0].texts] == ["3"]
 
 
-@pytest.mark.parametrize(
-    ("settings", "marked"),
-    [
-        ({}, True),
-        ({"max_epochs": 500}, True),
-        ({"learning_rate": 0.3}, False),
-        ({"init_range": 1.0}, False),
-        ({"tolerance": 0.4}, False),
-        ({"optimizer": "adam"}, False),
-        ({"learning_rate": [0.25]}, False),
-        ({"tolerance": [0.1]}, False),
-    ],
-)
-def test_the_published_number_stands_beside_the_tasks_own_settings_only(settings, marked):
-    ax = sweep_figures(table_of(bpjax.tasks.xor(), **settings))["epochs"]
-    assert key(ax) == ["published: 247 (secondary, p. 333)"] * marked
-    if marked:
-        assert ax.lines[0].get_xdata()[0] == 247
+OTHER_RECIPES = {
+    "rate": {"learning_rate": 0.3},
+    "range": {"init_range": 1.0},
+    "criterion": {"tolerance": 0.4},
+    "another criterion": {"loss_below": 0.1},
+    "rule": {"optimizer": "adam"},
+    "updates": {"updates": "case"},
+    "order": {"order": "shuffled", "updates": "case"},
+    "units": {"hidden_unit": "tanh"},
+    "loss": {"loss": "cross-entropy"},
+    "a grid": {"learning_rate": [0.5]},
+    "a grid of criteria": {"tolerance": [0.1]},
+}
+
+
+@pytest.mark.parametrize("settings", OTHER_RECIPES.values(), ids=OTHER_RECIPES)
+def test_no_published_number_stands_beside_runs_of_another_recipe(settings):
+    assert key(sweep_figures(table_of(bpjax.tasks.xor(direct=True), **settings))["epochs"]) == []
+
+
+@pytest.mark.parametrize("settings", [{}, {"max_epochs": 700}])
+def test_the_published_number_stands_beside_runs_of_its_recipe(settings):
+    ax = sweep_figures(table_of(bpjax.tasks.xor(direct=True), **settings))["epochs"]
+    assert key(ax) == ["published: 558 (secondary, p. 331)"]
+    assert ax.lines[0].get_xdata()[0] == 558
+
+
+def test_what_a_published_number_counts_is_said_and_what_does_not_belong_is_left_out():
+    """A formula for another way of updating, tuned rates, and how long a run was trained."""
+
+    def beside(name, **options):
+        return key(sweep_figures(table_of(make_task(name, **options)))["epochs"])
+
+    assert beside("xor") == []
+    assert beside("encoder", size=10, hidden=5) == []
+    assert beside("family-trees") == []
+    assert beside("shift-register") == ["published: under 200 (secondary, recurrent nets)"]
+    mean = bpjax.task.Published("a mean", 90, "verified", "p. 1", "mean")
+    own = dataclasses.replace(bpjax.tasks.xor(), published=(mean,))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures_of_sweeps, "make_task", lambda *names, **options: own)
+        assert beside("xor") == ["published mean: 90 (verified, p. 1)"]
 
 
 @pytest.mark.parametrize(
@@ -344,6 +375,7 @@ def test_other_tasks_and_options_have_their_own_published_number_or_none():
     ("settings", "files"),
     [
         (TWO, ["survival", "solved", "median-epochs"]),
+        ({"learning_rate": [0.1 * k for k in range(1, 38)]}, ["solved", "median-epochs"]),
         ({"learning_rate": [0.1, 0.3, 1.0]}, ["survival", "solved", "median-epochs"]),
         ({"learning_rate": [0.1, 0.3]}, ["survival"]),
         ({"optimizer": ["sgd", "adam", "rmsprop"]}, ["survival"]),
@@ -356,8 +388,33 @@ def test_other_tasks_and_options_have_their_own_published_number_or_none():
 def test_a_grid_is_drawn_over_one_or_two_numbers(settings, files):
     figures = sweep_figures(table_of(bpjax.tasks.xor(), **settings))
     assert list(figures) == files
-    for name in files[1:]:
-        assert ", 12 per setting\ncriterion" in figures[name].get_title(loc="left")
+    for ax in figures.values():
+        assert ", 12 at each\ncriterion" in ax.get_title(loc="left")
+
+
+def test_the_runs_of_a_grid_are_never_taken_together():
+    few = sweep_figures(table_of(bpjax.tasks.xor(), **TWO))["survival"]
+    labels = [f"learning rate {r}, momentum {m}" for r in ("0.1", "0.3", "1") for m in (0.5, 0.9)]
+    assert [words.splitlines()[0] for words in key(few)[:-1]] == labels
+    rates = {"learning_rate": [0.1, 0.2, 0.3, 0.4, 0.5], "momentum": [0.5, 0.9]}
+    table = table_of(bpjax.tasks.xor(), **rates)
+    panels = sweep_figures(table)["survival"].child_axes
+    assert len(panels) == 10
+    rows = table.columns["learning_rate"] == 0.5
+    last = rows & (table.columns["momentum"] == 0.9)
+    alone = outcomes_of(table.columns["status"][last], table.columns["epochs"][last])
+    left = survival_of_outcomes(alone).survival[-1]
+    assert panels[-1].lines[0].get_ydata()[-1] == left
+    assert [found.num_runs for found in points(table).values()] == [12] * 10
+
+
+def test_a_title_names_the_runs_that_all_rows_have():
+    """A sweep that is not finished has fewer at some settings."""
+    table = table_of(bpjax.tasks.xor(), **TWO)
+    there = np.arange(72) < 65
+    table = RunTable(table.identity, {name: c[there] for name, c in table.columns.items()})
+    for ax in sweep_figures(table).values():
+        assert "65 runs at 6 settings, 5 to 12 at each" in ax.get_title(loc="left")
 
 
 def test_options_of_a_task_make_a_curve_too():
@@ -397,8 +454,10 @@ def test_the_sweeps_of_every_task_draw_without_overlap(name, tmp_path):
     task = make_task(name)
     for settings in ({}, TWO):
         table = table_of(task, **settings)
-        for ax in sweep_figures(table).values():
-            texts_apart(ax)
+        for width in (None, 4.0):
+            for ax in sweep_figures(table, width=width).values():
+                texts_apart(ax)
+                every_tick_has_a_number(ax)
     epoch = np.array([0, 5, task.recipe.max_epochs])
     loss = np.linspace(2, 0.1, 36).reshape(12, 3)
     status = np.tile([Status.CONVERGED, Status.MAX_EPOCHS], 6)

@@ -9,7 +9,7 @@ import shutil
 from contextlib import nullcontext
 from hashlib import sha256
 from html.parser import HTMLParser
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import bpjax
-from bpjax.analysis.log_rank import log_rank, pairwise_log_rank
+from bpjax.analysis.log_rank import holm, log_rank, pairwise_log_rank
 from bpjax.analysis.outcomes import outcomes_of
 from bpjax.cli import main
 from bpjax.cli.options import parse, task_variants
@@ -181,7 +181,7 @@ def test_sweeps_are_compared(made):
         f"{seen / expected:.2f}"
         for seen, expected in zip(test.observed, test.expected, strict=True)
     ]
-    ((_, *rows),) = page.tables["Every two sweeps by themselves"]
+    ((_, *rows),) = page.tables["Every two by themselves"]
     assert rows == [
         [
             f"{pair.first} and {pair.second}",
@@ -191,14 +191,109 @@ def test_sweeps_are_compared(made):
         ]
         for pair in pairwise_log_rank(outcomes)
     ]
-    assert "The sweeps share seeds." in page.text
+    assert "The sweeps share seeds, and" in page.text
+    assert "Only counts were kept of counts, no row per run: no pairs there." in page.text
 
 
-def test_two_sweeps_need_no_pairs_and_one_no_comparison(made):
-    assert (
-        "Every two sweeps by themselves" not in Page(report([made / "two", made / "three"])).tables
-    )
+def test_two_sweeps_need_no_table_of_pairs_and_one_no_comparison(made):
+    assert "Every two by themselves" not in Page(report([made / "two", made / "three"])).tables
     assert "log-rank" not in report([made / "two", made / "run"])
+
+
+def told_pairs(pairs, solved, sooner):
+    """The cells that a pair of settings must have, from the numbers of the library."""
+    ends = [f"{100 * x:+.1f}".replace("-", "\N{MINUS SIGN}") for x in pairs.difference[:3]]
+    share, interval = map(plain, rate(pairs.faster._asdict()))
+    return [
+        f"{pairs.num_pairs}",
+        f"{ends[0]} ({ends[1]} to {ends[2]})",
+        pvalue(solved),
+        f"{share} of {pairs.first_faster + pairs.second_faster} ({interval})",
+        pvalue(sooner),
+    ]
+
+
+def test_the_points_of_a_grid_are_compared_over_the_same_seeds_and_never_pooled(made):
+    result = bpjax.load(made / "grid")
+    _, *others = bpjax.compare(result)
+    adjusted = [
+        holm([getattr(one.pairs, p) for one in others]) for p in ("solved_pvalue", "faster_pvalue")
+    ]
+    names = [f"learning rate {r}, momentum {m}" for r in (0.25, 0.5) for m in (0.5, 0.9)]
+    page = Page(report([made / "grid"]))
+    ((head, *rows),) = page.tables[f"Beside {names[0]}, over the same seeds"]
+    assert [row[0] for row in rows] == names[1:]
+    for one, row, solved, sooner in zip(others, rows, *adjusted, strict=True):
+        assert row[1:] == told_pairs(one.pairs, solved, sooner)
+    assert head.count("p after Holm") == 2
+    groups = {
+        name: outcomes_of(result["status"][k * 60 : k * 60 + 60], result["epochs"][k * 60 :][:60])
+        for k, name in enumerate(names)
+    }
+    test = log_rank(list(groups.values()))
+    assert (
+        f"The survival curves of the 4 settings differ: log-rank chi-square {test.statistic:,.2f}, "
+        f"3 degrees of freedom, p = {pvalue(test.pvalue)}"
+    ) in page.text
+    ((_, *rows),) = page.tables["Every two by themselves"]
+    assert [row[0] for row in rows] == [
+        f"{one} and {other}" for one, other in combinations(names, 2)
+    ]
+    pooled = bpjax.load(made / "grid").summary()
+    for words in (plain(rate(pooled["success_rate"])[0]), "How the runs ended", "How many epochs"):
+        assert words not in page.text
+    assert "240 runs, 60 at each of 4 settings." in page.text
+    best = max(result.summary()["cells"], key=lambda cell: cell["success_rate"]["estimate"])
+    assert f"to {plain(rate(best['success_rate'])[0])} at learning rate 0.5" in page.text
+
+
+def test_grids_of_several_folders_are_compared_point_by_point(made, tmp_path):
+    bpjax.sweep(xor(), 60, max_epochs=CAP, learning_rate=[0.25, 1.0], out=tmp_path / "rates")
+    page = Page(report([made / "two", tmp_path / "rates"]))
+    ((head, *rows),) = page.tables["The settings side by side"]
+    assert head[:3] == ["sweep", "learning rate", "runs"]
+    assert [row[:3] for row in rows] == [
+        ["two", "0.25", "200"],
+        ["rates", "0.25", "60"],
+        ["rates", "1", "60"],
+    ]
+    assert "of the 3 settings" in page.text
+    ((_, *rows),) = page.tables["Beside two, over the same seeds"]
+    assert [row[:2] for row in rows] == [
+        ["rates: learning rate 0.25", "60"],
+        ["rates: learning rate 1", "60"],
+    ]
+    assert rows[0][2] == "+0.0 (\N{MINUS SIGN}6.0 to +6.0)" or rows[0][4] == "no pair tells"
+    assert page.all("img")[0]["alt"].startswith("Survival curves of 3 groups of runs")
+
+
+def test_where_there_are_no_pairs_it_is_said(made, tmp_path):
+    bpjax.sweep(xor(), 30, first_seed=500, max_epochs=CAP, out=tmp_path / "later")
+    page = Page(report([made / "two", tmp_path / "later"]))
+    assert "No seed is in common, so there are no pairs of runs." in page.text
+    ((_, row),) = page.tables["Beside two, over the same seeds"]
+    assert row[:2] == ["later", "none"]
+    assert "share seeds" not in page.text
+
+
+def test_two_settings_are_told_in_a_sentence(made):
+    _, other = bpjax.compare({name: bpjax.load(made / name) for name in ("two", "three")})
+    value = f"{100 * other.pairs.difference.estimate:+.1f}"
+    page = Page(report([made / "two", made / "three"]))
+    assert f"Over the 150 seeds in common, {value} points (" in page.text
+    assert ") more runs converge with three than with two (p " in page.text
+
+
+def test_a_large_grid_has_maps_and_says_what_is_left_out(made, tmp_path):
+    settings = {
+        "learning_rate": [0.1 + 0.01 * k for k in range(21)],
+        "momentum": [0.05 * k for k in range(10)],
+    }
+    bpjax.sweep(xor(), 1, max_epochs=2, out=tmp_path / "large", **settings)
+    page = Page(report([tmp_path / "large"]))
+    assert "Survival curves of 210 settings are too many for a figure." in page.text
+    assert "They are 210 settings, too many to be compared on a page." in page.text
+    assert len(page.all("img")) == 1
 
 
 def test_shards_are_one_sweep(made):
@@ -303,7 +398,8 @@ def test_the_page_needs_nothing_but_itself(made):
     for _, attributes in page.elements:
         assert not any(name.startswith("on") or name == "style" for name in attributes)
         assert attributes.get("href", "#").startswith("#")
-        assert attributes.get("src", "data:image/").startswith("data:image/")
+        for source in ("src", "srcset"):
+            assert attributes.get(source, "data:image/").startswith("data:image/")
     assert "url(" not in html
     assert "@import" not in html
     for image in page.all("img"):
@@ -1053,3 +1149,29 @@ def test_a_browser_shows_it_without_a_complaint(made, tmp_path, browser_page, wi
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     darkness = sum(map(int, re.findall(r"\d+", background)[:3]))
     assert (darkness < 150) if scheme == "dark" else (darkness > 700)
+
+
+SHOWN = """[...document.images].map(image => {
+  const box = image.getBoundingClientRect(), style = getComputedStyle(image);
+  const inside = box.width - parseFloat(style.paddingLeft) * 2 - 2;
+  return {left: box.left, right: box.right, phone: image.currentSrc !== image.src,
+          pixelsPerPoint: inside / (image.naturalWidth * 0.75)};
+})"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_figures_are_whole_and_can_be_read(made, tmp_path, browser_page, width):
+    """On a phone they are drawn for it: what is 8.5 points in them is at least nine pixels."""
+    file = write_report([made / "grid", made / "two", made / "run"], tmp_path / "report.html")
+    browser_page.open(file, width)
+    figures_shown = browser_page.page.evaluate(SHOWN)
+    assert len(figures_shown) == 10
+    for shown in figures_shown:
+        assert 0 <= shown["left"] < shown["right"] <= width
+        assert shown["phone"] == (width == 390)
+        assert 8.5 * shown["pixelsPerPoint"] >= 9
+    scrolled = (
+        "[...document.querySelectorAll('figure *')].filter(e => e.scrollWidth > e.clientWidth + 1)"
+    )
+    assert browser_page.page.evaluate(f"{scrolled}.length") == 0

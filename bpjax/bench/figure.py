@@ -10,6 +10,7 @@ from bpjax.bench.record import chosen_entry, entry_of, served
 from bpjax.bench.sizes import ALL_CORES, BASELINES, IDIOM, LARGEST_BLOCK, USEFUL_CASE
 from bpjax.bench.table import significant
 from bpjax.plots import lanes_curve, ranges
+from bpjax.plots.style import axes_so_wide
 from bpjax.text import shortened
 
 SWEEP = "bpjax sweep"
@@ -17,8 +18,8 @@ LONGEST = 60
 """Letters of a processor's or file's name."""
 
 
-def rates_figure(record: Mapping[str, Any]) -> Axes:
-    """Draw the rates of the baselines and of a sweep, case by case."""
+def rates_figure(record: Mapping[str, Any], width: float | None = None) -> Axes:
+    """Draw the rates of the baselines and of a sweep, case by case; so wide, in inches."""
     rows = [row for case in record["cases"] for row in _rates(case)]
     where = f"{record['machine']['cpu_model']}, {record['machine']['num_cores']} cores"
     if record["suite"] == "gpu":
@@ -28,7 +29,8 @@ def rates_figure(record: Mapping[str, Any]) -> Axes:
         f"{_made_with(record)}; x: {SWEEP} by the idiom"
     )
     xlabel = "million seed-epochs per second"
-    return ranges(rows, title=title, xlabel=xlabel, heading="median and range of rounds")
+    look: dict[str, Any] = {"title": title, "xlabel": xlabel} | ({"width": width} if width else {})
+    return ranges(rows, heading="median and range of rounds", **look)
 
 
 def _rates(case: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -62,15 +64,16 @@ def compared_figure(comparison: Comparison) -> Axes:
     return ranges(rows, title=title, xlabel="quotient", heading=heading, line=1.0)
 
 
-def lanes_figure(record: Mapping[str, Any]) -> Axes:
-    """Draw the rates over lanes of a record of the suite gpu."""
+def lanes_figure(record: Mapping[str, Any], width: float | None = None) -> Axes:
+    """Draw the rates over lanes of a record of the suite gpu; so wide, in inches."""
     worker, gpu = record["workers"][ALL_CORES], record["gpu"]
     names = ", ".join(dict.fromkeys(row["name"] for row in gpu["lanes"]))
     title = (
         f"{USEFUL_CASE} on {worker['device_kind']}: {names}\n"
         f"{_made_with(record)}; ours trains at most {LARGEST_BLOCK:,} at once"
     )
-    return lanes_curve(gpu["lanes"], title=title, bound=gpu["bound"])
+    ax = axes_so_wide(width, 5.0)
+    return lanes_curve(gpu["lanes"], title=title, bound=gpu["bound"], ax=ax)
 
 
 def _made_with(record: Mapping[str, Any]) -> str:

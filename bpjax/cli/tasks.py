@@ -77,6 +77,10 @@ def _say_table(tasks: Sequence[dict[str, Any]]) -> None:
     say("\nAll of one: `bpjax tasks NAME`; of all, for a program: `bpjax tasks --json`.")
 
 
+def _under(figure: dict[str, Any]) -> str:
+    return f"; under {figure['under']}" if figure["under"] else ""
+
+
 def _say_all(told: dict[str, Any]) -> None:
     """Print everything about a task, in lines that fit the terminal."""
     say(f"{told['name']}: {told['title']}")
@@ -94,7 +98,7 @@ def _say_all(told: dict[str, Any]) -> None:
         ("solved", told["solved"]),
         ("options", ", ".join(options) or "none"),
         *(
-            ("published", f"{each['figure']} ({each['mark']}; {each['source']})")
+            ("published", f"{each['figure']} ({each['mark']}; {each['source']})" + _under(each))
             for each in told["published"]
         ),
         ("open", told["open"]),

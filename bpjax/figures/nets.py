@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from bpjax.analysis.activations import activations_of
 from bpjax.held_out import trained_by
@@ -21,8 +22,13 @@ MOST_UNITS = 128
 MOST_CASES = 4
 
 
-def network_figure(run: Run, title: str) -> Axes | None:
+def network_figure(run: Run, title: str, width: float | None = None) -> Axes | None:
     """Draw the weights of a run as it ended: lines if there are few, squares if there are more.
+
+    Args:
+      run: from `bpjax.train`.
+      title: the caller's words.
+      width: of the figure, in inches; as wide as it needs unless given.
 
     Returns:
       The axes; None if there are too many weights for either.
@@ -35,18 +41,28 @@ def network_figure(run: Run, title: str) -> Axes | None:
     deep = max(task.network.levels.values()) >= MOST_LEVELS
     in_steps = task.network.iterated is not None and len(net.layers) > 1  # no levels but steps
     if num_lines <= MOST_LINES and not deep and not in_steps:
-        return network_diagram(task.network, run.params, title=title)
+        return network_diagram(task.network, run.params, title=title, ax=_page(width))
     num_weights = sum(map(net.num_weights, net.weights.values()))
     if num_weights > MOST_WEIGHTS or max(layer.size for layer in net.layers) > MOST_UNITS:
         return None
     display = task.display
     return hinton_panels(
-        task.network, run.params, title=title, names=display.names, rows=display.rows
+        task.network,
+        run.params,
+        title=title,
+        names=display.names,
+        rows=display.rows,
+        ax=_page(width),
     )
 
 
-def activity_figure(run: Run, title: str) -> Axes | None:
+def activity_figure(run: Run, title: str, width: float | None = None) -> Axes | None:
     """Draw what all units of a run do as it ended, in the cases that the task shows or a few.
+
+    Args:
+      run: from `bpjax.train`.
+      title: the caller's words.
+      width: of the figure, in inches; as wide as it needs unless given.
 
     Returns:
       The axes; None if there are too many units.
@@ -55,7 +71,8 @@ def activity_figure(run: Run, title: str) -> Axes | None:
     net = task.network.iterated or task.network
     if max(layer.size for layer in net.layers) > MOST_UNITS:
         return None
-    num_cases = min(cases_beside(task.network, display.rows), MOST_CASES, task.num_cases)
+    beside = cases_beside(task.network, display.rows, *([] if width is None else [width]))
+    num_cases = min(beside, MOST_CASES, task.num_cases)
     spread = np.linspace(0, task.num_cases - 1, num_cases).astype(int).tolist()
     cases = list(display.cases or spread)[:num_cases]
     weights = np.asarray(flatten_params(task.network, run.params))[None]
@@ -70,7 +87,16 @@ def activity_figure(run: Run, title: str) -> Axes | None:
         captions=captions if len(cases) > 1 else (),
         names=display.names,
         rows=display.rows,
+        ax=_page(width),
     )
+
+
+def _page(width: float | None) -> Axes | None:
+    """Return axes without a frame as wide as a figure, with more height than a drawing takes."""
+    if width is None:
+        return None
+    fig = Figure(figsize=(width, 4 * width))
+    return fig.add_axes((0, 0, 1, 0.9), anchor="N")
 
 
 def _caption(run: Run, case: int) -> str:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from bpjax.analysis.convergence import survival_of_outcomes
 from bpjax.analysis.losses import loss_quantiles
-from bpjax.analysis.outcomes import outcomes_of
+from bpjax.analysis.outcomes import Outcomes, outcomes_of
 from bpjax.errors import SettingError
 from bpjax.histories import LossHistories
 from bpjax.plots.cells import Quantity
@@ -16,7 +16,8 @@ from bpjax.plots.curve import setting_curve
 from bpjax.plots.fan import loss_fan
 from bpjax.plots.histogram import epochs_histogram
 from bpjax.plots.map import setting_map
-from bpjax.plots.survival import survival
+from bpjax.plots.style import axes_so_wide
+from bpjax.plots.survival import survival, survival_panels
 from bpjax.results.identity import as_stored
 from bpjax.results.store import RunTable
 from bpjax.results.summary import summarize
@@ -27,92 +28,131 @@ from bpjax.task import Published
 from bpjax.tasks import TASKS, make_task
 
 MOST_GROUPS = 7
-"""More curves than this on one axis cannot be told apart; then all runs are drawn as one."""
+"""More curves than this on one axes cannot be told apart; each has a panel of its own then."""
+MOST_PANELS = 36
+"""More panels than this do not fit a page; curves and maps over the settings have to do."""
 MOST_LINES = 10
 """Runs that never converged, drawn as lines in a fan."""
+_BESIDE = {"run": "published: ", "mean": "published mean: ", "bound": "published: under "}
+"""The words before a published number, by what it counts; others do not belong beside runs."""
 SHORTEST_CURVE = 3
 """Points of a grid over one setting that make a curve; two are seen better by their survival."""
 
 
-def sweep_figures(table: RunTable, level: float = 0.95) -> dict[str, Axes]:
+def sweep_figures(
+    table: RunTable, level: float = 0.95, width: float | None = None
+) -> dict[str, Axes]:
     """Draw what a sweep found.
 
-    Always `survival`, the share of runs not yet converged; a grid of up to seven points has a curve
-    for each. Without a grid `epochs`, a histogram beside the published number, where there is one
-    for just these settings. With a grid over two numbers `solved` and, if any median was reached,
-    `median-epochs` as maps; over one with more than two points as curves.
+    `survival` is the share of runs not yet converged: a curve for each point of a grid, on one axes
+    up to seven, in panels up to 36; runs of different points are never taken together. Without a
+    grid `epochs`, a histogram beside the published number, where there is one for just these
+    settings. With a grid over two numbers `solved` and, if any median was reached, `median-epochs`
+    as maps; over one with more than two points as curves.
 
     Args:
       table: all runs, as rows or as counts.
       level: confidence level of bands and intervals.
+      width: of the figures, in inches; as wide as each needs unless given.
 
     Returns:
       The figures' axes by file name.
     """
-    cells = _cells(table)
-    figures = {"survival": _survival(table, cells, level)}
-    if len(cells) == 1:
-        return figures | {"epochs": _histogram(table)}
-    return figures | _over_settings(table, level)
+    outcomes = points(table)
+    figures = {}
+    if len(outcomes) <= MOST_PANELS:
+        figures["survival"] = survival_figure(
+            outcomes,
+            _title(table, [found.num_runs for found in outcomes.values()]),
+            None if "max_epochs" in table.identity["grid"] else _recipe(table)["max_epochs"],
+            level,
+            width,
+            columns=_columns(table),
+        )
+    if len(outcomes) == 1:
+        return figures | {"epochs": _histogram(table, width)}
+    return figures | _over_settings(table, level, width)
+
+
+def survival_figure(
+    groups: Mapping[str, Outcomes],
+    title: str,
+    max_epochs: int | None = None,
+    level: float = 0.95,
+    width: float | None = None,
+    columns: int | None = None,
+) -> Axes:
+    """Draw a survival curve for every group: on one axes if they can be told apart, else in panels.
+
+    Args:
+      groups: label to runs, up to `MOST_PANELS`.
+      title: the caller's words.
+      max_epochs: the cap, if all have the same.
+      level: confidence level of the bands.
+      width: of the figure, in inches.
+      columns: of the panels.
+    """
+    curves = {label: survival_of_outcomes(runs, level) for label, runs in groups.items()}
+    look: dict[str, Any] = {"title": title, "max_epochs": max_epochs, "log_epochs": True}
+    if len(curves) > MOST_GROUPS:
+        own: dict[str, Any] = {} if width is None else {"width": width}
+        return survival_panels(curves, columns=columns, **own, **look)
+    height = 3.1 + 0.32 * len(curves)
+    shown: Any = curves if len(curves) > 1 else next(iter(curves.values()))
+    return survival(shown, ax=axes_so_wide(width, height), **look)
+
+
+def _columns(table: RunTable) -> int | None:
+    """Return how many panels make a row of a grid over two settings: the values of the second."""
+    names = [name for name in table.identity["columns"] if name in table.columns]
+    values = [len(np.unique(table.columns[name])) for name in names]
+    several = [number for number in values if number > 1]
+    return several[-1] if len(several) == 2 else None
 
 
 def fan_of_histories(histories: LossHistories) -> Axes:
     """Draw the loss of many runs, those that never converged (ten at most) also one by one."""
     task, num_runs = histories.task, len(histories.seed)
     about = f"{task.name}: {num_runs:,} runs (seeds {histories.seed[0]} to {histories.seed[-1]})"
+    solved = f"criterion {task.criterion}, cap {task.recipe.max_epochs:,}"
     stuck = histories.loss[histories.status != Status.CONVERGED]
     return loss_fan(
         histories.epoch,
         loss_quantiles(histories.loss),
-        title=f"{about}\ncriterion {task.criterion}, cap {task.recipe.max_epochs:,}",
+        title=f"{about}\n{solved}; ended runs keep their last loss",
         not_converged=stuck[:MOST_LINES],
         num_not_converged=len(stuck),
     )
 
 
-def _survival(table: RunTable, cells: Mapping[str, np.ndarray], level: float) -> Axes:
-    together = len(cells) > MOST_GROUPS
-    groups = {"all": np.arange(len(table.columns["status"]))} if together else cells
-    curves = {
-        label: survival_of_outcomes(_outcomes(table, rows), level) for label, rows in groups.items()
-    }
-    num_runs = sum(curve.num_runs for curve in curves.values())
-    shown: Any = curves if len(curves) > 1 else next(iter(curves.values()))
-    return survival(
-        shown,
-        title=_title(table, num_runs, f" of {len(cells)} settings together" * together),
-        max_epochs=None if "max_epochs" in table.identity["grid"] else _recipe(table)["max_epochs"],
-        log_epochs=True,
-    )
-
-
-def _histogram(table: RunTable) -> Axes:
+def _histogram(table: RunTable, width: float | None) -> Axes:
     outcomes = _outcomes(table)
     epochs, count = outcomes.ending(Status.CONVERGED)
     published = _published(table)
     beside: dict[str, Any] = {}
     if published is not None:
-        words = f"published: {published.epochs:,} ({published.mark}, {published.source})"
+        words = f"{_BESIDE[published.counts]}{published.epochs:,}"
+        words = f"{words} ({published.mark}, {published.source})"
         beside = {"published": published.epochs, "published_label": words}
     return epochs_histogram(
         epochs,
         count=count,
-        title=_title(table, outcomes.num_runs),
+        title=_title(table, [outcomes.num_runs]),
         num_not_converged=outcomes.num_runs - int(count.sum()),
         log_epochs=True,
+        ax=axes_so_wide(width),
         **beside,
     )
 
 
-def _over_settings(table: RunTable, level: float) -> dict[str, Axes]:
+def _over_settings(table: RunTable, level: float, width: float | None) -> dict[str, Axes]:
     """Draw a grid over one or two settings that are numbers; of others there is no picture."""
     cells = summarize(table, None, level)["cells"]
     points = [cell["settings"] for cell in cells]
     varied = [name for name in points[0] if len({str(point[name]) for point in points}) > 1]
     if not all(_is_number(point[name]) for point in points for name in varied):
         return {}
-    num_runs = sum(cell["num_runs"] for cell in cells)
-    title = _title(table, num_runs, f", {table.identity['seeds']['count']:,} per setting")
+    title = _title(table, [cell["num_runs"] for cell in cells])
     quantities: dict[str, Quantity] = {"solved": "success_rate"}
     if any(cell["epochs"]["median"] is not None for cell in cells):
         quantities["median-epochs"] = "epochs"
@@ -120,7 +160,7 @@ def _over_settings(table: RunTable, level: float) -> dict[str, Axes]:
     if draw is None or (draw is setting_curve and len(cells) < SHORTEST_CURVE):
         return {}
     return {
-        file: draw(cells, *varied, title=title, quantity=quantity)
+        file: draw(cells, *varied, title=title, quantity=quantity, ax=axes_so_wide(width))
         for file, quantity in quantities.items()
     }
 
@@ -135,8 +175,16 @@ def _outcomes(table: RunTable, rows: Any = slice(None)) -> Any:
     return outcomes_of(**columns, count=None if count is None else count[rows])
 
 
-def _title(table: RunTable, num_runs: int, of_what: str = "") -> str:
-    """Return what no epoch count may be without: runs, criterion, cap and initial range."""
+def _title(table: RunTable, num_runs: Sequence[int]) -> str:
+    """Return what no epoch count may be without: runs, criterion, cap and initial range.
+
+    Args:
+      table: the sweep.
+      num_runs: of every point of its grid; of one that is not finished they differ.
+    """
+    least, most = min(num_runs), max(num_runs)
+    each = f"{most:,}" if least == most else f"{least:,} to {most:,}"
+    of_what = f" at {len(num_runs)} settings, {each} at each" if len(num_runs) > 1 else ""
     grid, task = table.identity["grid"], _tasks(table)[0]
     parts = []
     if not set(CRITERIA) & grid.keys():
@@ -147,7 +195,7 @@ def _title(table: RunTable, num_runs: int, of_what: str = "") -> str:
         parts.append(f"cap {task['recipe']['max_epochs']:,}")
     if not {"init_range", "initializer"} & grid.keys():
         parts.append(_start_in_words(task["recipe"]))
-    return f"{task['name']}: {num_runs:,} runs{of_what}\n{', '.join(parts)}"
+    return f"{task['name']}: {sum(num_runs):,} runs{of_what}\n{', '.join(parts)}"
 
 
 def _start_in_words(recipe: Mapping[str, Any]) -> str:
@@ -173,9 +221,11 @@ def _recipe(table: RunTable) -> Mapping[str, Any]:
 
 
 def _published(table: RunTable) -> Published | None:
-    """Return the task's first published number of epochs, if the sweep has the task's settings.
+    """Return the task's first published number of epochs to converge under the sweep's settings.
 
-    Only the cap may be another: it changes no run, only how long runs are watched.
+    None if the sweep has other settings than the task; only the cap may be another: it changes no
+    run, only how long runs are watched. None for a figure of another recipe than the task's, or of
+    how long a run was trained, which says nothing of when it had converged.
     """
     swept = _tasks(table)[0]
     if len(_tasks(table)) > 1 or swept["name"] not in TASKS:
@@ -187,17 +237,40 @@ def _published(table: RunTable) -> Published | None:
     own = as_stored(task.with_settings(max_epochs=_recipe(table)["max_epochs"]).describe())
     if own != as_stored(swept) or table.identity["grid"]:
         return None
-    return next((figure for figure in task.published if figure.epochs is not None), None)
+    figures = (figure for figure in task.published if figure.epochs is not None)
+    return next((one for one in figures if one.counts in _BESIDE and not one.under), None)
+
+
+def points(table: RunTable) -> dict[str, Outcomes]:
+    """Return the runs of every point of a sweep's grid by its settings in words; "all" without one.
+
+    In the order of the `cells` of its summary.
+    """
+    return {label: _outcomes(table, rows) for label, rows in _cells(table).items()}
 
 
 def _cells(table: RunTable) -> dict[str, np.ndarray]:
-    """Return the rows of every point of the grid, under its settings in words."""
     columns, names = table.columns, table.identity["columns"]
     if not names:
         return {"all": np.arange(len(columns["status"]))}
+    told = [told_apart(columns[name].tolist()) for name in names]
+    words = [name.replace("_", " ") for name in names]
     rows: dict[str, list[int]] = {}
-    points = zip(*(columns[name].tolist() for name in names), strict=True)
-    for row, point in enumerate(points):
-        label = ", ".join(f"{n} {value}" for n, value in zip(names, point, strict=True))
+    for row, point in enumerate(zip(*told, strict=True)):
+        label = ", ".join(f"{n} {value}" for n, value in zip(words, point, strict=True))
         rows.setdefault(label, []).append(row)
     return {label: np.array(numbers) for label, numbers in rows.items()}
+
+
+def told_apart(values: Sequence[Any]) -> list[str]:
+    """Return the values of a setting in as few digits as tell them apart.
+
+    Example:
+      >>> told_apart([0.1, 0.15848931924611134, 1.0]), told_apart([0.25, 0.25001])
+      (['0.1', '0.1585', '1'], ['0.25', '0.25001'])
+    """
+    for digits in (4, 12):
+        short = {value: f"{value:.{digits}g}" for value in set(values) if isinstance(value, float)}
+        if len(set(short.values())) == len(short):
+            break
+    return [short.get(value, str(value)) for value in values]

@@ -1,9 +1,9 @@
 """Figures from results.
 
 Of one run: `loss_curve`, `gradient_size`; of its net: `network_diagram`, `hinton`, `hinton_panels`,
-`unit_panels`, `activities`. Of many runs: `survival`, `epochs_histogram`, `loss_fan`,
-`setting_curve` and `setting_map` for grids, `plane` for initial weights, `class_bars`. Of a bench:
-`lanes_curve`, `ranges`.
+`unit_panels`, `activities`. Of many runs: `survival` and `survival_panels`, `epochs_histogram`,
+`loss_fan`, `setting_curve` and `setting_map` for grids, `plane` for initial weights, `class_bars`.
+Of a bench: `lanes_curve`, `ranges`.
 
 Every function draws what it is given, computes no statistics, takes `ax=None` and returns the
 `Axes`; `save_figure(axes.figure, path)` writes PNG and SVG.
@@ -29,5 +29,6 @@ from bpjax.plots.ranges import ranges as ranges
 from bpjax.plots.style import new_axes as new_axes
 from bpjax.plots.style import save_figure as save_figure
 from bpjax.plots.survival import survival as survival
+from bpjax.plots.survival import survival_panels as survival_panels
 
 __all__ = [name for name, drawn in globals().items() if inspect.isfunction(drawn)]

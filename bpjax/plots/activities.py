@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike
 from bpjax.connections import Key
 from bpjax.network import Network
 from bpjax.plots.arrange import by_level, grid, in_time
-from bpjax.plots.page import TEXT_HEIGHT, Words, text_width
+from bpjax.plots.page import TEXT_HEIGHT, Words
 from bpjax.plots.squares import Mosaic, largest_of
+from bpjax.plots.text import text_width
 
 WIDEST = 10.0
 """In inches: cells shrink to let one case stay below it."""
@@ -77,9 +78,9 @@ def activities(
     return mosaic.draw(title, ax)
 
 
-def cases_beside(network: Network, rows: Mapping[str | Key, int]) -> int:
+def cases_beside(network: Network, rows: Mapping[str | Key, int], width: float = WIDEST) -> int:
     """Return how many cases have room side by side: at least one."""
-    return max(int(WIDEST / INCHES / _widest(network, rows)), 1)
+    return max(int(width / INCHES / _widest(network, rows)), 1)
 
 
 def _widest(network: Network, rows: Mapping[str | Key, int]) -> float:

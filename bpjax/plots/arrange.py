@@ -8,7 +8,8 @@ import numpy as np
 
 from bpjax.connections import Key
 from bpjax.network import Network
-from bpjax.plots.page import TEXT_HEIGHT, Box, Words, around, box_of, text_width
+from bpjax.plots.page import TEXT_HEIGHT, Box, Words, around, box_of
+from bpjax.plots.text import text_width
 from bpjax.recurrent import at
 
 LONGEST_ROW = 64

@@ -8,6 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
+from bpjax.plots.text import is_narrow
+
 Cells = Sequence[Mapping[str, Any]]
 """`summary()["cells"]` of a sweep: one mapping per point of its grid."""
 Quantity = Literal["success_rate", "epochs"]
@@ -53,7 +55,8 @@ def setting_axis(ax: Axes, which: Literal["x", "y"], name: str, values: NDArray)
         ax.set(**{f"{which}scale": "log"})
     axis = ax.xaxis if which == "x" else ax.yaxis
     shown = np.unique(values)
-    shown = shown[:: -(-len(shown) // MOST_TICKS)]
+    most = MOST_TICKS if not is_narrow(ax) else MOST_TICKS // 2
+    shown = shown[:: -(-len(shown) // most)]
     axis.set_ticks(shown, labels=[f"{value:.4g}" for value in shown])
     axis.set_minor_locator(NullLocator())
     axis.set_label_text(name.replace("_", " "))

@@ -9,8 +9,8 @@ from bpjax.plots.cells import NEVER, WORDS, Cells, Quantity, estimate, setting_a
 from bpjax.plots.style import (
     BLUE,
     VERMILLION,
+    log_numbers,
     new_axes,
-    plain_log_numbers,
     share_axis,
     title_and_key,
 )
@@ -53,7 +53,7 @@ def setting_curve(
         ends = np.concatenate([values, low, high])
         ends = ends[ends > 0]
         ax.set_ylim(ends.min() / 1.3, ends.max() * 1.5)
-        plain_log_numbers(ax.yaxis, "{:,.0f}")
+        log_numbers(ax.yaxis, "{:,.0f}", whole=True)
     top = ax.get_ylim()[1]
     label = f"{100 * found[0].level:g} % interval"
     reached = np.isfinite(values)

@@ -13,10 +13,11 @@ from numpy.typing import ArrayLike
 from bpjax.errors import SettingError
 from bpjax.network import Network
 from bpjax.params import Params, weight_matrix
-from bpjax.plots.page import Box, Words, around, box_of, page, short, text_width, write
+from bpjax.plots.page import Box, Words, around, box_of, page, short, write
 from bpjax.plots.routes import ROW, Plan, number_places, plan_of, route
 from bpjax.plots.squares import largest_of
 from bpjax.plots.style import BLACK, BLUE, VERMILLION, YELLOW
+from bpjax.plots.text import text_width
 
 MOST_NUMBERS = 24
 """A net with more lines is drawn without numbers unless they are asked for."""

@@ -11,8 +11,8 @@ from bpjax.plots.style import (
     BLUE,
     VERMILLION,
     epoch_scale,
+    log_numbers,
     new_axes,
-    plain_log_numbers,
     title_and_key,
 )
 
@@ -68,7 +68,7 @@ def loss_fan(
         ax.lines[-1].set_label(f"{some} never converged")
     if all(np.nanmin(part, initial=1) > 0 for part in (losses, lines)):
         ax.set_yscale("log")
-        plain_log_numbers(ax.yaxis)
+        log_numbers(ax.yaxis)
     epoch_scale(ax, float(epoch[0]), float(max(epoch[-1], 1)), log_epochs)
     ax.set_xlabel("epoch")
     ax.set_ylabel("loss")

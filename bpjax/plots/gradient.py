@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from bpjax.plots.style import key_on_the_right, new_axes, ordered_colors, whole_numbers
+from bpjax.plots.style import key_beside, log_numbers, new_axes, ordered_colors, whole_numbers
 
 
 def gradient_size(
@@ -43,9 +43,9 @@ def gradient_size(
         shown = np.where(np.isfinite(size) & (size > 0), size, np.nan)
         ax.plot(epoch, shown, color=color, linewidth=1.6, label=layer)
     ax.set_yscale("log")
+    log_numbers(ax.yaxis)
     ax.set_xlabel("epoch")
     ax.set_ylabel(f"root-mean-square {quantity}")
     whole_numbers(ax.xaxis)
-    ax.set_title(title, loc="left", pad=8, parse_math=False)
-    key_on_the_right(ax, "layer, early to late")
+    key_beside(ax, title, "layer, early to late")
     return ax

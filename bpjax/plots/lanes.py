@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from bpjax.plots.style import GROUP_COLORS, key_on_the_right, new_axes, plain_log_numbers
+from bpjax.plots.style import GROUP_COLORS, key_beside, log_numbers, new_axes
 
 MARKERS = "os^DvPX"
 WIDTH = 38
@@ -49,12 +49,11 @@ def lanes_curve(
     lanes = [row["lanes"] for row in rows]
     if lanes:
         ax.set_xlim(min(lanes) / 1.5, max(lanes) * 1.5)
-    plain_log_numbers(ax.xaxis, "{:,.0f}")
-    plain_log_numbers(ax.yaxis, "{:,.10g}")
+    log_numbers(ax.xaxis, "{:,.0f}", whole=True)
+    log_numbers(ax.yaxis, "{:,.10g}")
     ax.set_xlabel("lanes: runs trained at once")
     ax.set_ylabel("million seed-epochs per second")
-    ax.set_title(title, loc="left", pad=8, parse_math=False)
-    key_on_the_right(ax, "median and range of rounds")
+    key_beside(ax, title, "median and range of rounds")
     return ax
 
 

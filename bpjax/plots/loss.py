@@ -4,7 +4,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from bpjax.plots.style import BLUE, ORANGE, VERMILLION, new_axes, title_and_key, whole_numbers
+from bpjax.plots.style import (
+    BLUE,
+    ORANGE,
+    VERMILLION,
+    log_numbers,
+    new_axes,
+    title_and_key,
+    whole_numbers,
+)
 
 
 def loss_curve(
@@ -41,6 +49,7 @@ def loss_curve(
     finite = np.concatenate([values[np.isfinite(values)] for values, *_ in curves.values()])
     if finite.size and finite.min() > 0:
         ax.set_yscale("log")
+        log_numbers(ax.yaxis)
     if converged_at is not None:
         label = f"converged after {converged_at:,} epochs"
         ax.axvline(converged_at, color=VERMILLION, linestyle="--", linewidth=1.5, label=label)

@@ -21,19 +21,22 @@ from bpjax.plots.cells import (
 )
 from bpjax.plots.style import (
     VERMILLION,
+    log_numbers,
     new_axes,
     percent,
-    plain_log_numbers,
     share_axis,
     title_and_key,
 )
+from bpjax.plots.text import figure_width, is_narrow
 
 _COLORS = {"success_rate": "cividis", "epochs": "cividis_r"}
 """For all forms of colour vision, in even steps; light is good."""
+SIZE = 7.4, 5.2
+"""In inches, of a figure of its own."""
 MOST_WRITTEN = 8
 """Rows or columns of a map whose values are written into its cells."""
 MOST_INTERVALS = 5
-"""Columns up to which there is room for the intervals too."""
+"""Columns up to which there is room for the intervals too. Smaller figures have room for fewer."""
 MOST_FRAMED = 30
 """Rows or columns whose cells have borders."""
 
@@ -65,7 +68,7 @@ def setting_map(
     Returns:
       The axes drawn on.
     """
-    ax = new_axes(ax, size=(7.4, 5.2))
+    ax = new_axes(ax, size=SIZE)
     ax.grid(visible=False)
     columns, rows = (np.unique([cell["settings"][name] for cell in cells]) for name in (x, y))
     found = {(cell["settings"][x], cell["settings"][y]): estimate(cell, quantity) for cell in cells}
@@ -80,14 +83,18 @@ def setting_map(
     mesh.set(edgecolor="white", linewidth=0.5 if max(shown.shape) <= MOST_FRAMED else 0)
     ax.set(xlim=x_edges[[0, -1]], ylim=y_edges[[0, -1]])
     _mark_never(ax, [place for place, one in found.items() if one.value is None], x_edges, y_edges)
-    if max(shown.shape) <= MOST_WRITTEN:
-        _write_values(ax, mesh, found, quantity, with_intervals=len(columns) <= MOST_INTERVALS)
-    bar = ax.figure.colorbar(mesh, ax=ax, pad=0.02)
+    room = min(figure_width(ax) / SIZE[0], 1)
+    if max(shown.shape) <= MOST_WRITTEN * room:
+        with_intervals = len(columns) <= MOST_INTERVALS * room
+        _write_values(ax, mesh, found, quantity, with_intervals)
+    place: dict[str, Any] = {"location": "bottom"} if is_narrow(ax) else {}
+    bar = ax.figure.colorbar(mesh, ax=ax, pad=0.02, **place)
+    long_axis = bar.ax.xaxis if place else bar.ax.yaxis
     bar.set_label(f"{WORDS[quantity]}\n{_widest(list(found.values()), quantity)}", fontsize=9)
     if quantity == "success_rate":
-        share_axis(bar.ax.yaxis)
+        share_axis(long_axis)
     else:
-        plain_log_numbers(bar.ax.yaxis, "{:,.0f}")
+        log_numbers(long_axis, "{:,.0f}", whole=True)
     title_and_key(ax, title)
     return ax
 

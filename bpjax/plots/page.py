@@ -1,19 +1,18 @@
 """A page to draw on without a frame: a data unit is a fixed length, texts have measured widths."""
 
-import functools
 from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.textpath import TextPath
+
+from bpjax.plots.text import TEXT_SIZE, text_width, write_title
 
 MARGIN = 0.12
 """In inches, around what is drawn."""
 NARROWEST = 6.6
 """In inches: a figure with room for its title."""
 TITLE_SIZE = 10.0
-TEXT_SIZE = 8.0
 TEXT_HEIGHT = 0.125
 """In inches, of a line of that size: names of neighbours nearer than this would run together."""
 
@@ -47,15 +46,6 @@ class Words(NamedTuple):
     words: str
     align: Literal["left", "center", "right"] = "center"
     upright: bool = False
-
-
-@functools.lru_cache(4096)
-def text_width(words: str, size: float = TEXT_SIZE) -> float:
-    """Return the width of a line of text in inches, with a little room to spare."""
-    if not words.strip():
-        return 0.0
-    outline = TextPath((0, 0), words, size=size).vertices  # from x = 0 on
-    return 1.06 * float(outline[:, 0].max()) / 72 + 0.03
 
 
 def box_of(words: Words, inches: float = 1.0, size: float = TEXT_SIZE) -> Box:
@@ -95,7 +85,7 @@ def page(ax: Axes | None, box: Box, inches: float, title: str) -> tuple[Axes, fl
     ax.set_ylim(box.bottom, box.top)
     ax.set_aspect("equal")
     ax.set_axis_off()
-    ax.set_title(title, loc="left", fontsize=TITLE_SIZE * min(factor, 1))
+    write_title(ax, title, pad=6.0, size=TITLE_SIZE * min(factor, 1))
     return ax, factor
 
 

@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from bpjax.connections import Key, Layer
 from bpjax.network import Network
 from bpjax.params import Params
-from bpjax.plots.page import TEXT_HEIGHT, Words, text_width
+from bpjax.plots.page import TEXT_HEIGHT, Words
 from bpjax.plots.squares import Mosaic, largest_of
+from bpjax.plots.text import figure_width, text_width
 
 WIDEST = 9.5
 """In inches: cells shrink to stay below it, across and down."""
@@ -18,7 +19,7 @@ INCHES = 0.2
 LINE = 0.19
 """In inches: of text."""
 LONGEST = 48
-"""Cells side by side before the next layer starts a new line."""
+"""Cells side by side before the next layer starts a new line; fewer where a figure is narrower."""
 
 
 class Block(NamedTuple):
@@ -73,7 +74,8 @@ def hinton_panels(
         names = {}
         groups = {name: [b._replace(names=()) for b in blocks] for name, blocks in groups.items()}
     mosaic = Mosaic(inches, largest)
-    _set(mosaic, groups, names)
+    longest = LONGEST if ax is None else min(LONGEST, int(figure_width(ax) / inches))
+    _set(mosaic, groups, names, longest)
     mosaic.key([largest, largest / 4, -largest], "weight")
     return mosaic.draw(title, ax)
 
@@ -102,7 +104,10 @@ def _blocks(
 
 
 def _set(
-    mosaic: Mosaic, groups: Mapping[str, Sequence[Block]], names: Mapping[str, Sequence[str]]
+    mosaic: Mosaic,
+    groups: Mapping[str, Sequence[Block]],
+    names: Mapping[str, Sequence[str]],
+    longest: int,
 ) -> None:
     """Set groups one beside the other, and in a new line where the page ends."""
     x = y = lowest = 0.0
@@ -110,7 +115,7 @@ def _set(
         rows = names.get(target, ())
         margin = max((text_width(text) / mosaic.inches + 0.4 for text in rows), default=0.0)
         width = margin + sum(_width(block, mosaic.inches) for block in blocks)
-        if x > 0 and x + width > LONGEST:
+        if x > 0 and x + width > longest:
             x, y = 0.0, lowest - 1.5
         line = LINE / mosaic.inches
         above = max(_height(block.names, mosaic.inches) for block in blocks)

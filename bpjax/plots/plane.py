@@ -9,7 +9,7 @@ from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike
 
-from bpjax.plots.style import BLACK, VERMILLION, new_axes, percent, plain_log_numbers, title_and_key
+from bpjax.plots.style import BLACK, VERMILLION, log_numbers, new_axes, percent, title_and_key
 from bpjax.starts.plane import Plane
 from bpjax.status import Status
 
@@ -60,7 +60,7 @@ def plane(
     ax.imshow(others, cmap=colors, interpolation="nearest", **ends, **place)
     bar = ax.figure.colorbar(image, cax=ax.inset_axes((1.03, 0, 0.04, 1)))
     bar.set_label("epochs to converge")
-    plain_log_numbers(bar.ax.yaxis, "{:,.0f}")
+    log_numbers(bar.ax.yaxis, "{:,.0f}", whole=True)
     ax.set_box_aspect(on.height / on.width)
     ax.set_xlabel(f"initial weight  {on.x}")
     ax.set_ylabel(f"initial weight  {on.y}")

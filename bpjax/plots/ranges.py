@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from bpjax.plots.lanes import MARKERS
-from bpjax.plots.style import GROUP_COLORS, key_on_the_right, new_axes, plain_log_numbers
+from bpjax.plots.style import GROUP_COLORS, key_beside, log_numbers, new_axes
+from bpjax.plots.text import NARROW, write_title
 
 BAND = "0.96"
 """The colour behind every second group."""
@@ -24,6 +25,7 @@ def ranges(
     xlabel: str,
     heading: str = "",
     line: float | None = None,
+    width: float = 8.0,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw values with their ranges, a group below the other, a colour and a mark for each name.
@@ -35,6 +37,7 @@ def ranges(
       xlabel: what the values are.
       heading: of the key, which has the names.
       line: a value to be marked by an upright line.
+      width: of a figure of its own, in inches.
       ax: where to draw; a new figure, as high as the rows need, if not given.
 
     Returns:
@@ -42,8 +45,10 @@ def ranges(
     """
     groups = list(dict.fromkeys(row["group"] for row in rows))
     names = list(dict.fromkeys(row["name"] for row in rows))
-    height = 1.3 + ROW * (len(names) + 1.5) * max(len(groups), 1)
-    ax = new_axes(ax, size=(8.0, max(height, 2.4)))
+    height = (
+        1.3 + 0.16 * len(names) * (width <= NARROW) + ROW * (len(names) + 1.5) * max(len(groups), 1)
+    )
+    ax = new_axes(ax, size=(width, max(height, 2.4)))
     ax.grid(visible=False, axis="y")
     for place in range(1, len(groups), 2):
         ax.axhspan(place - 0.5, place + 0.5, color=BAND, zorder=0)
@@ -62,9 +67,10 @@ def ranges(
         label.set_parse_math(False)
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel(xlabel)
-    ax.set_title(title, loc="left", pad=8, parse_math=False)
     if names:
-        key_on_the_right(ax, heading)
+        key_beside(ax, title, heading)
+    else:
+        write_title(ax, title)
     return ax
 
 
@@ -99,7 +105,7 @@ def _scale(ax: Axes, ends: Sequence[float], line: float | None) -> None:
         room = (high / low) ** 0.06
         ax.set_xscale("log")
         ax.set_xlim(low / room, high * room**2.5)
-        plain_log_numbers(ax.xaxis, "{:,.10g}")
+        log_numbers(ax.xaxis, "{:,.10g}")
     else:
         room = 0.06 * (high - low) or 0.05 * high
         ax.set_xlim(low - room, high + 2.5 * room)

@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from numpy.typing import ArrayLike
 
-from bpjax.plots.page import Box, Words, around, box_of, page, short, text_width, write
+from bpjax.plots.page import Box, Words, around, box_of, page, short, write
 from bpjax.plots.style import VERMILLION
+from bpjax.plots.text import text_width
 
 GREY = "0.6"
 FULL = 0.84

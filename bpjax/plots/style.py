@@ -5,6 +5,7 @@ trace in the caller's session and works without a display.
 """
 
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,17 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.legend import Legend
-from matplotlib.ticker import LogFormatter, MaxNLocator
+from matplotlib.ticker import Locator, MaxNLocator, NullLocator
 
+from bpjax.plots.text import (
+    SMALL,
+    between_commas,
+    broken,
+    figure_width,
+    is_narrow,
+    text_width,
+    write_title,
+)
 from bpjax.results.files import explained, make_folders, publish
 
 # Okabe & Ito (2008): told apart under the common forms of colour blindness.
@@ -34,14 +44,29 @@ GROUP_COLORS = (BLUE, VERMILLION, BLUISH_GREEN, REDDISH_PURPLE, ORANGE, SKY_BLUE
 """For groups without an order, most distinct first; yellow is left out, too faint for a line."""
 
 
+_LARGEST_TICK = 0.6
+"""In inches: what the number of a tick may need beside its neighbours."""
+
+
 def new_axes(ax: Axes | None = None, size: tuple[float, float] = (7.0, 4.2)) -> Axes:
     """Return `ax` itself, or the axes of a new figure of that size in inches."""
     if ax is None:
         ax = Figure(figsize=size, layout="constrained").subplots()
+    if is_narrow(ax):
+        ax.tick_params(labelsize=SMALL)
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.label.set_fontsize(SMALL)
     ax.grid(visible=True, color="0.9", linewidth=0.8)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def axes_so_wide(width: float | None, height: float = 3.4) -> Axes | None:
+    """Return the axes of a new figure so wide, in inches; None for a plot to make its own."""
+    if width is None:
+        return None
+    return Figure(figsize=(width, height), layout="constrained").subplots()
 
 
 def save_figure(fig: Figure | SubFigure, path: str | Path) -> list[Path]:
@@ -101,7 +126,7 @@ def epoch_scale(ax: Axes, first: float, last: float, log_epochs: bool) -> None:
         ax.set_xscale("log")
         margin = max((last / first) ** 0.03, 1.05)
         ax.set_xlim(first / margin, last * margin)
-        plain_log_numbers(ax.xaxis, "{:,.0f}")
+        log_numbers(ax.xaxis, "{:,.0f}", whole=True)
     elif log_epochs and first <= 0:
         ax.set_xscale("symlog", linthresh=1)
         ax.set_xlim(-0.5, max(last, 1) * 1.2)
@@ -119,23 +144,50 @@ def whole_numbers(axis: Axis) -> None:
     axis.set_major_formatter("{x:,.0f}")
 
 
-class _PlainLogFormatter(LogFormatter):
-    """Labels the ticks that matplotlib would label, in plain numbers."""
+class _LogNumbers(Locator):
+    """Ticks of a log axis that all have a number: at 1, 10, 100; else at 1, 2, 5; else in steps."""
 
-    def __init__(self, style: str):
-        super().__init__()
-        self.style = style
+    def __init__(self, whole: bool):
+        self.whole = whole
 
-    def __call__(self, x: float, pos: int | None = None) -> str:
-        return self.style.format(x) if super().__call__(x, pos) else ""
+    def __call__(self) -> Sequence[float]:
+        return self.tick_values(*self.axis.get_view_interval())  # type: ignore[union-attr]
+
+    def tick_values(self, vmin: float, vmax: float) -> Sequence[float]:
+        low, high = sorted((vmin, vmax))
+        if not 0 < low < high < np.inf:
+            return []
+        powers = np.arange(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        for steps in ((1,), (1, 2, 5)):
+            ticks = np.array([float(f"{step}e{power}") for power in powers for step in steps])
+            inside = _inside(ticks, low, high)
+            if len(inside) >= 3:
+                return inside[:: -(-len(inside) // self._most())].tolist()
+        even = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10], integer=self.whole, min_n_ticks=1)
+        return _inside(np.asarray(even.tick_values(low, high)), low, high).tolist()
+
+    def _most(self) -> int:
+        axes = getattr(self.axis, "axes", None)
+        if axes is None or getattr(self.axis, "axis_name", "") != "x":
+            return 9
+        return max(int(figure_width(axes) * axes.get_position().width / _LARGEST_TICK), 3)
 
 
-def plain_log_numbers(axis: Axis, style: str = "{:g}") -> None:
-    """Write the ticks of a log axis as 300 rather than 3 x 10^2."""
-    axis.set_major_formatter(_PlainLogFormatter(style))
-    minor = _PlainLogFormatter(style)
-    minor.labelOnlyBase = False
-    axis.set_minor_formatter(minor)
+def _inside(ticks: np.ndarray, low: float, high: float) -> np.ndarray:
+    return ticks[(ticks >= low * (1 - 1e-9)) & (ticks <= high * (1 + 1e-9))]
+
+
+def log_numbers(axis: Axis, style: str = "{:g}", whole: bool = False) -> None:
+    """Give every tick of a log axis a number, written as 300 rather than 3 x 10^2.
+
+    Args:
+      axis: its scale is logarithmic.
+      style: how the numbers are written.
+      whole: whether only whole numbers are meant.
+    """
+    axis.set_major_locator(_LogNumbers(whole))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(lambda value, _: style.format(value))
 
 
 def share_axis(axis: Axis) -> None:
@@ -143,34 +195,74 @@ def share_axis(axis: Axis) -> None:
     axis.set_major_formatter(lambda share, _: f"{100 * share:.4g} %")
 
 
-def title_and_key(ax: Axes, title: str, handles: Sequence[Artist] = ()) -> None:
+def title_and_key(
+    ax: Axes, title: str, handles: Sequence[Artist] = (), room: float | None = None
+) -> None:
     """Write the title and, between it and the axes, one row that explains the labelled artists.
+
+    They are several rows where the figure is too narrow for one.
 
     Args:
       ax: the axes.
       title: the caller's words.
       handles: what stands for artists without a label of their own, like the colours of an image.
+      room: inches for the key; nearly the width of the figure unless given.
     """
     entries = [*ax.get_legend_handles_labels()[0], *handles]
-    ax.set_title(title, loc="left", pad=26 if entries else 8, parse_math=False)
-    if entries:
-        key: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.01, 0.995)}
-        look: dict[str, Any] = {"frameon": False, "borderaxespad": 0.2, "fontsize": 9}
-        _as_written(ax.legend(handles=entries, ncols=len(entries), **key, **look))
+    if not entries:
+        write_title(ax, title)
+        return
+    size = SMALL if is_narrow(ax) else 9
+    room = figure_width(ax) - 0.5 if room is None else room
+    columns = _columns(room, [str(entry.get_label()) for entry in entries], size)
+    rows = -(-len(entries) // columns)
+    write_title(ax, title, pad=26 + 1.5 * size * (rows - 1))
+    key: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.01, 0.995)}
+    look: dict[str, Any] = {"frameon": False, "borderaxespad": 0.2, "fontsize": size}
+    _as_written(ax.legend(handles=entries, ncols=columns, **key, **look))
 
 
-def key_on_the_right(ax: Axes, heading: str) -> None:
-    """Explain the labelled artists in a column outside the axes, where it covers no data."""
+def _columns(room: float, labels: Sequence[str], size: float) -> int:
+    """Return into how many columns the entries of a key go."""
+    widths = [text_width(label, size) + 4.8 * size / 72 for label in labels]
+    if sum(widths) <= room:
+        return len(labels)
+    return int(np.clip(room // max(widths), 1, len(labels)))
+
+
+def key_beside(ax: Axes, title: str, heading: str) -> None:
+    """Write the title, and explain the labelled artists beside the axes, where no data are.
+
+    On a narrow figure they are explained above the axes, an entry a line.
+
+    Args:
+      ax: the axes.
+      title: the caller's words.
+      heading: of the key.
+    """
+    handles, labels = ax.get_legend_handles_labels()
     key: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
-    many = len(ax.get_legend_handles_labels()[0]) > 14
+    size, spacing, pad = 9.0, 0.5, 8.0
+    if is_narrow(ax):
+        room = figure_width(ax) - 1.4
+        labels = [broken(between_commas(label), room, SMALL) for label in labels]
+        key = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.0)}
+        size, spacing = SMALL, 0.3
+        lines = sum(label.count("\n") + 1 for label in labels) + 1
+        pad += size * (1.25 * lines + spacing * (len(labels) + 1))
+    elif len(labels) > 14:
+        size, spacing = 6.5, 0.3
+    write_title(ax, title, pad)
     legend = ax.legend(
+        handles,
+        labels,
         **key,
         title=heading,
-        title_fontsize=9,
+        title_fontsize=min(9.0, max(size, SMALL)),
         frameon=False,
         borderaxespad=0.0,
-        fontsize=6.5 if many else 9,
-        labelspacing=0.3 if many else 0.5,
+        fontsize=size,
+        labelspacing=spacing,
     )
     legend.set_alignment("left")
     _as_written(legend)

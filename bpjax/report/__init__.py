@@ -26,8 +26,9 @@ _MARK = b'<meta name="generator" content="bpjax report'
 def report(folders: Sequence[str | PathLike[str]]) -> str:
     """Return a page about results folders, of `bpjax sweep` and `bpjax train`, and bench records.
 
-    Shards of one sweep are merged; several sweeps are compared with the log-rank test. A sweep that
-    is not finished is reported as far as it is there.
+    Shards of one sweep are merged. The points of a grid, and several sweeps, are compared as pairs
+    over the same seeds, and with the log-rank test; no two of them are ever taken together. A sweep
+    that is not finished is reported as far as it is there.
 
     Args:
       folders: at least one; or files of `bpjax bench --json`, which come last.
@@ -49,7 +50,7 @@ def report(folders: Sequence[str | PathLike[str]]) -> str:
         for part in found
     ]
     parts += map(record_part, records)
-    several = comparison(sweeps, list(summaries.values())) if len(sweeps) > 1 else None
+    several = comparison(sweeps, list(summaries.values())) if sweeps else None
     return _template().render(
         heading=_heading(parts, len(sweeps), len(records)),
         parts=parts,

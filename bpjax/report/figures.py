@@ -2,18 +2,16 @@
 
 import base64
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
 
-from bpjax.analysis.convergence import survival_of_outcomes
 from bpjax.analysis.outcomes import Outcomes
 from bpjax.figures.draw import history_figures, run_figures
-from bpjax.figures.sweeps import MOST_GROUPS, sweep_figures
+from bpjax.figures.sweeps import MOST_PANELS, points, survival_figure, sweep_figures
 from bpjax.params import num_entries, parameter_names, unflatten_params
 from bpjax.plots.style import figure_png, figure_svg
-from bpjax.plots.survival import survival
 from bpjax.report.folders import Sweep, WatchedRun
 from bpjax.report.short_names import short_names, with_short_names
 from bpjax.report.words import count, rate
@@ -21,6 +19,8 @@ from bpjax.status import Status
 from bpjax.task import Task
 from bpjax.training import Run
 
+PHONE = 4.0
+"""In inches: the figures that a narrow window shows, so that their words can be read there."""
 LARGEST_SVG = 300_000
 """Bytes; a larger drawing is shown as pixels."""
 
@@ -28,10 +28,12 @@ LARGEST_SVG = 300_000
 class Figure(NamedTuple):
     """An image: its address, which holds it, and what it shows, in a caption and in words.
 
-    A dark page shows a figure with light and dark `turned`, unless they mean something in it.
+    `narrow` is the address of the same, drawn for a phone. A dark page shows a figure with light
+    and dark `turned`, unless they mean something in it.
     """
 
     source: str
+    narrow: str
     caption: str
     words: str
     turned: bool
@@ -49,30 +51,48 @@ _CAPTIONS = {
     "network": "The weights as the run ended.",
     "activities": "What the units do as the run ended.",
 }
+_TOGETHER = "Runs not yet converged"
 _TURNED = ("survival", "epochs")
 
 
 def figures_of_sweep(sweep: Sweep, summary: Mapping) -> list[Figure]:
     """Draw what `bpjax sweep` draws."""
     table = with_short_names(sweep.table)
-    return [_figure(name, axes, _course(summary)) for name, axes in sweep_figures(table).items()]
+    drawn, narrow = sweep_figures(table), sweep_figures(table, width=PHONE)
+    course = _course(summary) if len(points(table)) == 1 else _ends(sweep)
+    return [_figure(name, axes, narrow[name], course) for name, axes in drawn.items()]
 
 
-def comparison_figure(sweeps: Mapping[str, Outcomes]) -> Figure | None:
-    """Draw the survival curves of several sweeps; None if they are too many to be told apart."""
-    if len(sweeps) > MOST_GROUPS:
+def comparison_figure(sweeps: Sequence[Sweep]) -> Figure | None:
+    """Draw the survival curve of every point of every sweep; None if they are too many."""
+    groups, names = {}, short_names(sweep.name for sweep in sweeps)
+    for sweep in sweeps:
+        found = points(with_short_names(sweep.table))
+        for label, runs in found.items():
+            own = f": {label}" if len(found) > 1 else ""
+            groups[f"{names[sweep.name]}{own}"] = runs
+    if len(groups) > MOST_PANELS:
         return None
-    names = short_names(sweeps)
-    curves = {names[name]: survival_of_outcomes(sweeps[name]) for name in sweeps}
-    axes = survival(curves, title="Runs not yet converged, by sweep", log_epochs=True)
-    left = ", ".join(f"{1 - _converged(sweeps[name]):.1%} of {name}" for name in sweeps)
+    wide, narrow = (survival_figure(groups, _TOGETHER, width=w) for w in (None, PHONE))
     return Figure(
-        _address(axes),
-        "One curve per sweep; all runs of a grid are drawn together.",
-        f"Survival curves of {len(sweeps)} sweeps on one axis of epochs. At the end of each curve "
-        f"these shares are not converged: {left}.",
+        _address(wide),
+        _address(narrow),
+        "A curve for each, with its pointwise band.",
+        f"Survival curves of {len(groups)} groups of runs on one scale of epochs. At the end of "
+        f"each these shares are not converged: {_left(groups)}.",
         turned=True,
     )
+
+
+def _ends(sweep: Sweep) -> str:
+    found = points(sweep.table)
+    if len(found) > MOST_PANELS:
+        return f"There are {len(found):,} settings."
+    return f"At the end these shares are not converged: {_left(found)}."
+
+
+def _left(groups: Mapping[str, Outcomes]) -> str:
+    return ", ".join(f"{1 - _converged(runs):.1%} of {name}" for name, runs in groups.items())
 
 
 def figures_of_run(run: WatchedRun, task: Task | None) -> list[Figure]:
@@ -84,14 +104,16 @@ def figures_of_run(run: WatchedRun, task: Task | None) -> list[Figure]:
         params = unflatten_params(task.network, last)
         loss = saved.history.loss[-1]
         trained = Run(task, seed, status, epochs, loss, params, saved.history, saved.snapshots)
-        drawn = run_figures(trained)
+        drawn, narrow = (run_figures(trained, width) for width in (None, PHONE))
     else:
         words = short_names([outcome["task"], outcome["criterion"]])
         about = words[outcome["task"]], seed, words[outcome["criterion"]]
-        drawn = history_figures(saved.history, *about, status, epochs)
+        drawn, narrow = (
+            history_figures(saved.history, *about, status, epochs, width) for width in (None, PHONE)
+        )
     first, end = saved.history.loss[0], saved.history.loss[-1]
     course = f"The loss went from {first:.4g} to {end:.4g} in {epochs:,} epochs."
-    return [_figure(name, axes, course) for name, axes in drawn.items()]
+    return [_figure(name, axes, narrow[name], course) for name, axes in drawn.items()]
 
 
 def _has_weights(task: Task, names: Sequence[str]) -> bool:
@@ -99,14 +121,15 @@ def _has_weights(task: Task, names: Sequence[str]) -> bool:
     return num_entries(task.network) == len(names) and parameter_names(task.network) == list(names)
 
 
-def as_figure(axes: Axes, caption: str, words: str) -> Figure:
-    """Return a drawing in which light and dark mean nothing."""
-    return Figure(_address(axes), caption, words, turned=True)
+def as_figure(draw: Callable[[float | None], Axes], caption: str, words: str) -> Figure:
+    """Return a drawing in which light and dark mean nothing, made as wide as it is told."""
+    wide, narrow = (_address(draw(width)) for width in (None, PHONE))
+    return Figure(wide, narrow, caption, words, turned=True)
 
 
-def _figure(name: str, axes: Axes, course: str) -> Figure:
+def _figure(name: str, axes: Axes, narrow: Axes, course: str) -> Figure:
     caption = _CAPTIONS.get(name, name.replace("-", " ").capitalize() + ".")
-    return Figure(_address(axes), caption, f"{caption} {course}", name in _TURNED)
+    return Figure(_address(axes), _address(narrow), caption, f"{caption} {course}", name in _TURNED)
 
 
 def _course(summary: Mapping) -> str:

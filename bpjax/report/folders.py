@@ -131,7 +131,7 @@ def _needed_columns(table: RunTable) -> dict[str, np.ndarray]:
     """Return the columns that a report is made from."""
     identity = table.identity
     wanted = ["status", "epochs", *identity["columns"]]
-    wanted += ["count"] * (identity["rows"] == "counts")
+    wanted += ["count" if identity["rows"] == "counts" else "seed"]
     wanted += ["held_out_right"] * (identity["rows"] != "counts" and "num_held_out" in identity)
     return {name: table.columns[name] for name in wanted}
 

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -139,10 +140,10 @@ def _figures(record: Record) -> Iterator[Figure]:
     if medians:
         caption = "The rate of each contender, case by case: the median and the range of rounds."
         words = f"{caption} bpjax sweep, in million seed-epochs per second: {', '.join(medians)}."
-        yield as_figure(rates_figure(record), caption, words)
+        yield as_figure(partial(rates_figure, record), caption, words)
     if record["gpu"]:
         caption = "The rate over the number of runs that are trained at once."
-        yield as_figure(lanes_figure(record), caption, caption)
+        yield as_figure(partial(lanes_figure, record), caption, caption)
 
 
 def _facts(record: Record) -> list[tuple[str, str]]:

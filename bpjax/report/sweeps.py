@@ -1,10 +1,12 @@
 """What a report says of one sweep."""
 
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bpjax.errors import ResultsError, SettingError
+from bpjax.figures.sweeps import MOST_PANELS, points
 from bpjax.report import tables
 from bpjax.report.command import Repeat, repeat
 from bpjax.report.figures import figures_of_sweep
@@ -19,7 +21,7 @@ from bpjax.report.parts import (
     source_facts,
     task_of,
 )
-from bpjax.report.words import count, level, rate, setting, span
+from bpjax.report.words import NOT_REACHED, count, level, rate, setting, span
 from bpjax.results.chunks import runs_text
 from bpjax.results.summary import summarize
 from bpjax.task import Task
@@ -31,17 +33,17 @@ def sweep_part(sweep: Sweep, summary: Mapping[str, Any]) -> Part:
     repeats = [repeat(source.identity) for source in sweep.sources]
     task = task_of(repeats[0], sweep.sources[0])
     alone = None if isinstance(identity["task"], list) else task
-    found = [tables.outcomes(summary), tables.epochs(summary)]
-    if summary["held_out"]:
-        found.append(tables.held_out(summary["held_out"]))
-    if "cells" in summary:
-        found.append(tables.cells(summary))
+    found = [tables.cells(summary)] if "cells" in summary else []
+    if not is_grid(summary):
+        found = [tables.outcomes(summary), tables.epochs(summary), *found]
+        if summary["held_out"]:
+            found.insert(2, tables.held_out(summary["held_out"]))
     return Part(
         name=sweep.name,
         task=summary["task"],
         title=alone.title if alone else summary["task"],
-        lead=_lead(summary),
-        numbers=_numbers(summary),
+        lead=_lead_of_grid(sweep, summary) if is_grid(summary) else _lead(summary),
+        numbers=_numbers_of_grid(sweep, summary) if is_grid(summary) else _numbers(summary),
         notes=_notes(sweep, summary),
         tables=found,
         figures=figures_of_sweep(sweep, summary),
@@ -60,11 +62,55 @@ def summary_of(sweep: Sweep) -> dict[str, Any]:
         raise ResultsError(f"{sweep.sources[0].path!r} cannot be summarized: {fault}") from None
 
 
+def is_grid(summary: Mapping[str, Any]) -> bool:
+    """Tell whether a sweep has several settings, of which no number is taken together."""
+    return len(summary.get("cells", ())) > 1
+
+
+def _lead_of_grid(sweep: Sweep, summary: Mapping[str, Any]) -> str:
+    runs, fewest, most, soonest = _numbers_of_grid(sweep, summary)
+    cap = setting(summary["settings"]["max_epochs"])
+    words = (
+        f"{runs.value} runs, {runs.interval}. Converged to {summary['criterion']} within {cap} "
+        f"epochs: from {fewest.value} at {fewest.interval} to {most.value} at {most.interval}"
+    )
+    if soonest.value == NOT_REACHED:
+        return f"{words}. Fewer than half did at any setting, so there is no median."
+    return (
+        f"{words}. Half of the runs of one setting had converged soonest, by epoch "
+        f"{soonest.value}, at {soonest.interval}."
+    )
+
+
+def _numbers_of_grid(sweep: Sweep, summary: Mapping[str, Any]) -> list[Number]:
+    """Return how many runs there are, and the settings at both ends."""
+    cells = dict(zip(points(sweep.table), summary["cells"], strict=True))
+    each = sorted({cell["num_runs"] for cell in cells.values()})
+    every = " to ".join(map(count, each[:1] + each[1:][-1:]))
+
+    def share(label: str) -> float:
+        return cells[label]["success_rate"]["estimate"]
+
+    def median(label: str) -> float:
+        found = cells[label]["epochs"]["median"]
+        return math.inf if found is None else found
+
+    fewest, most, soonest = min(cells, key=share), max(cells, key=share), min(cells, key=median)
+    shares = [rate(cells[label]["success_rate"])[0] for label in (fewest, most)]
+    epochs = count(cells[soonest]["epochs"]["median"])
+    where = f"{every} at each of {count(len(cells))} settings"
+    return [
+        Number("runs", count(summary["num_runs"]), where),
+        Number("fewest converged", shares[0], fewest),
+        Number("most converged", shares[1], most),
+        Number("soonest median epochs", epochs, soonest),
+    ]
+
+
 def _lead(summary: Mapping[str, Any]) -> str:
     value, interval = rate(summary["success_rate"])
-    together = "" if "cells" not in summary else f" in {len(summary['cells']):,} settings together"
     sentence = (
-        f"{count(summary['converged'])} of {count(summary['num_runs'])} runs{together} converged "
+        f"{count(summary['converged'])} of {count(summary['num_runs'])} runs converged "
         f"to {summary['criterion']} within {setting(summary['settings']['max_epochs'])} epochs: "
         f"{value} ({level(summary['success_rate']['level'])} interval {interval})"
     )
@@ -99,6 +145,10 @@ def _notes(sweep: Sweep, summary: Mapping[str, Any]) -> list[str]:
             f"Not finished: {count(missing)} of {count(missing + summary['num_runs'])} runs are "
             f"missing ({runs_text(sweep.missing)}). All that follows is about the runs that "
             "are there; those that take longest come last, so it looks better than it will be."
+        )
+    if len(summary.get("cells", ())) > MOST_PANELS:
+        notes.append(
+            f"Survival curves of {count(len(summary['cells']))} settings are too many for a figure."
         )
     shard = sweep.table.identity["shard"]
     if shard:

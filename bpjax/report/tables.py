@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bpjax.analysis.convergence import success_rate
-from bpjax.analysis.log_rank import LogRank, Pair
+from bpjax.analysis.log_rank import LogRank, Pair, holm
+from bpjax.comparing import Compared
+from bpjax.figures.sweeps import told_apart
 from bpjax.report.folders import Source, Sweep
 from bpjax.report.words import (
     count,
     decimal,
+    difference,
     level,
     moments,
     name,
@@ -91,13 +94,32 @@ def cells(summary: Mapping[str, Any]) -> Table:
     """Return one row per point of a grid, the first ones of many."""
     points = summary["cells"]
     names = list(points[0]["settings"])
-    rows = [
-        [*(setting(point["settings"][key]) for key in names), *_short_outcome(point)]
-        for point in points[:MOST_ROWS]
-    ]
+    broken = any(point["nonfinite"] for point in points)
+    answers = any(point["held_out"] for point in points)
+    values = {key: _values([point["settings"][key] for point in points]) for key in names}
+    rows = []
+    for k, point in enumerate(points[:MOST_ROWS]):
+        row = [*(values[key][k] for key in names), *_short_outcome(point)]
+        row += [count(point["nonfinite"])] * broken
+        rows.append(row + [_answers(point["held_out"])] * answers)
     share = level(points[0]["success_rate"]["level"])
-    head = [*map(name, names), *_short_head(share)]
+    head = [*map(name, names), *_short_head(share), *["non-finite"] * broken]
+    head += ["held-out cases right"] * answers
     return Table("Each point of the grid", head, rows, _more(len(points), "points of the grid"))
+
+
+def _values(found: Sequence[Any]) -> list[str]:
+    """Return the values of a setting; numbers in as few digits as tell them apart."""
+    pairs = zip(found, told_apart(found), strict=True)
+    return [short if isinstance(value, float) else setting(value) for value, short in pairs]
+
+
+def _answers(answers: Mapping[str, Any] | None) -> str:
+    """Return how all runs of a point answer the cases that they were not trained on."""
+    if not answers or not answers["all_runs"]:
+        return "–"
+    share, interval = rate(answers["all_runs"]["share_right"])
+    return f"{share} ({interval})"
 
 
 def compared(
@@ -105,26 +127,78 @@ def compared(
     summaries: Sequence[Mapping[str, Any]],
     test: LogRank | None,
 ) -> Table:
-    """Return one row per sweep, with the settings in which they differ."""
-    settings = [_all_settings(summary) for summary in summaries]
+    """Return one row per setting, with what it differs in, the first ones of many.
+
+    Args:
+      sweeps: what is compared; of a grid, each of its points is a setting.
+      summaries: theirs.
+      test: of all settings.
+    """
+    found = [
+        (sweep.name, point)
+        for sweep, summary in zip(sweeps, summaries, strict=True)
+        for point in _points(summary)
+    ]
+    settings = [_all_settings(point) for _, point in found]
     keys = dict.fromkeys(key for one in settings for key in one)
-    differing = [key for key in keys if len({str(one.get(key)) for one in settings}) > 1]
+    differing = {
+        key: _values([one.get(key, "–") for one in settings])
+        for key in keys
+        if len({str(one.get(key)) for one in settings}) > 1
+    }
     head = ["sweep", *map(name, differing), *_short_head(level(0.95))]
     if test:
         head.append("ratio to expected")
     rows = []
-    for k, (sweep, summary) in enumerate(zip(sweeps, summaries, strict=True)):
-        row = [sweep.name, *(setting(settings[k].get(key, "–")) for key in differing)]
-        row += _short_outcome(summary)
+    for k, (words, point) in enumerate(found):
+        row = [words, *(values[k] for values in differing.values()), *_short_outcome(point)]
         if test:
             ratio = test.observed[k] / test.expected[k] if test.expected[k] else float("nan")
             row.append(f"{ratio:.2f}")
         rows.append(row)
-    return Table("The sweeps side by side", head, rows)
+    what = "settings" if len(found) > len(sweeps) else "sweeps"
+    return Table(f"The {what} side by side", head, rows[:MOST_ROWS], _more(len(rows), what))
+
+
+def _points(summary: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return a summary of every point of its grid; itself without one."""
+    if len(summary.get("cells", ())) < 2:
+        return [summary]
+    return [
+        {**summary, **cell, "settings": {**summary["settings"], **cell["settings"]}}
+        for cell in summary["cells"]
+    ]
+
+
+def paired(beside: Sequence[Compared]) -> Table:
+    """Return one row per setting beside the first, over the seeds they have in common."""
+    base, *others = beside
+    tested = [one.pairs for one in others if one.pairs is not None]
+    solved, sooner = (
+        iter(holm([getattr(pairs, which) for pairs in tested]))
+        for which in ("solved_pvalue", "faster_pvalue")
+    )
+    rows = []
+    for one in others:
+        if one.pairs is None:
+            rows.append([one.name, "none", *["–"] * 4])
+            continue
+        value, interval = difference(one.pairs.difference)
+        told = one.pairs.first_faster + one.pairs.second_faster
+        often = "no pair tells"
+        if told:
+            share, ends = rate(one.pairs.faster._asdict())
+            often = f"{share} of {count(told)} ({ends})"
+        row = [one.name, count(one.pairs.num_pairs), f"{value} ({interval})", pvalue(next(solved))]
+        rows.append([*row, often, pvalue(next(sooner))])
+    p = "p after Holm" if len(tested) > 1 else "p"
+    head = ["setting", "pairs", "more converged, points", p, "sooner, of pairs that tell", p]
+    caption = f"Beside {base.name}, over the same seeds"
+    return Table(caption, head, rows[:MOST_ROWS], _more(len(rows), "settings"))
 
 
 def pairs(found: Sequence[Pair]) -> Table:
-    """Return one row per pair of sweeps, the first ones of many."""
+    """Return one row per two settings, the first ones of many."""
     rows = [
         [
             f"{pair.first} and {pair.second}",
@@ -135,7 +209,7 @@ def pairs(found: Sequence[Pair]) -> Table:
         for pair in found[:MOST_ROWS]
     ]
     head = ["pair", "chi-square", "p", "p after Holm"]
-    return Table("Every two sweeps by themselves", head, rows, _more(len(found), "pairs"))
+    return Table("Every two by themselves", head, rows, _more(len(found), "pairs"))
 
 
 def sources(found: Sequence[Source]) -> Table:

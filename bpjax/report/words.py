@@ -50,6 +50,19 @@ def rate(interval: Mapping[str, Any]) -> tuple[str, str]:
     )
 
 
+def difference(interval: Any) -> tuple[str, str]:
+    """Return a difference of two shares and its interval, in points of a hundred with their sign.
+
+    Example:
+      >>> from bpjax.analysis.convergence import Interval
+      >>> for text in difference(Interval(0.0167, -0.004, 0.0372, 0.95)): print(text)
+      +1.7
+      −0.4 to +3.7
+    """
+    value, low, high = (f"{100 * share:+.1f}".replace("-", chr(0x2212)) for share in interval[:3])
+    return value, f"{low} to {high}"
+
+
 def level(share: float) -> str:
     """Return a confidence level.
 

@@ -63,6 +63,7 @@ def encoder(size: int = 8, hidden: int | None = None, off: float = 0.0, on: floa
 
 
 _FAHLMAN = "Fahlman 1988, CMU-CS-88-162"
+_TUNED = "learning rates and initial ranges tuned for it, which are not known"
 
 _PUBLISHED = {
     (8, 3): (
@@ -79,6 +80,8 @@ _PUBLISHED = {
             129,
             "unverified",
             _FAHLMAN,
+            "mean",
+            _TUNED,
         ),
         Published(
             "quickprop: mean 22.1 epochs (sd 8.9, min 13, max 72) of 100 trials; about 14 with "
@@ -92,6 +95,8 @@ _PUBLISHED = {
             121,
             "unverified",
             "Riedmiller & Braun 1993",
+            "mean",
+            _TUNED,
         ),
     ),
 }

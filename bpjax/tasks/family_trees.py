@@ -381,6 +381,7 @@ _PUBLISHED = (
         1500,
         "verified",
         "text of p. 535, legend of Fig. 4",
+        "trained",
     ),
     Published(
         "of the six person units, one codes nationality, one generation, one the branch",
@@ -393,5 +394,6 @@ _PUBLISHED = (
         500,
         "verified",
         "UCI documentation of Hinton 1986",
+        "trained",
     ),
 )

@@ -63,5 +63,11 @@ def shift_register(units: int = 3, steps: int = 2, off: float = 0.0, on: float =
 
 
 _PUBLISHED = (
-    Published("learned in under 200 epochs, with 3 or 5 units", 200, "secondary", "recurrent nets"),
+    Published(
+        "learned in under 200 epochs, with 3 or 5 units",
+        200,
+        "secondary",
+        "recurrent nets",
+        "bound",
+    ),
 )

@@ -85,6 +85,7 @@ class TaskList(SphinxDirective):
             "options": options or "none",
             **{
                 f"published {k}": f"{found.figure} ({found.mark}; {found.source})"
+                + (f"; under {found.under}" if found.under else "")
                 for k, found in enumerate(task.published, 1)
             },
             "open": task.open_choices,

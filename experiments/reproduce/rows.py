@@ -25,7 +25,6 @@ class Experiment:
       printed: the recipe as published; "" if none was.
       differs: how our recipe differs from the published one; "" if in nothing that was published.
       because: why the row does not match, if it does not.
-      bound: whether the published number is only said not to have been exceeded.
       judge: says how the row compares, where no number of epochs does.
       slow: whether a tenth of the runs has to do.
     """
@@ -35,7 +34,6 @@ class Experiment:
     printed: str = ""
     differs: str = ""
     because: str = ""
-    bound: bool = False
     judge: Callable[[Mapping[str, Any]], str] | None = None
     slow: bool = False
 
@@ -129,7 +127,6 @@ def experiments() -> list[Experiment]:
             f"shift-register-{units}",
             tasks.shift_register(units=units),
             f"learning rate 0.25 (unverified), {chapter}",
-            bound=True,
         )
         for units in (3, 5)
     ]
@@ -169,7 +166,6 @@ def _family_trees(name: str, recipe: str, measured_from: str, epochs: int) -> Ex
         "each change (verified)",
         "" if recipe == "printed" else "numbers under which the net learns, see family_trees",
         "Decay beats the error signal, see family_trees." if recipe == "printed" else "",
-        bound=True,
         judge=judge_family_trees,
     )
 

@@ -1,7 +1,7 @@
 """Trains the seeds of every experiment, and says where the published numbers lie among them."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,7 @@ def compute(
     for number, experiment in enumerate(chosen, 1):
         began = time.perf_counter()
         runs = max(num_runs // 10, 1) if experiment.slow else num_runs
-        row = measure(experiment, runs, folder)
-        row["verdict"] = experiment.judge(row) if experiment.judge else verdict(row)
+        row = judged(experiment, measure(experiment, runs, folder))
         rows.append(row)
         seconds = time.perf_counter() - began
         tell(f"{number} of {len(chosen)}, {seconds:.1f} s: {experiment.name}: {row['verdict']}")
@@ -63,12 +62,37 @@ def _chosen(only: Sequence[str]) -> list[Experiment]:
 
 
 def measure(experiment: Experiment, num_runs: int, folder: Path | None) -> dict[str, Any]:
-    """Train the seeds of one experiment and return its row."""
+    """Train the seeds of one experiment and return the numbers of its row."""
     task = experiment.task
     out = None if folder is None else folder / "sweeps" / f"{experiment.name}-{num_runs}"
     result = bpjax.sweep(task, num_runs, out=out)
     summary = result.summary()
     return {
+        "name": experiment.name,
+        "num_runs": num_runs,
+        "max_epochs": task.recipe.max_epochs,
+        "criterion": summary["criterion"],
+        "converged": summary["converged"],
+        "success_rate": summary["success_rate"],
+        "epochs": summary["epochs"],
+        "published": [{"percentile": _by_then(figure, result)} for figure in task.published],
+        "held_out": _held_out(task, result),
+    }
+
+
+def judged(experiment: Experiment, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row of an experiment with all its words: what was published, and the verdict.
+
+    Args:
+      experiment: what was trained.
+      row: from `measure`, or from a record: what is measured is kept as it is.
+    """
+    task = experiment.task
+    published = [
+        figure._asdict() | {"percentile": measured["percentile"]}
+        for figure, measured in zip(task.published, row["published"], strict=True)
+    ]
+    words = {
         "name": experiment.name,
         "title": task.title,
         "network": task.network.describe(),
@@ -77,28 +101,55 @@ def measure(experiment: Experiment, num_runs: int, folder: Path | None) -> dict[
         "our_recipe": recipe_in_words(task),
         "differs": experiment.differs,
         "because": experiment.because,
-        "num_runs": num_runs,
-        "max_epochs": task.recipe.max_epochs,
-        "criterion": summary["criterion"],
-        "converged": summary["converged"],
-        "success_rate": summary["success_rate"],
-        "epochs": summary["epochs"],
-        "bound": experiment.bound,
-        "published": [_beside(figure, result) for figure in task.published],
-        "held_out": _held_out(task, result),
     }
+    both = {**words, **{name: row[name] for name in MEASURED}, "published": published}
+    both["verdict"] = experiment.judge(both) if experiment.judge else verdict(both)
+    return both
 
 
-def _beside(figure: Published, result: Any) -> dict[str, Any]:
-    """Return a published figure, and at which percentile of our runs it lies."""
-    beside = figure._asdict() | {"percentile": None}
-    if figure.epochs is not None:
-        by_then = (result["status"] == Status.CONVERGED) & (result["epochs"] <= figure.epochs)
-        share = share_of(by_then)
-        beside["percentile"] = {
-            name: 100 * value if name != "level" else value for name, value in share.items()
-        }
-    return beside
+MEASURED = (
+    *("num_runs", "max_epochs", "criterion", "converged", "success_rate", "epochs", "held_out"),
+)
+"""The numbers of a row; beside them, the percentile of each published figure."""
+
+
+def judged_again(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record with the words and verdicts of today, of the numbers that it has.
+
+    Raises:
+      SettingError: for a row that no experiment makes any more, or that was trained differently.
+    """
+    known = {experiment.name: experiment for experiment in experiments()}
+    rows = []
+    for row in record["rows"]:
+        experiment = known.get(row["name"])
+        if experiment is None or not _is_of(experiment, row):
+            rule = "needs the numbers of these experiments as they are; make it anew"
+            raise SettingError("words-only", rule, row["name"])
+        rows.append(judged(experiment, row))
+    return {**record, "rows": rows}
+
+
+def _is_of(experiment: Experiment, row: Mapping[str, Any]) -> bool:
+    """Tell whether a row of a record was made with the recipe of an experiment."""
+    task = experiment.task
+    ours = recipe_in_words(task), task.network.describe(), str(task.criterion)
+    theirs = tuple(row[name] for name in ("our_recipe", "network", "criterion"))
+    numbers = [figure["epochs"] for figure in row["published"]]
+    same = numbers == [figure.epochs for figure in task.published]
+    return same and ours == theirs and row["max_epochs"] == task.recipe.max_epochs
+
+
+def _by_then(figure: Published, result: Any) -> dict[str, Any] | None:
+    """Return the share of our runs, in per cent, that needed no more epochs than published.
+
+    For a bound it is the share that keeps to it: "under 200" leaves no run with 200.
+    """
+    if figure.epochs is None:
+        return None
+    last = figure.epochs - (figure.counts == "bound")
+    share = share_of((result["status"] == Status.CONVERGED) & (result["epochs"] <= last))
+    return {name: 100 * value if name != "level" else value for name, value in share.items()}
 
 
 def _held_out(task: Task, result: Any) -> dict[str, Any] | None:
