@@ -30,5 +30,9 @@ def test_the_notebook_runs_from_one_network_to_a_million():
     nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": "."}}).execute()
     assert "1,000,000 runs" in str(code_cells(notebook)[-2].outputs)
     for before, cell in zip(said, code_cells(notebook), strict=True):
-        kinds = [output.output_type for output in cell.outputs]
-        assert [output.output_type for output in before] == kinds
+        assert kinds_of(before) == kinds_of(cell.outputs)
+
+
+def kinds_of(outputs):
+    """What a cell shows, but its progress: of that there is none where it was quick."""
+    return [each.output_type for each in outputs if "bpjax-progress" not in str(each)]
