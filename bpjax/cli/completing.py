@@ -96,8 +96,7 @@ def _helps(options: Any) -> dict[str, str]:
     settings["set"] = "Any other option of the task, as NAME=VALUE."
     own = {param.arg_name: param.description or "" for param in parse_from_object(options).params}
     return {
-        name: " ".join(text.replace("%", "%%").split())
-        for name, text in (settings | own).items()
+        name: " ".join(text.replace("%", "%%").split()) for name, text in (settings | own).items()
     }
 
 
