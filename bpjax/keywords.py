@@ -54,7 +54,7 @@ class TaskSettings(RecipeSettings, total=False):
 
 
 class GridSettings(TypedDict, total=False):
-    """The same, where several values make a grid."""
+    """Settings of a recipe, criterion or task, of which several values make a grid."""
 
     learning_rate: Changing | Sequence[Changing] | Table
     momentum: Changing | Sequence[Changing] | Table

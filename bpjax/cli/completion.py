@@ -15,10 +15,13 @@ SHELLS = ("bash", "zsh", "fish")
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Print a script with which a shell completes the words of bpjax: load it when a shell starts.
+    """Print a script for the Tab key of a shell. One line loads it whenever a shell starts.
 
-    bash, in ~/.bashrc: eval "$(bpjax completion bash)". zsh, in ~/.zshrc behind compinit: eval
-    "$(bpjax completion zsh)". fish, in ~/.config/fish/config.fish: bpjax completion fish | source.
+    ~/.bashrc: eval "$(bpjax completion bash)"
+
+    ~/.zshrc, behind compinit: eval "$(bpjax completion zsh)"
+
+    ~/.config/fish/config.fish: bpjax completion fish | source
     """
 
     shell: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="SHELL")]]
