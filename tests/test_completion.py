@@ -48,7 +48,10 @@ ASKED = {
     "bpjax sweep xor --out ": {"folder/"},
     "bpjax report ": {"folder/"},
     "bpjax export folder --format ": {*FORMATS},
+    "bpjax bench com": {"compare"},
     "bpjax bench --suite ": {*SUITES},
+    "bpjax bench compare a.json ": {"a.json", "folder/"},
+    "bpjax bench compare --o": {"--out"},
     "bpjax completion ": {*SHELLS},
     "bpjax nonsense ": set(),
 }
@@ -98,7 +101,7 @@ def place(tmp_path, monkeypatch):
     script.chmod(0o755)
     here = tmp_path / "here"
     (here / "folder").mkdir(parents=True)
-    for name in ("mine.toml", "mine.py", "notes.txt"):
+    for name in ("mine.toml", "mine.py", "notes.txt", "a.json"):
         (here / name).touch()
     monkeypatch.chdir(here)
     path = os.pathsep.join(filter(None, [str(SOURCE), os.environ.get("PYTHONPATH")]))

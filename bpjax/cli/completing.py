@@ -36,7 +36,10 @@ def answer() -> None:
     line = os.environ.get("COMP_LINE", "")
     words = [*line.split(), *[""] * line[-1:].isspace()]
     shell = os.environ.get("_ARGCOMPLETE_SHELL", "")
-    parser = parser_of(words[1] if len(words) > 2 else None, shell)
+    command = None if len(words) < 3 else words[1]
+    if len(words) > 3 and words[1:3] == ["bench", "compare"]:
+        command = "bench compare"
+    parser = parser_of(command, shell)
     argcomplete.autocomplete(parser, always_complete_options=False)
 
 
@@ -44,19 +47,23 @@ def parser_of(command: str | None, shell: str = "bash") -> argparse.ArgumentPars
     """Return a parser of all commands, in which one has its options.
 
     Args:
-      command: which; None while it is being written.
+      command: which, "bench compare" among them; None while it is being written.
       shell: the one that asks; all but bash show what an option is, too.
     """
     parser = argparse.ArgumentParser(prog="bpjax")
-    if command is not None and command not in COMMANDS:
+    chosen, _, inner = (command or "").partition(" ")
+    if chosen and chosen not in COMMANDS:
         return parser
     parser.add_argument("--version", action="store_true", help="show the version")
     commands = parser.add_subparsers()
     for name, help in COMMANDS.items():
         own = commands.add_parser(name, help=help)
-        if name == command:
-            options = importlib.import_module(f"bpjax.cli.{name}").Options
-            _add_options(own, name, options, {} if shell == "bash" else _helps(options))
+        if name == chosen:
+            if inner:
+                own.add_argument("inner", help=argparse.SUPPRESS)
+            module = f"bpjax.cli.{(command or '').replace(' ', '_')}"
+            options = importlib.import_module(module).Options
+            _add_options(own, command or "", options, {} if shell == "bash" else _helps(options))
     return parser
 
 
@@ -106,8 +113,12 @@ def _completer(command: str, option: str) -> Any:
     choices |= {"format": FORMATS, "suite": SUITES, "case": (*CASES, *LARGER_CASES)}
     choices |= {"shell": SHELLS}
     if option in ("task", "tasks"):
+        more = ("compare", *CASES, *LARGER_CASES) if command == "bench" else ()
+        names = dict.fromkeys([*more, *TASK_NAMES])
         files = FilesCompleter(("toml", "py"))
-        return lambda prefix, **_: [*TASK_NAMES, *(files(prefix) if command != "tasks" else ())]
+        return lambda prefix, **_: [*names, *(files(prefix) if command != "tasks" else ())]
+    if option == "records":
+        return FilesCompleter(("json",))
     if option in ("folder", "folders") or (option == "out" and command in FOLDER_OF_RESULTS):
         return DirectoriesCompleter()
     if option == "config":
