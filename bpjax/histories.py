@@ -7,11 +7,12 @@ it: a run's loss is the one by which the loop judged it.
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, Unpack
 
 import numpy as np
 
 from bpjax.errors import SettingError
+from bpjax.keywords import HistorySettings
 from bpjax.numbers import whole_number
 from bpjax.results.chunks import as_ranges
 from bpjax.schedule import LARGEST_EPOCH
@@ -50,7 +51,11 @@ class LossHistories(NamedTuple):
 
 
 def loss_histories(
-    task: Task | str, seeds: int, *, epochs: Sequence[int] | None = None, **settings: Any
+    task: Task | str,
+    seeds: int,
+    *,
+    epochs: Sequence[int] | None = None,
+    **settings: Unpack[HistorySettings],
 ) -> LossHistories:
     """Train many runs to their outcomes and record their loss at chosen epochs.
 

@@ -18,6 +18,7 @@ from bpjax.held_out import error_of
 from bpjax.network import Network
 from bpjax.numbers import whole_number
 from bpjax.params import Params, flatten_params, num_entries, unflatten_params
+from bpjax.progress import Line
 from bpjax.schedule import LARGEST_EPOCH
 from bpjax.task import Task
 
@@ -103,14 +104,32 @@ def _is_table(epoch: Any) -> bool:
 
 
 class Glance(NamedTuple):
-    """What a person who watches is told: the latest recorded epoch."""
+    """Where a run stands: what a person who watches is told.
 
-    epoch: int
-    max_epochs: int
+    Attributes:
+      done: epochs made, up to the latest that was recorded.
+      total: epochs at most.
+      loss: the loss then.
+      num_right: cases right then.
+      num_cases: of so many.
+      seconds: since it began.
+    """
+
+    done: int
+    total: int
     loss: float
     num_right: int
     num_cases: int
     seconds: float
+
+    def line(self) -> Line:
+        """Return what a line of progress says of it."""
+        rest = (
+            f"loss {self.loss:.4g}",
+            f"{self.num_right} of {self.num_cases} cases right",
+            f"{self.done / self.seconds:,.0f} epochs/s",
+        )
+        return Line(self.done, self.total, "epoch {} of {}", rest)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,7 +192,7 @@ class Recorder:
         task: Task,
         program: Program,
         recording: Recording,
-        on_progress: Callable[[Glance], None] | None,
+        on_progress: Callable[[Glance], object] | None,
     ):
         self.task, self.program = task, program
         self.cases = Cases(*task.cases(program.dtype))
@@ -226,8 +245,8 @@ class Recorder:
     def _glance(self) -> Glance:
         history, task = self.parts[-1], self.task
         return Glance(
-            epoch=int(history.epoch[-1]),
-            max_epochs=task.recipe.max_epochs,
+            done=int(history.epoch[-1]),
+            total=task.recipe.max_epochs,
             loss=float(history.loss[-1]),
             num_right=int(history.num_right[-1]),
             num_cases=task.num_cases - task.num_held_out,

@@ -8,7 +8,7 @@ way back from a stored identity to a command, and what a summary need not tell.
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-from bpjax.layouts import AUTO, LAYOUTS
+from bpjax.layouts import AUTO, IMPLEMENTATIONS, LAYOUTS
 
 
 class Setting(NamedTuple):
@@ -21,6 +21,7 @@ class Setting(NamedTuple):
       by: "flag"; "set" for `--set NAME=VALUE`; or "python" where the command line has no word.
       of: what has it; "task": it is one of its options; "net": every task's net and loss.
       several: whether a list of values makes a grid.
+      choices: the names that its words may be; completion proposes them.
       default: what holds where nothing is said, in words.
       usual: the value that a summary does not tell; None tells all.
     """
@@ -31,6 +32,7 @@ class Setting(NamedTuple):
     by: Literal["flag", "set", "python"] = "flag"
     of: Literal["recipe", "initializer", "start", "criterion", "task", "net", "sweep"] = "recipe"
     several: bool = True
+    choices: tuple[str, ...] = ()
     default: str = "the task's"
     usual: Any = None
 
@@ -50,6 +52,37 @@ RULES = {
 """Learning rules by name, in a few words; what they compute is in `bpjax.learning`."""
 
 
+UNIT_NAMES = (
+    "logistic",
+    "tanh",
+    "linear",
+    "relu",
+    "leaky-relu",
+    "softplus",
+    "scaled-tanh",
+    "sine",
+    "logistic-flat-spot",
+    "softmax",
+)
+LOSS_NAMES = ("half-squared", "margin", "cross-entropy")
+TASK_NAMES = (
+    "symmetry",
+    "xor",
+    "parity",
+    "encoder",
+    "graded-code",
+    "addition",
+    "negation",
+    "t-c",
+    "shift-register",
+    "sequence",
+    "timing",
+    "family-trees",
+)
+"""Names that a shell completes at once, without JAX: of `bpjax.units.UNITS`, `bpjax.loss.LOSSES`
+and `bpjax.tasks.TASKS`."""
+
+
 def _listed(words: Mapping[str, str]) -> str:
     return ", ".join(f"{name} ({each})" for name, each in words.items())
 
@@ -61,9 +94,14 @@ SETTINGS = (
         "name",
         "Input-output function of all units: logistic, tanh, relu, ...; a wrong name lists all.",
         of="net",
+        choices=UNIT_NAMES,
     ),
-    Setting("hidden_unit", "name", "Likewise, of hidden units alone.", of="net"),
-    Setting("output_unit", "name", "Likewise, of output units alone.", of="net"),
+    Setting(
+        "hidden_unit", "name", "Likewise, of hidden units alone.", of="net", choices=UNIT_NAMES
+    ),
+    Setting(
+        "output_unit", "name", "Likewise, of output units alone.", of="net", choices=UNIT_NAMES
+    ),
     Setting(
         "loss",
         "name",
@@ -71,6 +109,7 @@ SETTINGS = (
         "or cross-entropy, for logistic or softmax outputs.",
         of="net",
         several=False,
+        choices=LOSS_NAMES,
         usual="HalfSquaredError()",
     ),
     Setting("learning_rate", "number", "Epsilon of equations (8) and (9), above 0."),
@@ -111,12 +150,20 @@ SETTINGS = (
         "name",
         f"{_listed(RULES)}; in quotes with options: 'adamw(weight_decay=0.01)'. Likewise any other "
         "of optax: 'optax.lion(b1=0.8)'.",
+        choices=tuple(RULES),
         usual="paper",
     ),
-    Setting("updates", "name", "case", by="set", usual="batch"),
-    Setting("order", "name", "shuffled", by="set", usual="fixed"),
-    Setting("copies", "name", "sum", by="set", usual="average"),
-    Setting("decay_biases", "name", "false", by="set", usual=True),
+    Setting("updates", "name", "case", by="set", choices=("batch", "case"), usual="batch"),
+    Setting(
+        "order",
+        "name",
+        "shuffled",
+        by="set",
+        choices=("fixed", "shuffled", "random"),
+        usual="fixed",
+    ),
+    Setting("copies", "name", "sum", by="set", choices=("average", "sum"), usual="average"),
+    Setting("decay_biases", "name", "false", by="set", choices=("true", "false"), usual=True),
     Setting(
         "initializer",
         "name",
@@ -132,14 +179,31 @@ SETTINGS = (
         of="start",
         default="drawn",
     ),
-    Setting("distribution", "name", "glorot", by="set", of="initializer", several=False),
-    Setting("biases", "name", "zero", by="set", of="initializer", several=False),
+    Setting(
+        "distribution",
+        "name",
+        "glorot",
+        by="set",
+        of="initializer",
+        several=False,
+        choices=("uniform", "normal", "range", "zero", "glorot", "he", "lecun", "nguyen-widrow"),
+    ),
+    Setting(
+        "biases",
+        "name",
+        "zero",
+        by="set",
+        of="initializer",
+        several=False,
+        choices=("drawn", "zero"),
+    ),
     Setting(
         "precision",
         "name",
         "float32 or float64.",
         of="sweep",
         several=False,
+        choices=("float32", "float64"),
         default="float32",
     ),
     Setting(
@@ -148,6 +212,7 @@ SETTINGS = (
         f"{AUTO}, or {_listed(LAYOUTS)}.",
         of="sweep",
         several=False,
+        choices=IMPLEMENTATIONS,
         default=AUTO,
     ),
 )

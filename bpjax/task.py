@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self, TypeGuard, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ from bpjax.connections import Layer
 from bpjax.criteria import Criterion
 from bpjax.display import Display
 from bpjax.errors import SettingError
+from bpjax.keywords import RecipeSettings, TaskSettings
 from bpjax.loss import CrossEntropy, HalfSquaredError, Loss, check_fits, loss_named
 from bpjax.network import Network, layered
 from bpjax.numbers import whole_number
@@ -131,7 +132,7 @@ class Task:
         loss: Loss | str = "half-squared",
         name: str = "task",
         held_out: int | tuple[int, ...] = 0,
-        **settings: Any,
+        **settings: Unpack[RecipeSettings],
     ) -> Self:
         """Return the task of learning some cases with a plain layered net.
 
@@ -217,7 +218,7 @@ class Task:
         """Return (inputs, targets) as JAX arrays."""
         return jnp.asarray(self.inputs, dtype), jnp.asarray(self.targets, dtype)
 
-    def with_settings(self, /, **settings: Any) -> Self:
+    def with_settings(self, /, **settings: Unpack[TaskSettings]) -> Self:
         """Return this task with some of its settings replaced.
 
         Args:
@@ -236,10 +237,11 @@ class Task:
           >>> [layer.activation for layer in task.network.computed_layers], task.loss
           (['tanh', 'logistic'], CrossEntropy(unit='logistic'))
         """
-        thresholds = {name: settings[name] for name in CRITERION_SETTINGS if name in settings}
-        of_task = {name: settings[name] for name in TASK_SETTINGS if name in settings}
+        given: dict[str, Any] = dict(settings)
+        thresholds = {name: given[name] for name in CRITERION_SETTINGS if name in given}
+        of_task = {name: given[name] for name in TASK_SETTINGS if name in given}
         recipe = {
-            name: value for name, value in settings.items() if name not in {**thresholds, **of_task}
+            name: value for name, value in given.items() if name not in {**thresholds, **of_task}
         }
         for name in recipe:
             if name in self.options and name not in RECIPE_SETTINGS:
@@ -248,9 +250,9 @@ class Task:
             if name not in RECIPE_SETTINGS:
                 choices = [*RECIPE_SETTINGS, *CRITERION_SETTINGS, *TASK_SETTINGS]
                 rule = f"is no setting; there are {', '.join(choices)}"
-                raise SettingError.of_unknown(name, rule, settings[name], choices)
+                raise SettingError.of_unknown(name, rule, given[name], choices)
         if len(thresholds) > 1:
-            raise SettingError("loss_below", "cannot go with `tolerance`", settings["loss_below"])
+            raise SettingError("loss_below", "cannot go with `tolerance`", given["loss_below"])
         criterion = self.criterion
         for name, value in thresholds.items():
             criterion = Criterion(CRITERION_SETTINGS[name], value)  # type: ignore[arg-type]
@@ -366,7 +368,7 @@ def _held_out(given: Any, num_cases: int) -> int | tuple[int, ...]:
     return tuple(rows)
 
 
-def is_grid(value: Any) -> bool:
+def is_grid(value: Any) -> TypeGuard[Sequence[Any] | np.ndarray[Any, Any]]:
     """Tell whether a setting was given several values: a list, a tuple or an array.
 
     An optax transformation is a tuple too, but a named one, and one value.

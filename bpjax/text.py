@@ -1,4 +1,4 @@
-"""Text that cannot disturb a terminal or a page, and times in words."""
+"""Text that cannot disturb a terminal or a page, and times and large numbers in words."""
 
 from __future__ import annotations
 
@@ -55,3 +55,16 @@ def duration(seconds: float, decimals: int = 1) -> str:
     if minutes < 1:
         return f"{seconds:.{decimals}f} s"
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60:,} h {minutes % 60} min"
+
+
+def rounded(number: float) -> str:
+    """Return a large number in two or three digits, with a prefix.
+
+    Example:
+      >>> [rounded(x) for x in (950, 5.31e6, 2e9)]
+      ['950', '5.3 M', '2.0 G']
+    """
+    for size, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.1f} {prefix}"
+    return f"{number:.0f}"

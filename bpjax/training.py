@@ -8,14 +8,16 @@ history shows is computed beside it, from the weights after each epoch.
 import dataclasses
 import time
 from collections.abc import Callable, Collection, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import jax
 import numpy as np
 
 from bpjax.errors import SettingError
+from bpjax.keywords import TrainSettings, check_names
 from bpjax.notebook import curve_of, shown
 from bpjax.params import Params, num_entries
+from bpjax.progress import watching
 from bpjax.recording import Glance, History, Recorder, Recording, Snapshots
 from bpjax.results.chunks import as_ranges
 from bpjax.status import Status
@@ -100,8 +102,8 @@ def train(
     snapshot_every: int | None = None,
     callback: Callable[[int, Params], Any] | None = None,
     callback_epochs: Collection[int] | None = None,
-    on_progress: Callable[[Glance], None] | None = None,
-    **settings: Any,
+    progress: bool | Callable[[Glance], object] | None = None,
+    **settings: Unpack[TrainSettings],
 ) -> Run:
     """Train the run named by `seed` to its outcome and keep its history.
 
@@ -118,7 +120,9 @@ def train(
         order, but many at a time: training has gone on by then. What it raises ends the training.
       callback_epochs: the epochs to call it for, multiples of `record_every`; None for every
         recorded one.
-      on_progress: called some times a second, and at the end.
+      progress: None shows a line of progress where a terminal or a notebook is attached, True
+        everywhere, False nowhere. A function is called with a `Glance` some times a second, and at
+        the end.
       **settings: `precision` and `implementation` as for a sweep, and settings of the recipe or
         criterion, see `Task.with_settings`.
 
@@ -134,12 +138,14 @@ def train(
       >>> run.status.name, len(run.history.loss) == run.epochs + 1, int(run.history.num_right[-1])
       ('CONVERGED', True, 4)
     """
+    check_names(settings, TrainSettings, train)
     plan = plan_run(task, seed, **settings)
     recording = Recording(record_every, snapshot_every, callback, callback_epochs)
-    return train_plan(plan, recording, on_progress)
+    with watching(progress) as on_progress:
+        return train_plan(plan, recording, on_progress)
 
 
-def plan_run(task: Task | str, seed: int, **settings: Any) -> Plan:
+def plan_run(task: Task | str, seed: int, **settings: Unpack[TrainSettings]) -> Plan:
     """Return the plan of one run: a sweep of one seed; arguments as for `train`."""
     task = make_task(task) if isinstance(task, str) else task
     for name, value in settings.items():
@@ -153,9 +159,9 @@ def plan_run(task: Task | str, seed: int, **settings: Any) -> Plan:
 def train_plan(
     plan: Plan,
     recording: Recording = Recording(),  # noqa: B008  (frozen)
-    on_progress: Callable[[Glance], None] | None = None,
+    on_progress: Callable[[Glance], object] | None = None,
 ) -> Run:
-    """Train what `plan_run` laid out; `on_progress` as for `train`."""
+    """Train what `plan_run` laid out; `on_progress` is told of every step."""
     check_history(plan, recording)
     with pinned(plan.precision):
         return _train(plan, recording, on_progress)
@@ -184,7 +190,7 @@ def check_history(plan: Plan, recording: Recording) -> None:
     raise SettingError("max_epochs", rule, cap)
 
 
-def _train(plan: Plan, recording: Recording, on_progress: Callable[[Glance], None] | None) -> Run:
+def _train(plan: Plan, recording: Recording, on_progress: Callable[[Glance], object] | None) -> Run:
     (group,) = plan.groups()
     crew = Crew(plan, group, lane_mesh(num_devices=1))
     recorder = Recorder(group.task, group.program, recording, on_progress)

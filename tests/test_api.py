@@ -13,15 +13,15 @@ PACKAGE = Path(bpjax.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (  # lowest first: a module imports from its own layer or a lower one
-    {"errors", "named", "numbers", "precision", "status", "surroundings", "text"}
-    | {"traced", "units", "version"},
+    {"errors", "named", "numbers", "precision", "progress", "status", "surroundings"}
+    | {"text", "traced", "units", "version"},
     {"connections", "loss", "schedule"},
     {"network", "rules"},
     {"params"},
     {"starts"},
     {"brought", "display", "presentation"},
     {"backprop", "criteria", "learning", "recurrent"},
-    {"recipe"},
+    {"keywords", "recipe"},
     {"task"},
     {"held_out", "tasks"},
     {"printed"},

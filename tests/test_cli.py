@@ -65,7 +65,7 @@ PROBE = """
 import sys
 from bpjax.cli import main
 code = main({words!r})
-slow = sorted({{"jax", "matplotlib", "scipy"}} & set(sys.modules))
+slow = sorted({{"jax", "matplotlib", "rich", "scipy"}} & set(sys.modules))
 print(f"code {{code}}, imported {{slow}}", file=sys.stderr)
 """
 

@@ -27,8 +27,14 @@ def test_the_notebook_is_committed_with_its_results():
 def test_the_notebook_runs_from_one_network_to_a_million():
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     said = [cell.outputs for cell in code_cells(notebook)]
-    nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": "."}}).execute()
+    place = {"metadata": {"path": "."}}
+    client = nbclient.NotebookClient(notebook, timeout=300, resources=place, coalesce_streams=True)
+    client.execute()
     assert "1,000,000 runs" in str(code_cells(notebook)[-2].outputs)
     for before, cell in zip(said, code_cells(notebook), strict=True):
-        kinds = [output.output_type for output in cell.outputs]
-        assert [output.output_type for output in before] == kinds
+        assert kinds_of(before) == kinds_of(cell.outputs)
+
+
+def kinds_of(outputs):
+    """What a cell shows, but its progress: of that there is none where it was quick."""
+    return [each.output_type for each in outputs if "bpjax-progress" not in str(each)]

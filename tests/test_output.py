@@ -74,6 +74,7 @@ COMMANDS = {
     "explain": ["xor", "--max-epochs", "5", "--out", "page.html"],
     "report": ["swept", "--out", "report.html"],
     "compare": ["swept"],
+    "completion": ["bash"],
     "export": ["swept", "--out", "runs.csv"],
     "verify": ["swept"],
 }

@@ -549,7 +549,7 @@ def test_a_stopped_sweep_keeps_what_has_ended_and_resumes_to_the_same_table(
         with pytest.raises(reason):
             run_plan(plan, folder, stop)
         kept = held(folder)
-        assert len(kept) == seen[-1].runs_done, "what was shown as done is stored"
+        assert len(kept) == seen[-1].done, "what was shown as done is stored"
         assert len(set(kept)) == len(kept)
         result = run_plan(plan, folder)
         assert table_bytes(result.table) == undisturbed
@@ -583,7 +583,7 @@ def test_a_signal_within_the_loop_loses_one_call_at_most(
         with pytest.raises(KeyboardInterrupt):
             run_plan(plan, tmp_path, seen.append)
     kept = held(tmp_path)
-    assert len(set(kept)) == len(kept) >= seen[-1].runs_done > 0
+    assert len(set(kept)) == len(kept) >= seen[-1].done > 0
     assert table_bytes(run_plan(plan, tmp_path).table) == undisturbed
 
 
@@ -630,10 +630,10 @@ def test_progress_only_grows_and_counts_earlier_sessions(small_steps, tmp_path):
     result = run_plan(plan, tmp_path, second.append)
 
     for seen in (first, second):
-        for name in ("runs_done", "converged", "runs_made", "seed_epochs", "seconds"):
+        for name in ("done", "converged", "runs_made", "seed_epochs", "seconds"):
             values = [getattr(at, name) for at in seen]
             assert values == sorted(values), name
-        assert seen[-1].runs_done == seen[-1].num_runs == 80
+        assert seen[-1].done == seen[-1].total == 80
         assert seen[-1].converged == np.sum(result["status"] == Status.CONVERGED)
     assert (first[-1].runs_made, second[-1].runs_made) == (80, num_lost)
     assert first[-1].seed_epochs == result["epochs"].sum()

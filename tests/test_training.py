@@ -233,11 +233,11 @@ def test_the_history_is_in_the_precision_of_the_run():
 
 def test_whoever_watches_sees_the_epochs_go_by(watched):
     seen = []
-    train(XOR, STUCK, on_progress=seen.append, **SMALL)
-    epochs = [at.epoch for at in seen]
+    train(XOR, STUCK, progress=seen.append, **SMALL)
+    epochs = [at.done for at in seen]
     assert epochs == sorted(epochs)
     assert epochs[-1] == 150
-    assert {(at.max_epochs, at.num_cases) for at in seen} == {(150, 4)}
+    assert {(at.total, at.num_cases) for at in seen} == {(150, 4)}
     assert all(at.seconds > 0 for at in seen)
 
 

@@ -33,6 +33,7 @@ COMMANDS = {
     "export": "write a sweep's per-run table as csv or parquet",
     "verify": "check that a results folder is whole: every chunk intact, every seed once",
     "bench": "time this machine, beside other ways of writing the same training",
+    "completion": "print the script for the Tab key of bash, zsh or fish",
 }
 
 BAD_INPUT = 2
@@ -44,6 +45,10 @@ as 1.7 GB with two cores; every further thread has a stack, and an arena of the 
 
 def entry_point() -> None:
     """Run the command line and leave with its exit code, at any moment at SIGINT or SIGTERM."""
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks what can stand next
+        from bpjax.cli.completing import answer
+
+        answer()
     open_closed_streams()
     stopping.install()
     stopping.leave(main())
@@ -80,7 +85,7 @@ def _run(words: list[str]) -> int:
         rule = f"must be one of {', '.join(COMMANDS)}"
         return bad(f"COMMAND {SettingError('COMMAND', rule, command, COMMANDS).rest}")
     try:
-        if command != "tasks":
+        if command not in ("tasks", "completion"):
             check_limits()
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning  # type: ignore[assignment]
@@ -133,7 +138,7 @@ def check_limits() -> None:
 
 
 def _help() -> str:
-    lines = [f"  {name:<8} {text}" for name, text in COMMANDS.items()]
+    lines = [f"  {name:<10} {text}" for name, text in COMMANDS.items()]
     return "\n".join(
         [
             "usage: bpjax COMMAND ...",

@@ -23,8 +23,7 @@ from bpjax.bench.sizes import (
 from bpjax.bench.table import render
 from bpjax.cli import bench_compare, stopping
 from bpjax.cli.options import Task, Words, arg, parse
-from bpjax.cli.output import say, warn
-from bpjax.cli.progress import ProgressLine
+from bpjax.cli.output import progress_line, say, warn
 from bpjax.cli.words import whole
 from bpjax.errors import SettingError
 from bpjax.numbers import whole_number
@@ -156,7 +155,7 @@ def _write(record: Mapping[str, Any], path: Path, draw: bool) -> None:
 
 def _measure(asked: Asked) -> dict[str, Any] | str:
     """Return the record, or why the suite's device is not there."""
-    with ProgressLine() as line, stopping.politely(STOPPED):
+    with progress_line() as line, stopping.politely(STOPPED):
 
         def tell(text: str) -> None:
             stopping.check()

@@ -8,8 +8,7 @@ from typing import Annotated
 from bpjax.cli import stopping
 from bpjax.cli.config import with_config
 from bpjax.cli.options import OfTask, Task, arg, parse, single_task
-from bpjax.cli.output import say
-from bpjax.cli.progress import ProgressLine
+from bpjax.cli.output import progress_line, say
 from bpjax.cli.words import whole
 
 
@@ -41,7 +40,7 @@ def main(words: Sequence[str]) -> int:
 
     from bpjax.explain import page
     from bpjax.explain.lesson import functions_of
-    from bpjax.recording import Glance, Recording
+    from bpjax.recording import Recording
     from bpjax.results.files import explained, make_folders, probe_file, publish
     from bpjax.sweeps.devices import keep_compiled_programs, use_all_cpu_cores
     from bpjax.training import plan_run, train_plan
@@ -54,12 +53,8 @@ def main(words: Sequence[str]) -> int:
         make_folders(out.parent)
     probe_file(out)
     stopping.say("stopped; nothing is kept of an unfinished run")
-    with ProgressLine() as line:
-
-        def show(at: Glance) -> None:
-            line.show(f"epoch {at.epoch:,} of at most {at.max_epochs:,} | loss {at.loss:.4g}")
-
-        run = train_plan(plan, Recording(snapshot_every=1), show)
+    with progress_line() as line:
+        run = train_plan(plan, Recording(snapshot_every=1), lambda at: line.show(at.line()))
     publish(out, page(run, ["bpjax", "explain", *words]).encode())
     say(run.describe())
     say(f"open in a browser: {out}")

@@ -74,7 +74,7 @@ if typing.TYPE_CHECKING:
 else:
     OfTask = tyro.conf.OmitArgPrefixes[Settings]
 
-_POSITIONAL = {"task": "TASK", "experiment": "NAME"}
+_POSITIONAL = {"task": "TASK", "experiment": "NAME", "shell": "SHELL"}
 """What stands for a word in the help, by the name of its field."""
 REPEATABLE = ("set",)
 """Options that may be given several times."""

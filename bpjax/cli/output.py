@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TextIO
 
+    from bpjax.progress import ProgressLine
+
 LOST_WORDS = 74
 """Exit code where standard output could not be written: EX_IOERR of sysexits.h."""
 
@@ -57,6 +59,13 @@ def warn(text: str, end: str = "\n") -> None:
         sys.stderr.flush()
     except OSError:
         _let_go(sys.stderr)
+
+
+def progress_line() -> ProgressLine:
+    """Return a line of progress on standard error, if there is one."""
+    from bpjax.progress import ProgressLine
+
+    return ProgressLine(lambda text: warn(text, end=""))
 
 
 def complain(sentence: str, words: Sequence[str] = ()) -> None:

@@ -9,10 +9,9 @@ from typing import Annotated, Any
 from bpjax.cli import stopping
 from bpjax.cli.config import with_config
 from bpjax.cli.options import OfTask, Task, arg, command_of, parse, task_variants
-from bpjax.cli.output import say, warn
-from bpjax.cli.progress import ProgressLine, rate
+from bpjax.cli.output import progress_line, say, warn
 from bpjax.cli.words import shard, whole
-from bpjax.text import duration
+from bpjax.text import rounded
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,12 +73,12 @@ def main(words: Sequence[str]) -> int:
     at_once = f"stopped at once; what was stored, every few seconds, is in {folder}. {resume}"
     reached: list[Progress] = []
     try:
-        with ProgressLine() as line, stopping.politely(at_once):
+        with progress_line() as line, stopping.politely(at_once):
 
             def show(at: Progress) -> None:
                 reached[:] = [at]
                 stopping.check()
-                line.show(_progress_text(at))
+                line.show(at.line())
 
             command = command_of("sweep", options.task, words)
             result = run_plan(plan, folder, show, check=stopping.check, command=command)
@@ -129,22 +128,10 @@ def _histories(plan: Any) -> Any:
 
 def _where_stopped(reached: Sequence[Any], folder: str) -> str:
     """Say what is kept of a stopped sweep, from its last progress if there was any."""
-    if not reached or not reached[-1].runs_done:
+    if not reached or not reached[-1].done:
         return "stopped before the first run had ended"
-    done, num_runs = reached[-1].runs_done, reached[-1].num_runs
+    done, num_runs = reached[-1].done, reached[-1].total
     return f"stopped at {done:,} of {num_runs:,} runs, all of them stored in {folder}"
-
-
-def _progress_text(at: Any) -> str:
-    share = at.converged / at.runs_done if at.runs_done else 0.0
-    speed = at.lane_epochs / at.seconds if at.seconds else 0.0
-    left = "?"
-    if at.runs_made and at.seconds > 0.5:
-        left = duration(at.seconds * (at.num_runs - at.runs_done) / at.runs_made, decimals=0)
-    return (
-        f"{at.runs_done:,} of {at.num_runs:,} runs | {share:.1%} solved | "
-        f"{rate(speed)} seed-epochs/s | {left} left"
-    )
 
 
 def print_summary(summary: Mapping[str, Any]) -> None:
@@ -160,7 +147,7 @@ def print_summary(summary: Mapping[str, Any]) -> None:
         seconds = summary["seconds"]
         say(
             f"  time           compile {seconds['compile']:.1f} s, run {seconds['run']:.1f} s for "
-            f"{seconds['runs']:,} runs, {rate(summary['seed_epochs_per_second'] or 0)} "
+            f"{seconds['runs']:,} runs, {rounded(summary['seed_epochs_per_second'] or 0)} "
             "seed-epochs/s"
         )
     if summary["occupancy"]:

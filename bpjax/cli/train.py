@@ -8,8 +8,7 @@ from typing import Annotated
 from bpjax.cli import stopping
 from bpjax.cli.config import with_config
 from bpjax.cli.options import OfTask, Task, arg, command_of, parse, single_task
-from bpjax.cli.output import say
-from bpjax.cli.progress import ProgressLine
+from bpjax.cli.output import progress_line, say
 from bpjax.cli.words import whole
 
 
@@ -51,7 +50,7 @@ def main(words: Sequence[str]) -> int:
     if options.snapshot_every is not None:
         snapshot_every = whole("snapshot_every", options.snapshot_every)
 
-    from bpjax.recording import Glance, Recording
+    from bpjax.recording import Recording
     from bpjax.run_folder import claim, default_folder, save
     from bpjax.sweeps.devices import keep_compiled_programs, use_all_cpu_cores
     from bpjax.training import check_history, plan_run, train_plan
@@ -64,16 +63,8 @@ def main(words: Sequence[str]) -> int:
     check_history(plan, recording)
     folder = claim(options.out or default_folder(plan), plan)
     stopping.say("stopped; nothing is kept of an unfinished run")
-    with ProgressLine() as line:
-
-        def show(at: Glance) -> None:
-            line.show(
-                f"epoch {at.epoch:,} of at most {at.max_epochs:,} | loss {at.loss:.4g} | "
-                f"{at.num_right} of {at.num_cases} cases right | "
-                f"{at.epoch / at.seconds:,.0f} epochs/s"
-            )
-
-        run = train_plan(plan, recording, show)
+    with progress_line() as line:
+        run = train_plan(plan, recording, lambda at: line.show(at.line()))
     outcome = save(run, folder, plan, command_of("train", options.task, words))
     stopping.say(f"stopped; the run is in {folder}, but not all figures")
     if options.json:

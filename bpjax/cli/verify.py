@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from bpjax.cli.options import parse
-from bpjax.cli.output import say
+from bpjax.cli.output import progress_line, say
 
 MOST_RANGES = 20
 """Missing ranges that are named; a sweep that was killed can leave hundreds, of one run most."""
@@ -66,7 +66,6 @@ def _verify_sweep(options: Options) -> int:
 
 def _repair_sweep(folder: str) -> None:
     from bpjax.cli import stopping
-    from bpjax.cli.progress import ProgressLine
     from bpjax.results.folder import SweepFolder
     from bpjax.sweeps.devices import keep_compiled_programs, use_all_cpu_cores
 
@@ -77,11 +76,11 @@ def _repair_sweep(folder: str) -> None:
     from bpjax.repair import repair_sweep
     from bpjax.sweeps.host_loop import Progress
 
-    with ProgressLine() as line, stopping.politely("stopped; the same command goes on"):
+    with progress_line() as line, stopping.politely("stopped; the same command goes on"):
 
         def show(at: Progress) -> None:
             stopping.check()
-            line.show(f"{at.runs_done:,} of {at.num_runs:,} runs")
+            line.show(at.line())
 
         repair_sweep(folder, show, stopping.check)
 

@@ -5,14 +5,16 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from os import PathLike
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from bpjax.keywords import SweepSettings, check_names
 from bpjax.numbers import whole_number
 from bpjax.precision import FULL
+from bpjax.progress import Line, watching
 from bpjax.results.chunks import Content, Ranges, ranges_at_places, within, without
 from bpjax.results.store import (
     SweepFolder,
@@ -34,6 +36,7 @@ from bpjax.sweeps.plan import Plan
 from bpjax.sweeps.planning import make_plan
 from bpjax.sweeps.result import SweepResult
 from bpjax.task import Task
+from bpjax.text import duration, rounded
 from bpjax.version import __version__
 
 SECONDS_PER_CALL = 1.0
@@ -47,8 +50,8 @@ class Progress(NamedTuple):
     """Where a sweep stands.
 
     Attributes:
-      runs_done: runs that have ended, those of earlier sessions included.
-      num_runs: runs in all.
+      done: runs that have ended, those of earlier sessions included.
+      total: runs in all.
       converged: how many of them converged.
       runs_made: runs that ended in this session.
       seed_epochs: epochs of the runs that ended in this session, all together.
@@ -56,16 +59,30 @@ class Progress(NamedTuple):
       seconds: of this session, without compilation.
     """
 
-    runs_done: int
-    num_runs: int
+    done: int
+    total: int
     converged: int
     runs_made: int
     seed_epochs: int
     lane_epochs: int
     seconds: float
 
+    def line(self) -> Line:
+        """Return what a line of progress says of it."""
+        rest = []
+        if self.done >= self.total:
+            rest.append(f"in {duration(self.seconds)}")
+        elif self.runs_made and self.seconds > 0.5:
+            left = self.seconds * (self.total - self.done) / self.runs_made
+            rest.append(f"{duration(left, decimals=0)} left")
+        if self.done:
+            rest.append(f"{self.converged / self.done:.1%} solved")
+        if self.seconds:
+            rest.append(f"{rounded(self.lane_epochs / self.seconds)} seed-epochs/s")
+        return Line(self.done, self.total, "{} of {} runs", tuple(rest))
 
-OnProgress = Callable[[Progress], None]
+
+OnProgress = Callable[[Progress], object]
 Keep = Callable[[Content], Any]
 
 
@@ -74,9 +91,9 @@ def sweep(
     seeds: int,
     *,
     out: str | PathLike[str] | None = None,
-    on_progress: OnProgress | None = None,
+    progress: bool | OnProgress | None = None,
     num_devices: int | None = None,
-    **settings: Any,
+    **settings: Unpack[SweepSettings],
 ) -> SweepResult:
     """Train many runs of a task, one per seed and point of the grid, to their outcomes.
 
@@ -87,8 +104,10 @@ def sweep(
       task: one task, its name, or several variants of one.
       seeds: number of seeds per point of the grid.
       out: results folder; None keeps results in memory only.
-      on_progress: called after every call of the training program; what it raises stops the sweep,
-        and runs that have ended are in `out` then.
+      progress: None shows a line of progress where a terminal or a notebook is attached, True
+        everywhere, False nowhere. A function is called with `Progress` after every call of the
+        training program; what it raises stops the sweep, and runs that have ended are in `out`
+        then.
       num_devices: use only the first so many local devices; the results are the same.
       **settings: arguments of `make_plan` (`first_seed`, `precision`, `implementation`,
         `block_size`, `keep_weights`, `summary_only`, `shard`)
@@ -108,7 +127,9 @@ def sweep(
       >>> summary["num_runs"], summary["criterion"], len(result["epochs"])
       (100, 'tolerance 0.5', 100)
     """
-    return run_plan(make_plan(task, seeds, **settings), out, on_progress, num_devices)
+    check_names(settings, SweepSettings, sweep)
+    with watching(progress) as on_progress:
+        return run_plan(make_plan(task, seeds, **settings), out, on_progress, num_devices)
 
 
 def run_plan(
@@ -122,9 +143,10 @@ def run_plan(
 ) -> SweepResult:
     """Train what is missing of a plan.
 
-    Arguments and result as for `sweep`; `check` is called now and then while the devices are
-    awaited, and may raise to stop. With `only_damaged` just the runs that damaged chunks of `out`
-    held are trained, and the result has those that are there then. `command` is recorded as what
+    Arguments and result as for `sweep`; `on_progress` is called after every call of the training
+    program, `check` now and then while the devices are awaited, and may raise to stop. With
+    `only_damaged` just the runs that damaged chunks of `out` held are trained, and the result has
+    those that are there then. `command` is recorded as what
     began the folder.
     """
     if num_devices is not None:

@@ -3,13 +3,14 @@
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import numpy as np
 
 from bpjax.epoch import Settings, program_of, settings_of
 from bpjax.errors import SettingError
+from bpjax.keywords import GridSettings
 from bpjax.layouts import AUTO, IMPLEMENTATIONS
 from bpjax.layouts.choose import choose
 from bpjax.learning import as_spelled, ignores_momentum
@@ -55,7 +56,7 @@ def make_plan(
     summary_only: bool = False,
     refill: bool = True,
     shard: tuple[int, int] | None = None,
-    **settings: Any,
+    **settings: Unpack[GridSettings],
 ) -> Plan:
     """Lay out a sweep, checking every setting before anything long begins.
 
@@ -97,7 +98,7 @@ def make_plan(
     if block_size is not None:
         block_size = whole_number("block_size", block_size, 1, 2**20)
 
-    single = {name: value for name, value in settings.items() if not is_grid(value)}
+    single: Any = {name: value for name, value in settings.items() if not is_grid(value)}
     grid = {name: _values(name, value) for name, value in settings.items() if is_grid(value)}
     given = (task,) if isinstance(task, Task | str) else tuple(task)
     variants = tuple(make_task(each) if isinstance(each, str) else each for each in given)

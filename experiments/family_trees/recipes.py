@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from bpjax import tasks
+from bpjax.presentation import Updates
 from bpjax.schedule import Schedule
 from bpjax.task import Task
 
@@ -45,7 +46,7 @@ class Cell:
     bias: bool = True
     decay_biases: bool = True
     decay_from: int = 0
-    updates: str = "batch"
+    updates: Updates = "batch"
     cap: int = CAP
 
     def task(self) -> Task:

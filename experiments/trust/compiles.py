@@ -62,7 +62,7 @@ def _compiled(most: int) -> tuple[int, int]:
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(most):
             with contextlib.suppress(Stopped):
-                bpjax.sweep(task, 500, out=folder, on_progress=stop, **grid)
+                bpjax.sweep(task, 500, out=folder, progress=stop, **grid)
                 break
             stops += 1
         bpjax.sweep(task, 500, out=folder, **grid)
@@ -72,8 +72,8 @@ def _compiled(most: int) -> tuple[int, int]:
 def _memory(runs: int) -> tuple[int, int]:
     """Return the resident bytes of this process after a tenth of many runs, and at the end."""
     seen: list[tuple[int, int]] = []
-    watch: Callable[[Any], None] = lambda at: seen.append((at.runs_done, _resident()))  # noqa: E731
-    bpjax.sweep(bpjax.tasks.xor(), runs, max_epochs=20, summary_only=True, on_progress=watch)
+    watch: Callable[[Any], None] = lambda at: seen.append((at.done, _resident()))  # noqa: E731
+    bpjax.sweep(bpjax.tasks.xor(), runs, max_epochs=20, summary_only=True, progress=watch)
     early = next(size for done, size in seen if done >= runs / 10)
     return early, seen[-1][1]
 

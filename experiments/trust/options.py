@@ -5,8 +5,8 @@ tried as soon as it is there. Each try is a command line, with or without a TOML
 good, bad and hostile: numbers of all sizes, ranges, options of tasks, control characters, 149 kB
 of anything. What would train, measure or take a folder is stopped there, since then the words were
 good. Of all others: exit code 2, nothing on standard output, nothing written, and one printable
-line that names an option, a setting, TASK, COMMAND or DIR and repeats at most 200 characters of a
-word.
+line that names an option, a setting, TASK, COMMAND, DIR or SHELL and repeats at most 200 characters
+of a word.
 """
 
 import contextlib
@@ -32,7 +32,8 @@ from bpjax.tasks import TASKS, option_defaults
 
 LONG = 149_000
 NAMES = re.compile(
-    r"--[a-z]|\b(TASK|COMMAND|DIR|NAME)\b|\.(toml|py)\b|Unrecognized options|argument '|the grid "
+    r"--[a-z]|\b(TASK|COMMAND|DIR|NAME|SHELL)\b|\.(toml|py)\b|Unrecognized options|argument '"
+    "|the grid "
 )
 """What a sentence names."""
 
@@ -92,6 +93,7 @@ GOOD = st.sampled_from(
             "csv",
             "parquet",
             "cpu",
+            "bash",
             "xor",
             "fuzz.toml",
             "0.5",
@@ -285,7 +287,9 @@ def fault_of(attempt: Attempt) -> str | None:
 
 def _fault_of_words(attempt: Attempt, code: int, out: str, err: str) -> str | None:
     if code == 0:
-        helps = {"-h", "--help", "-V", "--version", "help", "tasks"} & set(attempt.words)
+        helps = {"-h", "--help", "-V", "--version", "help", "tasks", "completion"} & set(
+            attempt.words
+        )
         return None if helps or not attempt.words else "code 0 without having done anything"
     sentence = re.fullmatch(r"bpjax: ([^\n]+)\n", err)
     if code != 2:
@@ -304,7 +308,7 @@ def _fault_of_words(attempt: Attempt, code: int, out: str, err: str) -> str | No
 
 def _names_a_file(attempt: Attempt, sentence: str) -> bool:
     """Tell whether the sentence is about a results folder, which these commands take as a word."""
-    return attempt.words[0] in ("report", "export", "verify") and len(sentence) > 10
+    return attempt.words[0] in ("report", "export", "verify", "compare") and len(sentence) > 10
 
 
 def _repeats(word: str, sentence: str) -> bool:
