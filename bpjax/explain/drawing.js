@@ -281,7 +281,7 @@ function ticks(low, high, logarithmic) {
     const powers = [];
     for (let p = Math.ceil(Math.log10(low)); p <= Math.log10(high); p++) powers.push(10 ** p);
     const every = Math.ceil(powers.length / 6);
-    return powers.filter((_, k) => k % every === 0).map((v) => Number(v.toPrecision(1)));
+    if (powers.length > 1) return powers.filter((_, k) => k % every === 0).map((v) => Number(v.toPrecision(1)));
   }
   const rough = (high - low) / 4, power = 10 ** Math.floor(Math.log10(rough));
   const size = [1, 2, 2.5, 5, 10].map((m) => m * power).find((s) => s >= rough);
