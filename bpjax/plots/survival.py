@@ -17,7 +17,7 @@ from bpjax.plots.style import (
     percent,
     share_axis,
 )
-from bpjax.plots.text import between_commas, broken, figure_width, write_title
+from bpjax.plots.text import between_commas, broken, figure_width, is_narrow, write_title
 
 _LINE_STYLES = ("-", "--", "-.", ":")
 WIDE = 9.0
@@ -60,10 +60,11 @@ def survival(
     if not groups:
         raise ValueError("`curves` must hold at least one curve, got none.")
     ax = new_axes(ax)
+    slices = _SLICES // 2 if is_narrow(ax) else _SLICES
     for i, (label, curve) in enumerate(groups.items()):
         color = GROUP_COLORS[i % len(GROUP_COLORS)]
         style = _LINE_STYLES[i // len(GROUP_COLORS) % len(_LINE_STYLES)]
-        epochs, share, low, high = _steps(curve, max_epochs, log_epochs, _SLICES)
+        epochs, share, low, high = _steps(curve, max_epochs, log_epochs, slices)
         end = epochs[-1]
         text = (
             f"{label}\n" * bool(label)
