@@ -538,7 +538,7 @@ def test_layers_stand_from_early_to_late(browser_page, tmp_path):
 
 @pytest.mark.browser
 def test_every_curve_has_numbers_at_both_axes(browser_page, tmp_path):
-    """Of the net without hidden units the blame hardly changes: no power of ten lies in its range."""
+    """Without hidden units the blame hardly changes: no power of ten lies in its range."""
     run = bpjax.train(make_task("xor", hidden=0), 0, max_epochs=300, snapshot_every=1)
     shown = opened(browser_page, run, tmp_path)
     for curve in ("loss-curve", "gradient-curve", "blame-curve"):
