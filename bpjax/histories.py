@@ -14,13 +14,13 @@ import numpy as np
 from bpjax.errors import SettingError
 from bpjax.keywords import HistorySettings
 from bpjax.numbers import whole_number
-from bpjax.results.chunks import as_ranges
+from bpjax.results.chunks import as_ranges, num_runs_of, ranges_at_places
 from bpjax.schedule import LARGEST_EPOCH
 from bpjax.surroundings import pinned
 from bpjax.sweeps.crew import Crew
 from bpjax.sweeps.devices import lane_mesh
 from bpjax.sweeps.plan import Group, Plan
-from bpjax.sweeps.planning import make_plan
+from bpjax.sweeps.planning import Seeds, make_plan
 from bpjax.task import Task, is_grid
 
 EPOCHS_PER_CALL = 1024
@@ -52,7 +52,7 @@ class LossHistories(NamedTuple):
 
 def loss_histories(
     task: Task | str,
-    seeds: int,
+    seeds: Seeds,
     *,
     epochs: Sequence[int] | None = None,
     **settings: Unpack[HistorySettings],
@@ -63,7 +63,7 @@ def loss_histories(
 
     Args:
       task: what to train.
-      seeds: number of seeds.
+      seeds: a number of seeds, or a range, a list or an array of them.
       epochs: after which to record, increasing whole numbers; None for about a
         hundred from 0 on, spaced by ratio, until the last run has ended.
       **settings: as for `bpjax.sweep`, each with one value.
@@ -104,7 +104,8 @@ def histories_of(plan: Plan, epochs: Sequence[int] | None = None) -> LossHistori
 
 def first_runs(plan: Plan, most: int) -> Plan:
     """Return the plan of the first seeds of a sweep, `most` at most, whatever its shard."""
-    return dataclasses.replace(plan, num_seeds=min(most, plan.num_seeds), shard=None)
+    seeds = ranges_at_places(as_ranges(plan.seeds), 0, most).tolist()
+    return dataclasses.replace(plan, seeds=tuple(map(tuple, seeds)), shard=None)
 
 
 def _spaced(cap: int) -> np.ndarray:
@@ -124,8 +125,8 @@ def _train(
     """Train as many runs at once as there are lanes; return their table and their losses."""
     crew = Crew(plan, group, lane_mesh())
     tables, losses = [], []
-    for first in range(group.start, group.stop, crew.capacity):
-        crew.begin(as_ranges([(first, min(group.stop, first + crew.capacity))]))
+    for first in range(0, num_runs_of(plan.runs), crew.capacity):
+        crew.begin(ranges_at_places(plan.runs, first, first + crew.capacity))
         losses.append(_record(crew, chosen))
         tables.append(crew.ended().columns)
         crew.forget()

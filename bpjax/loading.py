@@ -24,7 +24,8 @@ def load(*paths: str | PathLike[str], allow_partial: bool = False) -> SweepResul
     """Return what is in a results folder: what `bpjax.sweep` or `bpjax.train` returned.
 
     Args:
-      *paths: the folder of a sweep, or those of all its shards, in any order; or that of one run.
+      *paths: the folder of a sweep, or several that hold parts of it, shards or other seeds, in any
+        order; or that of one run.
       allow_partial: accept missing runs, as an interrupted sweep has them.
 
     Returns:
@@ -69,7 +70,7 @@ def _run_of(saved: SavedRun, path: Path) -> Run:
     weights = as_trained(saved.snapshots.weights)
     return Run(
         task=task,
-        seed=identity["seeds"]["first"],
+        seed=identity["seeds"][0][0],
         status=Status[outcome["status"]],
         epochs=outcome["epochs"],
         loss=float(saved.history.loss[-1]) if outcome["loss"] is None else outcome["loss"],

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -112,7 +112,8 @@ class Glance(NamedTuple):
       loss: the loss then.
       num_right: cases right then.
       num_cases: of so many.
-      seconds: since it began.
+      seconds: since it began, or went on.
+      begun: the epoch at which it went on; 0 where it began.
     """
 
     done: int
@@ -121,13 +122,14 @@ class Glance(NamedTuple):
     num_right: int
     num_cases: int
     seconds: float
+    begun: int = 0
 
     def line(self) -> Line:
         """Return what a line of progress says of it."""
         rest = (
             f"loss {self.loss:.4g}",
             f"{self.num_right} of {self.num_cases} cases right",
-            f"{self.done / self.seconds:,.0f} epochs/s",
+            f"{(self.done - self.begun) / self.seconds:,.0f} epochs/s",
         )
         return Line(self.done, self.total, "epoch {} of {}", rest)
 
@@ -203,6 +205,7 @@ class Recorder:
         self.tolerance = task.criterion.threshold if task.criterion.kind == "tolerance" else 0.5
         self.settings = settings_of(task, program.dtype)
         self.parts: list[History] = []
+        self.begun = 0
         self.snapshots: list[tuple[int, np.ndarray]] = []
         self.latest: tuple[int, Any] = -1, None
         self.began = self.told = time.perf_counter()
@@ -215,6 +218,35 @@ class Recorder:
         self._tell()
         snapshots = dict([*self.snapshots, self.latest])
         return history, Snapshots(np.array(list(snapshots)), np.stack(list(snapshots.values())))
+
+    def recorded(self) -> dict[str, np.ndarray]:
+        """Return all that has been recorded so far, as arrays by name: `take_up` takes it up."""
+        self.parts = [jax.tree.map(lambda *parts: np.concatenate(parts), *self.parts)]
+        arrays: dict[str, np.ndarray] = {}
+        for field, value in self.parts[0]._asdict().items():
+            if isinstance(value, dict):
+                arrays |= {f"history {field} {name}": array for name, array in value.items()}
+            else:
+                arrays[f"history {field}"] = value
+        snapshots = [*self.snapshots, self.latest]  # the latest is one of them only at the end
+        arrays["snapshots epoch"] = np.array([epoch for epoch, _ in snapshots])
+        arrays["snapshots weights"] = np.stack([weights for _, weights in snapshots])
+        return arrays
+
+    def take_up(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Go on where another has stopped, with what its `recorded` returned."""
+        fields: dict[str, Any] = {}
+        for field in History._fields:
+            start = f"history {field}"
+            fields[field] = arrays.get(start)
+            if fields[field] is None:
+                named = {name.removeprefix(f"{start} "): array for name, array in arrays.items()}
+                fields[field] = {name: named[name] for name in named if f"{start} {name}" in arrays}
+        self.parts = [History(**fields)]
+        self.begun = int(self.parts[0].epoch[-1])
+        *self.snapshots, self.latest = zip(
+            arrays["snapshots epoch"].tolist(), arrays["snapshots weights"].copy(), strict=True
+        )
 
     def look(self, states: RunState, num_states: int) -> None:
         """Take up the first `num_states` of some states, which come in their order."""
@@ -251,6 +283,7 @@ class Recorder:
             num_right=int(history.num_right[-1]),
             num_cases=task.num_cases - task.num_held_out,
             seconds=time.perf_counter() - self.began,
+            begun=self.begun,
         )
 
 

@@ -58,7 +58,8 @@ def _plan_of(folder: SweepFolder, damage: Damage) -> Plan:
             "as Python objects or weights; run the sweep again as it was made, into the same "
             "folder, which trains just what is not there."
         )
-    if changes := "; ".join(differences(folder.identity, as_stored(plan.identity()))):
+    told = {**as_stored(plan.identity()), "runs": folder.identity["runs"]}  # a shard may have grown
+    if changes := "; ".join(differences(folder.identity, told)):
         raise ResultsError(
             f"{what}: {changes}; run the command that made the sweep where all is as it was."
         )

@@ -5,6 +5,7 @@ DIR/history.csv   one row per recorded epoch
 DIR/weights.npz   snapshots: `epoch`, `weights` (one row each) and the `names` of the columns; and a
                   copy of what `run.json` says
 DIR/figures/      drawn from the above
+DIR/unfinished.npz  there while the run has not ended: `bpjax.run_part`
 """
 
 import hashlib
@@ -29,7 +30,7 @@ from bpjax.results.files import (
     read_stored,
     remove_temporaries,
 )
-from bpjax.results.identity import as_stored, differences, fingerprint
+from bpjax.results.identity import as_stored, differences, fingerprint, what
 from bpjax.results.manifest import FORMAT, FileFault, format_fault, is_run_folder
 from bpjax.results.schema import (
     ENVIRONMENT,
@@ -43,12 +44,10 @@ from bpjax.results.schema import (
 from bpjax.results.sealed import MOST_BYTES, parsed, publish_sealed, unsealed
 from bpjax.results.writer import only_writer
 from bpjax.run_files import as_csv, as_npz, history_of, weights_of
+from bpjax.run_part import LARGEST_FILE, NAME, forget_part, read_part
 from bpjax.sweeps.host_loop import environment
 from bpjax.sweeps.plan import Plan
 from bpjax.training import Run
-
-_MOST_BYTES = 2**31
-"""Of a history, and of weights."""
 
 
 class SavedRun(NamedTuple):
@@ -155,10 +154,10 @@ def save(run: Run, path: Path, plan: Plan, command: str = "") -> dict[str, Any]:
     content = {"history.csv": history, "weights.npz": weights}
     digests = {name: [_digest(data)] for name, data in content.items()}
     for name, data in content.items():
-        if len(data) > _MOST_BYTES:
+        if len(data) > LARGEST_FILE:
             raise ResultsError(
-                f"cannot write {str(path / name)!r}: it would have more than {_MOST_BYTES:,} bytes;"
-                " record less often."
+                f"cannot write {str(path / name)!r}: it would have more than {LARGEST_FILE:,} "
+                "bytes; record less often."
             )
     with only_writer(path) as writer:
         remove_temporaries(path)
@@ -169,6 +168,7 @@ def save(run: Run, path: Path, plan: Plan, command: str = "") -> dict[str, Any]:
             writer.check()
             publish(path / name, data)
         publish_sealed(path / "run.json", {"format": FORMAT, **record, "files": digests})
+        forget_part(path)
     return outcome
 
 
@@ -204,18 +204,36 @@ def load_run(path: str | PathLike[str]) -> SavedRun:
     )
 
 
-def verify_run(path: str | PathLike[str]) -> tuple[Mapping[str, Any], list[FileFault]]:
+class CheckedRun(NamedTuple):
+    """The health of the folder of a run.
+
+    Attributes:
+      identity: of the run.
+      faults: of its files.
+      unfinished: None if it has ended; else the epoch up to which it is kept, 0 for nothing.
+    """
+
+    identity: Mapping[str, Any]
+    faults: list[FileFault]
+    unfinished: int | None
+
+
+def verify_run(path: str | PathLike[str]) -> CheckedRun:
     """Check every file of the folder of a run.
 
-    Returns:
-      The identity of the run, and the faults of its files.
-
     Raises:
-      ResultsError: if it is not the folder of a run, the run has not ended, or nothing tells which
-        run it is.
+      ResultsError: if it is not the folder of a run, or nothing tells which run it is.
     """
-    record, record_faults, _, faults = _read(Path(path))
-    return record["identity"], [*record_faults, *faults]
+    path = Path(path)
+    begun = _record_of(path / "run.json")[0] if is_run_folder(names_in(path)) else None
+    if begun is not None and begun["outcome"] is None:
+        try:
+            kept = read_part(path)
+        except ValueError as fault:
+            return CheckedRun(begun["identity"], [FileFault(path / NAME, str(fault))], 0)
+        return CheckedRun(begun["identity"], [], kept.part.epoch if kept else 0)
+    record, record_faults, _, faults = _read(path)
+    return CheckedRun(record["identity"], [*record_faults, *faults], None)
 
 
 def mend_record(path: str | PathLike[str]) -> None:
@@ -262,7 +280,7 @@ def _read_record(path: Path) -> tuple[Mapping[str, Any], list[FileFault]]:
     record, reason = _record_of(file)
     if record is not None and record["outcome"] is None:
         raise ResultsError(
-            f"{str(path)!r} holds a run that has not ended; train it again to its end."
+            f"{str(path)!r} holds a run that has not ended; the command that began it goes on."
         )
     if record is not None:
         return record, []
@@ -320,7 +338,7 @@ def _old_record(data: bytes) -> Mapping[str, Any] | None:
 def _copy_of_record(file: Path) -> Mapping[str, Any] | None:
     """Return the copy that `weights.npz` holds of `run.json`, None if it is damaged too."""
     try:
-        data = read_stored(file, _MOST_BYTES)
+        data = read_stored(file, LARGEST_FILE)
         record, _ = unpack(data)
     except (FileNotFoundError, ValueError):
         return None
@@ -348,7 +366,7 @@ def _read_files(path: Path, record: Mapping[str, Any]) -> tuple[dict[str, Any], 
     found, faults = {}, []
     for name, decode in (("history.csv", history_of), ("weights.npz", weights_of)):
         try:
-            data = read_stored(path / name, _MOST_BYTES)
+            data = read_stored(path / name, LARGEST_FILE)
             if _digest(data) not in record["files"][name]:
                 raise ValueError("its bytes do not match its checksum in run.json")
             found[name] = decode(data, record["outcome"])
@@ -368,8 +386,13 @@ def _refuse_another(path: Path, identity: Mapping[str, Any]) -> None:
             f"{str(path / 'run.json')!r} is damaged: {reason}, and nothing else tells which run it "
             "is; remove the folder, or choose another."
         )
-    if changes := "; ".join(differences(record["identity"], identity)):
+    if changes := "; ".join(differences(_as_run(record["identity"]), _as_run(identity))):
         raise ResultsError(f"{str(path)!r} holds another run: {changes}. Choose another folder.")
+
+
+def _as_run(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an identity with its seed by that name."""
+    return {"seed": identity["seeds"][0][0], **what(identity)}
 
 
 def _refuse_folders(path: Path) -> None:

@@ -17,10 +17,10 @@ from bpjax.connections import Connection, Layer
 from bpjax.criteria import Criterion
 from bpjax.network import Network
 from bpjax.recipe import Recipe
-from bpjax.results.identity import fingerprint
+from bpjax.results.identity import as_stored, differences
 from bpjax.results.schema import tasks_of
 from bpjax.schedule import Schedule
-from bpjax.sweeps.plan import Plan
+from bpjax.sweeps.plan import Plan, Shard
 from bpjax.sweeps.planning import make_plan
 from bpjax.task import CRITERION_SETTINGS, Task
 
@@ -100,27 +100,34 @@ def plan_like(
     identity: Mapping[str, Any], variants: Sequence[Task], settings: Mapping[str, Any]
 ) -> Plan:
     """Return a plan of other tasks and settings that is laid out as an identity tells."""
-    shard = identity["shard"]
+    shard, seeds = identity["shard"], tuple(map(tuple, identity["seeds"]))
     plan = make_plan(
         variants,
-        identity["seeds"]["count"],
-        first_seed=identity["seeds"]["first"],
+        1,
+        first_seed=seeds[-1][1] - 1,  # there must be as many
         precision=identity["precision"],
         implementation=identity["implementation"],
         block_size=identity["block_size"],
         keep_weights=identity["weight_names"] is not None,
         summary_only=identity["rows"] == "counts",
-        shard=None if shard is None else (shard["index"], shard["count"]),
         **settings,
     )
-    # There it could be had; here another may have been taken.
-    return dataclasses.replace(plan, implementation=identity["implementation"])
+    return dataclasses.replace(
+        plan,
+        seeds=seeds,
+        shard=None if shard is None else Shard(**shard),
+        implementation=identity["implementation"],  # that could be had there, if not here
+    )
 
 
 def same_runs(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Tell whether two identities are of the same runs, whatever machine makes them."""
-    kept = [{k: v for k, v in each.items() if k not in _OF_THE_MACHINE} for each in (one, other)]
-    return fingerprint(kept[0]) == fingerprint(kept[1])
+    """Tell whether two identities are of the same runs, whatever machine makes them.
+
+    A shard that has grown may have others of its seeds than one that is made anew.
+    """
+    machine = (*_OF_THE_MACHINE, "runs")
+    kept = [{k: v for k, v in each.items() if k not in machine} for each in (one, other)]
+    return not any(differences(as_stored(kept[0]), as_stored(kept[1])))
 
 
 def _task(told: Mapping[str, Any], texts: Mapping[str, str]) -> Task:

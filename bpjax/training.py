@@ -6,20 +6,22 @@ history shows is computed beside it, from the weights after each epoch.
 """
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple, Unpack
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from bpjax.epoch import RunState
 from bpjax.errors import SettingError
 from bpjax.keywords import TrainSettings, check_names
 from bpjax.notebook import curve_of, shown
 from bpjax.params import Params, num_entries
 from bpjax.progress import watching
 from bpjax.recording import Glance, History, Recorder, Recording, Snapshots
-from bpjax.results.chunks import as_ranges
 from bpjax.status import Status
 from bpjax.surroundings import pinned
 from bpjax.sweeps.crew import Crew
@@ -94,6 +96,22 @@ class Run(NamedTuple):
         return shown(f"{self.task.title}, seed {self.seed}", rows, curve)
 
 
+class Part(NamedTuple):
+    """A run that has not ended.
+
+    Attributes:
+      epoch: epochs made.
+      arrays: the numbers of its state, named "state" and a number, and what has been recorded.
+    """
+
+    epoch: int
+    arrays: dict[str, np.ndarray]
+
+
+Keep = Callable[[Callable[[], Part]], None]
+"""Is called a few times a second with a function that returns the run as it stands."""
+
+
 def train(
     task: Task | str,
     seed: int,
@@ -160,11 +178,23 @@ def train_plan(
     plan: Plan,
     recording: Recording = Recording(),  # noqa: B008  (frozen)
     on_progress: Callable[[Glance], object] | None = None,
+    keep: Keep | None = None,
+    part: Part | None = None,
 ) -> Run:
-    """Train what `plan_run` laid out; `on_progress` is told of every step."""
+    """Train what `plan_run` laid out.
+
+    Args:
+      plan: of one run.
+      recording: what is recorded.
+      on_progress: is told of every step.
+      keep: is asked now and then whether the run is to be kept as it stands. What it raises ends
+        the training.
+      part: of the same run with the same recording, to go on with: the run and its record are those
+        of one that was never left, bit for bit.
+    """
     check_history(plan, recording)
     with pinned(plan.precision):
-        return _train(plan, recording, on_progress)
+        return _train(plan, recording, on_progress, keep, part)
 
 
 def check_history(plan: Plan, recording: Recording) -> None:
@@ -190,13 +220,23 @@ def check_history(plan: Plan, recording: Recording) -> None:
     raise SettingError("max_epochs", rule, cap)
 
 
-def _train(plan: Plan, recording: Recording, on_progress: Callable[[Glance], object] | None) -> Run:
+def _train(
+    plan: Plan,
+    recording: Recording,
+    on_progress: Callable[[Glance], object] | None,
+    keep: Keep | None,
+    part: Part | None,
+) -> Run:
     (group,) = plan.groups()
     crew = Crew(plan, group, lane_mesh(num_devices=1))
     recorder = Recorder(group.task, group.program, recording, on_progress)
-    crew.begin(as_ranges([(plan.runs.start, plan.runs.stop)]))
-    for watched in _followed(crew, recording.record_every, recorder.states_per_look):
+    crew.begin(plan.runs)
+    if part is not None:
+        recorder.take_up(part.arrays)
+    for watched in _followed(crew, recording.record_every, recorder.states_per_look, part):
         recorder.look(watched.states, int(watched.num_states))
+        if keep is not None:
+            keep(functools.partial(_part_of, watched.run, recorder))
     run = watched.run
     history, snapshots = recorder.finish()
     return Run(
@@ -218,7 +258,34 @@ def _await(watched: Watched) -> None:
         pause = min(1.2 * pause, LONGEST_PAUSE)
 
 
-def _followed(crew: Crew, record_every: int, places: int) -> Iterator[Watched]:
+def _part_of(run: RunState, recorder: Recorder) -> Part:
+    leaves = (_numbers_of(leaf) for leaf in jax.tree.leaves(run))
+    state = {f"state {k}": leaf for k, leaf in enumerate(leaves) if leaf.size}
+    return Part(int(run.epoch), state | recorder.recorded())
+
+
+def _numbers_of(leaf: Any) -> np.ndarray:
+    """Return numbers of a run for the host; NumPy knows no random keys, as a rule may have one."""
+    is_key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return np.asarray(jax.random.key_data(leaf) if is_key else leaf)
+
+
+@jax.jit
+def _with_state(runs: RunState, numbers: dict[str, Any]) -> RunState:
+    """Return lanes with a run that `_part_of` was asked for in the first of them."""
+    leaves, tree = jax.tree.flatten(runs)
+    for k, leaf in enumerate(leaves):
+        if f"state {k}" in numbers:
+            own = jnp.asarray(numbers[f"state {k}"])
+            if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+                own = jax.random.wrap_key_data(own, impl=jax.random.key_impl(leaf))
+            leaves[k] = leaf.at[..., 0].set(own.reshape(leaf.shape[:-1]))  # a file has no scalars
+    return jax.tree.unflatten(tree, leaves)
+
+
+def _followed(
+    crew: Crew, record_every: int, places: int, part: Part | None = None
+) -> Iterator[Watched]:
     """Train the one run of a crew, and stop where somebody should look; the last time it has ended.
 
     What is yielded is used up when the next is asked for.
@@ -236,7 +303,13 @@ def _followed(crew: Crew, record_every: int, places: int) -> Iterator[Watched]:
     )
     check_memory(follow, (*about, np.int32(0), shapes), crew.plan, crew.group.task, 1)
     watched = follow(*about, np.int32(0), place(to_be_watched(block, crew.empty_pool())))
-    num_epochs, made, looked = 1, 0, time.perf_counter()
+    made = 0
+    if part is not None:
+        state = {name: array for name, array in part.arrays.items() if name.startswith("state ")}
+        runs = place(_with_state(watched.pool.runs, state))
+        watched = Watched(watched.pool._replace(runs=runs), watched.states, place(np.int32(0)))
+        made = part.epoch
+    num_epochs, looked = 1, time.perf_counter()
     while True:
         began = time.perf_counter()
         watched = follow(*about, np.int32(num_epochs), watched)

@@ -271,7 +271,7 @@ def swept(capsys):
     ("words", "sentence"),
     [
         (["--seeds", "10", "--momentum", "0.8"], "`task.recipe.momentum` was 0.9, is now 0.8"),
-        (["--seeds", "20"], "`seeds.count` was 10, is now 20"),
+        (["--shard", "1/2", "--seeds", "10"], "`shard` was null, is now {"),
         (["--seeds", "10", "--keep-weights"], "`weight_names` was "),
         (["--seeds", "10", "--set", "hidden=3"], "`task.options.hidden` was 2, is now 3"),
     ],
@@ -301,7 +301,7 @@ def test_an_unknown_format_is_refused(swept, capsys):
         ("seeds = ", "must name a TOML file ("),
         ("seeds = true", "--seeds must be a number or a word, got True."),
         ("seeds = 1.5", "--seeds must be a whole number, got '1.5'."),
-        ("seeds = [1, 2]", "--seeds must be a number or a word, got [1, 2]."),
+        ("seeds = [1, true]", "--seeds must be a number or a word, got True."),
         ("sedes = 3", "--config must hold only "),
         ("learning_rate = []", "--learning-rate must have at least one value, got []."),
         ("learning_rate = true", "--learning-rate must be a number or a word, got True."),
@@ -340,6 +340,7 @@ def sweep(capsys, *words):
 def test_json_alone_is_on_standard_output(capsys):
     summary = sweep(capsys, "xor", "--seeds", "10", "--out", "here", "--no-figures", *FAST)
     stored = json.loads(Path("here/summary.json").read_text())
+    assert summary.pop("folder") == "here"
     assert summary == {k: v for k, v in stored.items() if k not in ("fingerprint", "seal")}
     assert summary["num_runs"] == 10
     python = bpjax.sweep(
@@ -347,6 +348,23 @@ def test_json_alone_is_on_standard_output(capsys):
     ).summary()
     differing = ("seconds", "seed_epochs_per_second", "occupancy")
     assert {**summary, **dict.fromkeys(differing)} == {**python, **dict.fromkeys(differing)}
+
+
+def test_seeds_are_named_on_the_command_line_and_in_a_file(capsys):
+    Path("seeds.toml").write_text('seeds = [3, "10-11", 7]')
+    words = ["xor", "--out", "here", "--no-figures", *FAST]
+    first = sweep(capsys, *words, "--config", "seeds.toml")
+    assert first["seeds"]["ranges"] == [[3, 4], [7, 8], [10, 12]]
+    assert sweep(capsys, *words, "--seeds", "3,7,10-11") == first
+    assert main(["sweep", *words, "--seeds", "5-6"]) == 0
+    said = capsys.readouterr().out
+    assert "  seeds          5 to 6\n" in said
+    assert "per-run table and summary, of seeds 3, 5 to 7, 10 to 11: here\n" in said
+    for seeds in ("6-5", "5-", "5,", "a-b", "3,,4"):
+        assert main(["sweep", *words, "--seeds", seeds]) == 2
+        assert "--seeds must be how many, or which: a range like 100-" in capsys.readouterr().err
+    assert main(["sweep", *words, "--seeds", "5-6", "--first-seed", "3"]) == 2
+    assert "--first-seed must go with a number of seeds, got 3" in capsys.readouterr().err
 
 
 def test_the_summary_for_people(capsys):
@@ -596,12 +614,12 @@ def test_verify_tells_whole_from_damaged_and_missing(swept, capsys):
     chunk.write_bytes(whole[:-1])
     assert main(["verify", "swept"]) == 1
     printed = capsys.readouterr().out
-    assert f"damaged: {chunk} (some of runs 0 to 9, seeds 0 to 9" in printed
-    assert "missing: runs 0 to 9\n" in printed
+    assert f"damaged: {chunk} (some of seeds 0 to 9)" in printed
+    assert "missing: seeds 0 to 9\n" in printed
     assert "given again, computes what is not there" in printed
     chunk.unlink()
     assert main(["verify", "swept"]) == 1
-    assert "missing: runs 0 to 9\n" in capsys.readouterr().out
+    assert "missing: seeds 0 to 9\n" in capsys.readouterr().out
 
     with warnings.catch_warnings():
         warnings.simplefilter("default")  # as outside the tests: a line, not an error
@@ -619,6 +637,7 @@ def test_verify_tells_whole_from_damaged_and_missing(swept, capsys):
 def test_train_shows_the_run_that_sweep_counts_as_seed_7(capsys):
     assert main(["train", "xor", "--seed", "7", "--json", "--out", "run"]) == 0
     outcome = json.loads(capsys.readouterr().out)
+    assert outcome.pop("folder") == "run"
     sweep(capsys, "xor", "--seeds", "9", "--out", "runs", "--no-figures")
     assert main(["export", "runs", "--out", "-"]) == 0
     row = capsys.readouterr().out.splitlines()[8].split(",")

@@ -344,6 +344,7 @@ def test_every_key_of_a_summary_is_explained(swept):
     found = {re.sub(r"^held_out\.all_runs\..*", "held_out.all_runs", key) for key in found}
     cell = {re.sub(r"^settings\..*", "settings", key) for key in keys(grid["cells"][0])}
     wholes = {"cells", "shard", "restart", "seconds", "held_out", "held_out.converged"}
+    wholes |= {"folder"}  # of what is printed
     assert found | wholes == page
     assert cell - {"settings", "criterion"} <= page
 

@@ -23,11 +23,11 @@ from helpers import daily
 from bpjax.errors import ResultsError
 from bpjax.results import chunks, files
 from bpjax.results.export import export_table
+from bpjax.results.extent import seeds_told
 from bpjax.results.store import (
     DamagedChunk,
     SweepFolder,
     held_by,
-    missing_ranges,
     read_runs,
     verify,
 )
@@ -66,7 +66,7 @@ def identity(num_runs=NUM_RUNS, momentum=0.9, rows="runs"):
         },
         "grid": {},
         "columns": [],
-        "seeds": {"first": 7, "count": num_runs},
+        "seeds": [[0, num_runs]],
         "precision": "float32",
         "implementation": "matrix",
         "block_size": 512,
@@ -75,7 +75,7 @@ def identity(num_runs=NUM_RUNS, momentum=0.9, rows="runs"):
         "xla_flags": "",
         **dict.fromkeys(("bpjax", "jax", "jaxlib", "optax"), "0.1"),
         "device_kind": "cpu",
-        "runs": {"start": 0, "stop": num_runs},
+        "runs": None,
         "shard": None,
     }
 
@@ -86,7 +86,7 @@ def columns(ranges, rows="runs"):
         status, count = np.unique((1 + runs % 3).astype(np.int8), return_counts=True)
         return {"status": status, "epochs": np.full(len(status), 9, np.int32), "count": count}
     return {
-        "seed": (runs + 7).astype(np.uint32),
+        "seed": runs.astype(np.uint32),
         "status": (1 + runs % 3).astype(np.int8),
         "epochs": (runs * 37 % 1000).astype(np.int32),
         "loss": (1 / (runs + 3)).astype(np.float32),
@@ -96,12 +96,13 @@ def columns(ranges, rows="runs"):
 def run_sweep(path, published, num_runs=NUM_RUNS, chunk=CHUNK, rows="runs"):
     """A sweep in miniature; tells `published` each start once the runs are said to be safe."""
     with SweepFolder.open_for_writing(path, identity(num_runs, rows=rows), ENVIRONMENT) as folder:
-        missing = missing_ranges(held_by(folder.survey().intact), 0, num_runs)
+        missing = chunks.without(folder.runs, held_by(folder.survey().intact))
         for ranges in ranges_by_chunk(num_runs, chunk):
             if not len(chunks.without(ranges, missing)):
                 folder.publish_chunk(ranges, columns(ranges, rows))
                 published(int(ranges[0, 0]))
-        folder.write_summary({"num_runs": num_runs})
+        seeds = seeds_told(chunks.as_ranges([(0, num_runs)]))
+        folder.write_summary({"num_runs": num_runs, "seeds": seeds})
 
 
 def exported(path):
@@ -386,10 +387,9 @@ def check_is_named_and_recomputed(path, starts, truth):
     )
     for damage in report.damaged:
         assert damage.path.name == chunks.chunk_name(damage.start, damage.start + 8)
-        assert damage.seeds == f"seeds {damage.start + 7} to {damage.start + 14}"
     for kept in SweepFolder.open_for_reading(path).survey().damaged:
         assert kept.__traceback__ is kept.__context__ is None  # else it keeps the file's bytes
-    named = f"{report.damaged[0].path.name}' .some of runs "
+    named = f"{report.damaged[0].path.name}' .some of seeds "
     with pytest.raises(DamagedChunk, match=named) as fault:
         read_runs(path, allow_partial=True)
     assert "\n" not in str(fault.value)
@@ -437,7 +437,7 @@ def check_damage_is_found(tmp_path):
     check_is_named_and_recomputed(path, [2, 4], truth)
 
     shutil.copy(first, second)  # a copy under another's name
-    assert verify(path).damaged[0].reason == "it holds runs 0 to 7"
+    assert verify(path).damaged[0].reason == "it holds seeds 0 to 7"
     check_is_named_and_recomputed(path, [2], truth)
 
     other = tmp_path / "other"
@@ -515,7 +515,9 @@ def test_a_full_disk(started, monkeypatch):
         patch.setattr(files, "create", on_the_full_disk)
         check_interrupted(started, r"cannot write to '.*chunks': No space left on device\.")
         patch.setattr(files, "probe", lambda folder: None)  # it was filled only later
-        check_interrupted(started, r"cannot write .*-000000000010\.npz': No space left on device\.")
+        check_interrupted(
+            started, r"cannot write .*-000000000000010\.npz': No space left on device\."
+        )
     assert resumes(started)
 
 
@@ -526,7 +528,7 @@ def test_a_file_larger_than_the_system_allows(started, monkeypatch):
         check_interrupted(started, "cannot write to '.*chunks': File too large")
         with monkeypatch.context() as patch:
             patch.setattr(files, "probe", lambda folder: None)  # a smaller file did fit
-            check_interrupted(started, r"cannot write .*-000000000010\.npz': File too large")
+            check_interrupted(started, r"cannot write .*-000000000000010\.npz': File too large")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert resumes(started)
@@ -540,7 +542,7 @@ def test_a_folder_that_turned_read_only(started, monkeypatch, number):
     with monkeypatch.context() as patch:
         patch.setattr(files, "create", refused)
         check_interrupted(started, f"cannot write .*: {os.strerror(number)}")
-        assert read_runs(started, allow_partial=True).columns["seed"].tolist() == [7, 8, 13, 14]
+        assert read_runs(started, allow_partial=True).columns["seed"].tolist() == [0, 1, 6, 7]
     assert resumes(started)
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bpjax.errors import SettingError
 from bpjax.params import parameter_names
+from bpjax.results.chunks import every_run, num_runs_of
 from bpjax.schedule import Schedule
 from bpjax.starts.initial import Initializer
 from bpjax.sweeps.planning import check_seed, make_plan
@@ -21,10 +22,10 @@ from bpjax.tasks import make_task, parity, symmetry, xor
 
 def test_runs_are_the_seeds_of_the_first_cell_then_of_the_next():
     plan = make_plan(xor(), 3, first_seed=5, learning_rate=[0.25, 0.5], momentum=[0.8, 0.9])
-    runs = np.arange(12)
+    runs = every_run(plan.runs)
 
     assert plan.num_runs == 12
-    assert plan.runs == range(12)
+    assert plan.runs.tolist() == [[k * 10**10 + 5, k * 10**10 + 8] for k in range(4)]
     assert plan.seeds_of(runs).tolist() == [5, 6, 7] * 4
     columns = plan.columns_of(runs)
     assert columns["learning_rate"].tolist() == [0.25] * 6 + [0.5] * 6
@@ -33,7 +34,7 @@ def test_runs_are_the_seeds_of_the_first_cell_then_of_the_next():
 
 def test_the_numbers_of_a_run_do_not_depend_on_the_others_asked_for():
     plan = make_plan(xor(), 3, learning_rate=[0.25, 0.5, 1.0], momentum=0.8, tolerance=0.3)
-    some = np.array([8, 3, 3])
+    some = every_run(plan.runs)[[8, 3, 3]]
 
     settings = plan.settings_of(some)
     assert plan.seeds_of(some).tolist() == [2, 0, 0]
@@ -53,7 +54,7 @@ def test_settings_have_the_precision_of_the_sweep(precision):
 
 def test_the_last_seed_there_is_can_be_run():
     plan = make_plan(xor(), 2, first_seed=2**32 - 2)
-    seeds = plan.seeds_of(np.arange(2))
+    seeds = plan.seeds_of(every_run(plan.runs))
     assert seeds.dtype == np.uint32
     assert seeds.tolist() == [2**32 - 2, 2**32 - 1]
 
@@ -72,7 +73,7 @@ def test_a_list_of_one_value_is_a_grid():
 def test_every_run_keeps_its_settings_whatever_their_kind():
     tasks = [xor(hidden=h, direct=d) for h in (2, 3) for d in (False, True)]
     plan = make_plan(tasks, 1, optimizer=["paper", "adam"], decay_biases=[True, False])
-    columns = plan.columns_of(np.array([0, 7, 15]))
+    columns = plan.columns_of(every_run(plan.runs)[[0, 7, 15]])
     assert {name: column.tolist() for name, column in columns.items()} == {
         "hidden": [2, 2, 3],
         "direct": [False, True, True],
@@ -85,7 +86,7 @@ def test_every_run_keeps_its_settings_whatever_their_kind():
 
 
 def extents(plan):
-    return [(group.start, group.stop) for group in plan.groups()]
+    return [(group.start // 10**10, group.stop // 10**10) for group in plan.groups()]
 
 
 def test_a_grid_of_traced_settings_is_one_program():
@@ -98,18 +99,18 @@ def test_a_grid_of_traced_settings_is_one_program():
         init_range=[0.3, 1.0],
         tolerance=[0.4, 0.5],
     )
-    assert extents(plan) == [(0, 320)]
+    assert extents(plan) == [(0, 32)]
 
 
 def test_structural_variants_are_one_program_each():
     plan = make_plan([xor(hidden=2), xor(hidden=3)], 5, learning_rate=[0.25, 0.5])
-    assert extents(plan) == [(0, 10), (10, 20)]
+    assert extents(plan) == [(0, 2), (2, 4)]
     assert [group.task.network.describe() for group in plan.groups()] == ["2-2-1", "2-3-1"]
     assert [group.program.network for group in plan.groups()] == [
         xor(hidden=2).network,
         xor(hidden=3).network,
     ]
-    assert plan.columns_of(np.arange(20))["hidden"].tolist() == [2] * 10 + [3] * 10
+    assert plan.columns_of(every_run(plan.runs))["hidden"].tolist() == [2] * 10 + [3] * 10
 
 
 @pytest.mark.parametrize(
@@ -125,25 +126,26 @@ def test_structural_variants_are_one_program_each():
 )
 def test_settings_that_change_the_program_split_it(name, values):
     plan = make_plan(xor(), 5, **{name: values})
-    assert extents(plan) == [(0, 5), (5, 10)]
+    assert extents(plan) == [(0, 1), (1, 2)]
 
 
 def test_cases_that_differ_split_the_program():
     plan = make_plan([xor(), xor(off=0.1, on=0.9)], 5)
     programs = [group.program for group in plan.groups()]
-    assert extents(plan) == [(0, 5), (5, 10)]
+    assert extents(plan) == [(0, 1), (1, 2)]
     assert programs[0] == programs[1], "one compilation serves both"
 
 
 def test_schedules_with_the_same_changes_share_a_program_and_are_named_in_the_table():
     rates = [Schedule((0.1, 0.2), (5,)), Schedule((0.3, 0.4), (5,))]
     plan = make_plan(xor(), 2, learning_rate=rates)
-    assert extents(plan) == [(0, 4)]
+    assert extents(plan) == [(0, 2)]
+    runs = every_run(plan.runs)
     np.testing.assert_array_equal(
-        plan.settings_of(np.arange(4)).learning_rate,
+        plan.settings_of(runs).learning_rate,
         np.array([[0.1, 0.1, 0.3, 0.3], [0.2, 0.2, 0.4, 0.4]], np.float32),
     )
-    names = plan.columns_of(np.arange(4))["learning_rate"].tolist()
+    names = plan.columns_of(runs)["learning_rate"].tolist()
     assert names == ["0.1, 0.2 from 5"] * 2 + ["0.3, 0.4 from 5"] * 2
 
 
@@ -172,24 +174,18 @@ def test_shards_hold_every_run_exactly_once(seeds, num_hidden, data):
     shards = [make_plan(tasks, seeds, shard=(k + 1, count)) for k in range(count)]
 
     whole = make_plan(tasks, seeds)
-    assert [run for shard in shards for run in shard.runs] == list(whole.runs)
-    sizes = {len(shard.runs) for shard in shards}
+    runs = np.concatenate([every_run(shard.runs) for shard in shards])
+    np.testing.assert_array_equal(runs, every_run(whole.runs))
+    sizes = {num_runs_of(shard.runs) for shard in shards}
     assert max(sizes) - min(sizes) <= 1
-    grouped = [
-        (run, group.program)
-        for shard in shards
-        for group in shard.groups()
-        for run in range(group.start, group.stop)
-    ]
-    assert grouped == [
-        (run, group.program) for group in whole.groups() for run in range(group.start, group.stop)
-    ]
+    groups = [[(one.program, one.start) for one in each.groups()] for each in (whole, *shards)]
+    assert groups == groups[:1] * (count + 1)
 
 
 def test_a_run_has_the_same_seed_and_settings_in_its_shard():
     whole = make_plan(xor(), 7, learning_rate=[0.25, 0.5])
     part = make_plan(xor(), 7, learning_rate=[0.25, 0.5], shard=(2, 3))
-    runs = np.array(part.runs)
+    runs = every_run(part.runs)
     assert part.num_runs == whole.num_runs
     np.testing.assert_array_equal(part.seeds_of(runs), whole.seeds_of(runs))
     np.testing.assert_array_equal(part.settings_of(runs)[0], whole.settings_of(runs)[0])
@@ -224,7 +220,11 @@ def test_the_identity_is_json_and_comes_back_from_it_unchanged():
     assert json.dumps(json.loads(text)) == text
     assert json.loads(text)["columns"] == ["hidden", "learning_rate"]
     assert json.loads(text)["shard"] == {"index": 2, "count": 3}
-    assert json.loads(text)["runs"] == {"start": 6, "stop": 13}
+    seeds = json.loads(text)["seeds"]
+    assert (seeds, json.loads(text)["runs"]) == (
+        [[0, 5]],
+        [[10000000001, 10000000005], [20000000000, 20000000003]],
+    )
 
 
 def test_the_same_sweep_has_the_same_identity():
@@ -293,6 +293,14 @@ WHOLE = "must be a whole number from"
         ({"seeds": True}, rf"`seeds` {WHOLE} 1 to 2\*\*32, got True"),
         ({"first_seed": -1}, rf"`first_seed` {WHOLE} 0 to 2\*\*32 - 1, got -1"),
         ({"first_seed": 2**32}, rf"`first_seed` {WHOLE} 0 to 2\*\*32 - 1, got 4294967296"),
+        ({"seeds": []}, r"`seeds` must be at least one, got \[\]"),
+        ({"seeds": [3, 1, 3]}, "`seeds` must not name a seed twice, got 3"),
+        ({"seeds": [range(5), 4]}, "`seeds` must not name a seed twice, got 4"),
+        ({"seeds": [3, 1.5]}, rf"`seeds` {WHOLE} 0 to 2\*\*32 - 1, got 1.5"),
+        ({"seeds": range(-1, 3)}, rf"`seeds` {WHOLE} 0 to 2\*\*32 - 1, got -1"),
+        ({"seeds": np.array([1, 2**32])}, rf"`seeds` {WHOLE} 0 to 2\*\*32 - 1, got 4294967296"),
+        ({"seeds": np.array([0.5])}, rf"`seeds` {WHOLE} 0 to 2\*\*32 - 1, got 0.5"),
+        ({"seeds": [1, 2], "first_seed": 0}, "`first_seed` must go with a number of seeds, got 0"),
         ({"first_seed": 2**32 - 1}, "`seeds` must keep all seeds at or below .* got 10"),
         ({"precision": "float16"}, "`precision` must be one of float32, float64, got 'float16'"),
         (

@@ -32,9 +32,11 @@ from bpjax.report import figures, report, write_report
 from bpjax.report.command import repeat
 from bpjax.report.words import pvalue, rate
 from bpjax.results import files
-from bpjax.results.chunks import HELD, as_ranges, pack, seal_of, to_lengths, unpack
+from bpjax.results.chunks import HELD, chunk_name, pack, seal_of, to_lengths, unpack
+from bpjax.results.extent import runs_of
 from bpjax.results.folder import SweepFolder
 from bpjax.results.identity import as_stored, fingerprint
+from bpjax.results.manifest import FORMAT
 from bpjax.results.sealed import sealed
 from bpjax.run_folder import claim, load_run, save
 from bpjax.sweeps.host_loop import environment, run_plan
@@ -309,13 +311,13 @@ def test_shards_are_one_sweep(made):
     assert "This is shard 2 of 3 of a sweep." in alone.text
     assert "Not finished" not in alone.text
     two = Page(report([made / "shard1", made / "shard2"]))
-    assert "Not finished: 34 of 100 runs are missing (runs 66 to 99)." in two.text
+    assert "Not finished: 34 of 100 runs are missing (seeds 66 to 99)." in two.text
 
 
 def test_a_stopped_sweep_is_reported_as_far_as_it_is_there(made, tmp_path):
     copy = forged(made / "two", tmp_path / "a b", stop=120)
     page = Page(report([copy]))
-    assert "Not finished: 80 of 200 runs are missing (runs 120 to 199)." in page.text
+    assert "Not finished: 80 of 200 runs are missing (seeds 120 to 199)." in page.text
     assert " of 120 runs converged" in page.text
     command = "bpjax sweep xor --max-epochs 1200 --seeds 200 --out "
     assert f"{command}{shlex.quote(str(copy))}" in page.text
@@ -430,9 +432,8 @@ def test_a_large_sweep_makes_a_small_page(made, tmp_path):
         }
 
         def million(identity, k=k):
-            identity["seeds"] = {"first": k, "count": 10**6}
-            identity["runs"]["stop"] = 10**6
-            identity["task"]["recipe"]["max_epochs"] = 12_000
+            identity["seeds"] = [[0, 10**6]]
+            identity["task"]["recipe"]["max_epochs"] = 12_000 + k
 
         folder = forged(made / "counts", tmp_path / str(k), million, stop=0)
         with SweepFolder.open_for_writing(folder, identity_of(folder), environment()) as opened:
@@ -589,10 +590,10 @@ def forged(source, target, identity=None, made_by=None, columns=None, stop=None)
         columns(table)
     with SweepFolder.open_for_writing(target, there, maker) as folder:
         if stop is None:
-            last = there["runs"]["stop"]
-            held = {HELD: to_lengths(as_ranges([(0, last)]))}
-            data = pack(folder._header(0, last), held | table)
-            files.publish(folder.path / "chunks" / f"runs-{0:012d}-{last:012d}.npz", data)
+            runs = runs_of(there)
+            first, last = int(runs[0, 0]), int(runs[-1, 1])
+            data = pack(folder._header(first, last), {HELD: to_lengths(runs)} | table)
+            files.publish(folder.path / "chunks" / chunk_name(first, last), data)
         elif stop:
             part = {name: column[:stop] for name, column in table.items()}
             folder.publish_chunk([(0, stop)], part)
@@ -626,7 +627,7 @@ def hostile_sweep(source, target, text):
             there[key] = text
         there["grid"] = {text: [text, f"{text}2"]}
         there["columns"] = [text]
-        there["seeds"]["count"] //= 2
+        there["seeds"][0][1] //= 2
 
     def made_by(maker):
         maker["versions"] = {text: text}
@@ -743,7 +744,7 @@ def rewrite(path, change):
     manifest = json.loads(path.read_text())
     manifest.pop("seal")
     change(manifest)
-    manifest["fingerprint"] = fingerprint(manifest["identity"])
+    manifest["fingerprint"] = fingerprint(dict(manifest["identity"]))
     for copy in (path, path.with_name("sweep-copy.json")):
         copy.write_bytes(sealed(manifest))
 
@@ -794,9 +795,10 @@ DAMAGE = {
     "no tasks": (in_identity(task=[]), "`identity.task` is not as bpjax"),
     "no name": (in_task(name=None), "`identity.task` is not as bpjax"),
     "a cap in words": (in_task(recipe={"max_epochs": "many", "init_range": 1}), "`identity.task`"),
-    "seeds in words": (in_identity(seeds={"first": "a", "count": 2}), "`identity.seeds.first` is"),
-    "too many seeds": (in_identity(seeds={"first": 2**32 - 1, "count": 200}), "do not fit 32 bits"),
-    "no seeds": (in_identity(seeds={"first": 0}), "`identity.seeds.count` is missing"),
+    "seeds in words": (in_identity(seeds=[["a", 2]]), "`identity.seeds` is not as"),
+    "too many seeds": (in_identity(seeds=[[2**32 - 1, 2**32 + 1]]), "do not fit 32 bits"),
+    "no seeds": (in_identity(seeds=[]), "`identity.seeds` is not as"),
+    "seeds in disorder": (in_identity(seeds=[[5, 9], [2, 3]]), "`identity.seeds` is not as"),
     "a grid of nothing": (in_identity(grid={"learning_rate": []}), "`identity.grid` is not as"),
     "a tolerance in words": (in_identity(grid={"tolerance": ["a", "b"]}), "`identity.grid` is not"),
     "a recipe without weights": (
@@ -811,11 +813,18 @@ DAMAGE = {
     "other held-out cases": (in_identity(num_held_out=2), "`num_held_out` is not that of"),
     "an unknown column": (in_identity(columns=["a"]), "`columns` holds 'a'"),
     "runs that do not fit": (
-        in_identity(runs={"start": 0, "stop": 2**62}),
+        in_identity(runs=[[0, 2**62]], shard={"index": 1, "count": 2}),
         "it describes no sweep",
     ),
-    "other runs": (in_identity(runs={"start": 0, "stop": 201}), "are not those of its seeds"),
-    "a shard that is none": (in_identity(shard={"index": 3, "count": 2}), "none of its shards"),
+    "other runs": (
+        in_identity(runs=[[0, 201]], shard={"index": 1, "count": 2}),
+        "are not those of its seeds",
+    ),
+    "runs of no shard": (in_identity(runs=[[0, 100]]), "must name its runs where it is a shard"),
+    "a shard that is none": (
+        in_identity(runs=[[0, 100]], shard={"index": 3, "count": 2}),
+        "none of its shards",
+    ),
     "no environment": (
         lambda f: rewrite(f / "sweep.json", lambda m: m.update(environment={})),
         "`environment.versions` is missing",
@@ -825,8 +834,8 @@ DAMAGE = {
         "`environment.versions` is not as bpjax",
     ),
     "another format": (
-        lambda f: rewrite(f / "sweep.json", lambda m: m.update(format=3)),
-        "has format 3, and this bpjax reads 2",
+        lambda f: rewrite(f / "sweep.json", lambda m: m.update(format=FORMAT + 1)),
+        f"has format {FORMAT + 1}, and this bpjax reads {FORMAT}",
     ),
     "a flipped chunk": (lambda f: flip(chunk_of(f), 500), "damaged chunk '"),
     "half a chunk": (
@@ -929,7 +938,7 @@ def test_a_gap_is_told(made, tmp_path):
         for start, stop in ((0, 50), (100, 200)):
             folder.publish_chunk([(start, stop)], {k: v[start:stop] for k, v in whole.items()})
     page = Page(report([tmp_path / "gap"]))
-    assert "Not finished: 50 of 200 runs are missing (runs 50 to 99)." in page.text
+    assert "Not finished: 50 of 200 runs are missing (seeds 50 to 99)." in page.text
 
 
 def in_record(change):
@@ -1038,7 +1047,7 @@ def test_places_that_are_no_results_folder(made, tmp_path, capsys):
     refused([], "DIR must name at least one results folder", capsys)
     refused([made / "two", made / "." / "two"], "is named twice", capsys)
     shutil.copytree(made / "two", tmp_path / "copy")
-    refused([made / "two", tmp_path / "copy"], "hold the same sweep; name one of them", capsys)
+    refused([made / "two", tmp_path / "copy"], "name folders that share no run", capsys)
 
 
 def test_a_folder_that_may_not_be_read(made, capsys, monkeypatch):

@@ -13,6 +13,7 @@ from bpjax.cli import main
 from bpjax.errors import ResultsError
 from bpjax.recording import Recording
 from bpjax.results import files
+from bpjax.results.manifest import FORMAT
 from bpjax.results.sealed import sealed
 from bpjax.tasks import xor
 from bpjax.training import plan_run, train_plan
@@ -148,7 +149,7 @@ def test_the_first_time_a_kill_leaves_a_run_that_has_not_ended(plan, runs, tmp_p
         patch.setattr(files, "replace", killed)
         with pytest.raises(Killed):
             run_folder.save(runs[0], path, plan)
-    with pytest.raises(ResultsError, match="has not ended; train it again to its end"):
+    with pytest.raises(ResultsError, match="has not ended; the command that began it"):
         run_folder.load_run(path)
     run_folder.save(runs[0], run_folder.claim(path, plan), plan)
     assert run_folder.verify_run(path)[1] == []
@@ -158,12 +159,12 @@ def test_another_format_is_refused_in_one_sentence(folder, plan, capsys):
     record = json.loads((folder / "run.json").read_text())
     for content in (
         json.dumps({k: record[k] for k in ("identity", "environment", "outcome")}).encode(),
-        sealed({**{k: v for k, v in record.items() if k != "seal"}, "format": 3}),
+        sealed({**{k: v for k, v in record.items() if k != "seal"}, "format": FORMAT + 1}),
     ):
         (folder / "run.json").write_bytes(content)
         for attempt in (run_folder.load_run, lambda path: run_folder.claim(path, plan)):
             with pytest.raises(
-                ResultsError, match=r"has format [13], and this bpjax reads 2: read"
+                ResultsError, match=r"has format [14], and this bpjax reads 3: read"
             ):
                 attempt(folder)
         assert main(["verify", str(folder)]) == 2

@@ -17,7 +17,9 @@ import pytest
 
 from bpjax.errors import ResultsError
 from bpjax.results import chunks, files
-from bpjax.results.identity import as_stored, differences, seeds_text
+from bpjax.results.chunks import ranges_at_places
+from bpjax.results.extent import at_every_point
+from bpjax.results.identity import as_stored, differences, digest
 from bpjax.results.sealed import sealed
 from bpjax.results.store import (
     DamagedChunk,
@@ -25,7 +27,6 @@ from bpjax.results.store import (
     as_ranges,
     fingerprint,
     held_by,
-    missing_ranges,
     read_runs,
     verify,
 )
@@ -43,7 +44,7 @@ IDENTITY = {
     },
     "grid": {"learning_rate": [0.1, 0.3]},
     "columns": ["learning_rate"],
-    "seeds": {"first": 100, "count": 10},
+    "seeds": [[100, 110]],
     "precision": "float32",
     "implementation": "matrix",
     "block_size": 512,
@@ -52,23 +53,28 @@ IDENTITY = {
     "xla_flags": "",
     **dict.fromkeys(("bpjax", "jax", "jaxlib", "optax"), "0.1"),
     "device_kind": "cpu",
-    "runs": {"start": 0, "stop": 20},
+    "runs": None,
     "shard": None,
 }
 ENVIRONMENT = {"versions": {"jax": "0.10.2"}, "device_kind": "cpu", "num_devices": 1}
 OTHER_ENVIRONMENT = {**ENVIRONMENT, "device_kind": "another"}
 
 
+def at(start, stop, identity=IDENTITY):
+    """Runs by their places among all of the sweep: ten seeds at one point, then ten at the next."""
+    everywhere = at_every_point(as_ranges(identity["seeds"]), 2)
+    return ranges_at_places(everywhere, start, stop)
+
+
 def columns(start, stop, identity=IDENTITY):
-    """Made-up results that depend on the run only, as real ones do."""
+    """Made-up results that depend on the run only, as real ones do; of the runs at some places."""
     runs = np.arange(start, stop)
-    seeds = identity["seeds"]
     return {
-        "seed": (seeds["first"] + runs % seeds["count"]).astype(np.uint32),
+        "seed": (identity["seeds"][0][0] + runs % 10).astype(np.uint32),
         "status": (1 + runs % 3).astype(np.int8),
         "epochs": (runs * 37 % 1000).astype(np.int32),
         "loss": (1 / (runs + 3)).astype(np.float32),
-        "learning_rate": np.array(identity["grid"]["learning_rate"])[runs // seeds["count"] % 2],
+        "learning_rate": np.array(identity["grid"]["learning_rate"])[runs // 10 % 2],
         "weights": np.outer(runs, [1.0, -0.5]).astype(np.float32),
     }
 
@@ -82,7 +88,7 @@ def packed(folder, start, stop, lengths, content):
 def write_sweep(path, ranges, identity=IDENTITY):
     with SweepFolder.open_for_writing(path, identity, ENVIRONMENT) as folder:
         for start, stop in ranges:
-            folder.publish_chunk([(start, stop)], columns(start, stop, identity))
+            folder.publish_chunk(at(start, stop, identity), columns(start, stop, identity))
     return SweepFolder.open_for_reading(path)
 
 
@@ -108,6 +114,8 @@ def equal_columns(one, other):
 def test_fingerprint_is_the_sha256_of_canonical_json():
     expected = hashlib.sha256(b'{"a":[1,{"b":null}],"z":0.1}').hexdigest()
     assert fingerprint({"z": 0.1, "a": (1, {"b": None})}) == expected
+    which = {"seeds": [[0, 100]], "runs": None, "shard": None}
+    assert fingerprint({"z": 0.1, "a": (1, {"b": None}), **which}) == expected
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
@@ -152,6 +160,7 @@ def changed(path, how):
 CHANGES = [
     pytest.param(".".join(map(str, path)), identity, id=f"{'.'.join(map(str, path))}-{how}")
     for path in leaves(IDENTITY)
+    if path[0] not in ("seeds", "runs")
     for how in ("other", "type", "absent")
     if (identity := changed(path, how))
 ]
@@ -215,11 +224,11 @@ def test_a_folder_is_created_with_its_parents_and_resumed(tmp_path):
     assert folder.identity == as_stored(IDENTITY)
     assert folder.environment == ENVIRONMENT
     manifest = json.loads((path / "sweep.json").read_text())
-    assert manifest["format"] == 2
+    assert manifest["format"] == 3
     assert manifest["fingerprint"] == folder.fingerprint == fingerprint(IDENTITY)
     with SweepFolder.open_for_writing(path, IDENTITY, OTHER_ENVIRONMENT) as resumed:
         assert resumed == folder  # the environment informs, it does not bind
-        assert resumed.survey().intact[0].runs.tolist() == [[0, 10]]
+        assert resumed.survey().intact[0].runs.tolist() == [[100, 110]]
 
 
 def test_a_file_in_the_way_is_refused(tmp_path):
@@ -341,17 +350,18 @@ def test_a_manifest_that_is_none_is_refused(tmp_path, text):
 def test_another_format_is_refused(tmp_path):
     folder = write_sweep(tmp_path, [])
     for name in ("sweep.json", "sweep-copy.json"):
-        content = {"format": 3, "identity": {}, "environment": {"versions": {"bpjax": "7.1"}}}
+        content = {"format": 4, "identity": {}, "environment": {"versions": {"bpjax": "7.1"}}}
         (tmp_path / name).write_bytes(sealed(content))
     words = (
-        r"has format 3, and this bpjax reads 2: read it with the version .* \(bpjax 7\.1\), or make"
+        r"has format 4, and this bpjax reads 3: read it with the version .* \(bpjax 7\.1\), or make"
     )
     assert re.search(words, refusal_of(tmp_path))
     old = {**dict(vars(folder)), "format": 1, "path": None, "faults": None, "writer": None}
+    old["fingerprint"] = digest(folder.identity)
     for name in ("sweep.json", "sweep-copy.json"):
         (tmp_path / name).write_text(json.dumps(old, indent=2))
-    assert "has format 1, and this bpjax reads 2: read it with" in refusal_of(tmp_path)
-    with pytest.raises(ResultsError, match="has format 1, and this bpjax reads 2"):
+    assert "has format 1, and this bpjax reads 3: read it with" in refusal_of(tmp_path)
+    with pytest.raises(ResultsError, match="has format 1, and this bpjax reads 3"):
         verify(tmp_path)
 
 
@@ -395,7 +405,7 @@ def test_a_chunk_comes_back_as_it_was(tmp_path):
     folder = write_sweep(tmp_path, [(0, 10), (10, 20)])
     (first, second), damaged = folder.survey()
     assert damaged == ()
-    assert first.path.name == "runs-000000000000-000000000010.npz"
+    assert first.path.name == "runs-000000000000100-000000000000110.npz"
     assert equal_columns(folder.read_chunk(first.path).columns, columns(0, 10))
     assert equal_columns(folder.read_chunk(second.path).columns, columns(10, 20))
 
@@ -443,9 +453,10 @@ def test_columns_that_are_not_of_these_runs_are_not_published(tmp_path):
             ({**good, "learning_rate": np.full(10, 0.3)}, "must hold the settings of its runs"),
         ]:
             with pytest.raises(ValueError, match=words):
-                folder.publish_chunk([(0, 10)], bad)
-        with pytest.raises(ValueError, match="the folder is to hold runs 0 to 19"):
-            folder.publish_chunk([(15, 25)], columns(15, 25))
+                folder.publish_chunk(at(0, 10), bad)
+        for runs in ([(0, 2**32 + 1)], [(2 * 10**10, 2 * 10**10 + 10)], [(-3, 7)]):
+            with pytest.raises(ValueError, match="it holds runs that the sweep cannot have"):
+                folder.publish_chunk(runs, good)
     assert os.listdir(tmp_path / "chunks") == []
 
 
@@ -463,12 +474,13 @@ def test_only_the_names_of_chunks_are_listed(tmp_path):
     for name in [
         "notes.txt",
         ".bpjax-1.tmp",
-        "runs-000000000010-000000000020 (1).npz",
-        "runs-000000000010-000000000020.npz~",
-        "runs-000000000020-000000000010.npz",
+        "runs-000000000000110-000000000000120 (1).npz",
+        "runs-000000000000110-000000000000120.npz~",
+        "runs-000000000000120-000000000000110.npz",
+        "runs-000000000110-000000000120.npz",
     ]:
         (tmp_path / "chunks" / name).write_bytes(b"x")
-    assert [chunk[:2] for chunk in folder.chunks()] == [(0, 10)]
+    assert [chunk[:2] for chunk in folder.chunks()] == [(100, 110)]
     with pytest.raises(ResultsError, match="does not have the name of a chunk"):
         folder.read_chunk(tmp_path / "chunks" / "notes.txt")
 
@@ -479,10 +491,10 @@ def test_damage_that_new_ranges_have_superseded_can_be_removed(tmp_path):
         chunk.path.write_bytes(b"")
     with SweepFolder.open_for_writing(tmp_path, IDENTITY, ENVIRONMENT) as folder:
         survey = folder.survey()
-        assert missing_ranges(held_by(survey.intact), *folder.bounds).tolist() == [[0, 20]]
-        folder.publish_chunk([(0, 10)], columns(0, 10))
-        folder.publish_chunk([(10, 15)], columns(10, 15))
-        folder.publish_chunk([(15, 20)], columns(15, 20))
+        assert not len(held_by(survey.intact))
+        folder.publish_chunk(at(0, 10), columns(0, 10))
+        folder.publish_chunk(at(10, 15), columns(10, 15))
+        folder.publish_chunk(at(15, 20), columns(15, 20))
         folder.remove_damaged(survey.damaged)
     assert verify(tmp_path).ok
     assert verify(tmp_path).num_chunks == 3
@@ -490,11 +502,13 @@ def test_damage_that_new_ranges_have_superseded_can_be_removed(tmp_path):
 
 def test_summary_is_written_and_replaced(tmp_path):
     with SweepFolder.open_for_writing(tmp_path, IDENTITY, ENVIRONMENT) as folder:
-        folder.write_summary({"num_runs": 0})
-        folder.write_summary({"num_runs": 20, "epochs": {"median": None}})
+        seeds = {"first": 100, "count": 10, "ranges": [[100, 110]]}
+        folder.write_summary({"num_runs": 0, "seeds": seeds})
+        folder.write_summary({"num_runs": 20, "seeds": seeds, "epochs": {"median": None}})
         with pytest.raises(ValueError, match="JSON compliant"):
             folder.write_summary({"median": float("nan")})
-        assert folder.read_summary() == {"num_runs": 20, "epochs": {"median": None}}
+        kept = {"num_runs": 20, "seeds": seeds, "epochs": {"median": None}}
+        assert folder.read_summary() == kept
         data = (tmp_path / "summary.json").read_bytes()
         assert json.loads(data)["fingerprint"] == folder.fingerprint
         for position in range(0, len(data), 5):
@@ -513,27 +527,25 @@ def test_summary_is_written_and_replaced(tmp_path):
 # ---- ranges -------------------------------------------------------------------------------------
 
 
-def test_missing_ranges_against_a_set():
+def test_ranges_against_sets():
     random = np.random.default_rng(0)
+
+    def some():
+        pairs = random.integers([0, 1], [30, 8], (random.integers(6), 2))
+        return as_ranges([(start, start + length) for start, length in pairs])
+
+    def members(ranges):
+        return {run for start, stop in ranges.tolist() for run in range(start, stop)}
+
     for _ in range(300):
-        first, last = sorted(random.integers(0, 30, 2))
-        ranges = [
-            (start, start + length)
-            for start, length in random.integers([0, 1], [30, 8], (random.integers(6), 2))
-        ]
-        gaps = missing_ranges(as_ranges(ranges), first, last).tolist()
-        held = {run for start, stop in ranges for run in range(start, stop)}
-        assert [r for gap in gaps for r in range(*gap)] == sorted({*range(first, last)} - held)
-        assert all(one[1] < other[0] for one, other in pairwise(gaps))
-
-
-def test_seeds_text_against_a_set():
-    for start in range(25):
-        for stop in range(start + 1, 30):
-            words = seeds_text(IDENTITY, start, stop).removeprefix("seeds ").split(" and ")
-            ends = [map(int, part.split(" to ")) for part in words]
-            named = {seed for low, high in ends for seed in range(low, high + 1)}
-            assert named == {100 + run % 10 for run in range(start, stop)}
+        one, other = some(), some()
+        for ours, theirs in (
+            (chunks.without(one, other), members(one) - members(other)),
+            (chunks.both(one, other), members(one) & members(other)),
+            (chunks.union(one, other), members(one) | members(other)),
+        ):
+            assert [run for pair in ours.tolist() for run in range(*pair)] == sorted(theirs)
+            assert all(one[1] < other[0] for one, other in pairwise(ours.tolist()))
 
 
 # ---- reading sweeps -----------------------------------------------------------------------------
@@ -543,7 +555,7 @@ def shard(index, count, start, stop):
     return {
         **IDENTITY,
         "shard": {"index": index, "count": count},
-        "runs": {"start": start, "stop": stop},
+        "runs": at(start, stop).tolist(),
     }
 
 
@@ -564,9 +576,12 @@ def test_shards_merge_into_the_whole_sweep(tmp_path):
     assert merged.identity == whole.identity
     assert equal_columns(merged.columns, whole.columns)
     assert equal_columns(read_runs(paths[1]).columns, columns(7, 14))
-    with pytest.raises(ResultsError, match=r"runs 7 to 13 are missing from .* run the same sweep"):
+    with pytest.raises(
+        ResultsError,
+        match=r"are 2 of 3 shards, and seeds 107 to 109 at point 1, 100 to 103 at point 2 are not",
+    ):
         read_runs(paths[0], paths[2])
-    with pytest.raises(ResultsError, match="are 2 of 3 shards; name all of them"):
+    with pytest.raises(ResultsError, match="at point 2 are not in them; name all of them"):
         read_runs(paths[0], paths[1])
     assert len(read_runs(paths[0], paths[2], allow_partial=True).columns["seed"]) == 13
     with pytest.raises(ResultsError, match="is named twice"):
@@ -588,47 +603,47 @@ def test_missing_runs_are_named_or_accepted(tmp_path):
     write_sweep(tmp_path, [(0, 4), (8, 15)])
     with pytest.raises(
         ResultsError,
-        match=r"runs 4 to 7, 15 to 19 are missing .* run the same sweep again to resume",
+        match=r"seeds 104 to 107 at point 1, 105 to 109 at point 2 are missing .* run the same s",
     ):
         read_runs(tmp_path)
     seeds = read_runs(tmp_path, allow_partial=True).columns["seed"]
     expected = [*range(100, 104), 108, 109, *range(100, 105)]
     assert seeds.tolist() == expected
-    assert verify(tmp_path).missing == ((4, 8), (15, 20))
+    assert verify(tmp_path).missing == ((104, 108), (10**10 + 105, 10**10 + 110))
     assert not verify(tmp_path).ok
 
 
 def test_runs_that_are_there_twice_are_named_and_the_next_writer_sorts_them_out(tmp_path):
     write_sweep(tmp_path, [(0, 8), (5, 20), (3, 6)])
-    with pytest.raises(ResultsError, match=r"runs 3 to 5 are there twice, in .* and .*; run the s"):
+    with pytest.raises(ResultsError, match=r"seeds 103 to 105 are there twice, in .*; run the s"):
         read_runs(tmp_path)
     report = verify(tmp_path)
-    assert [damage.start for damage in report.damaged] == [3, 5]
+    assert [damage.start for damage in report.damaged] == [103, 105]
     assert [damage.reason for damage in report.damaged] == [
-        "another chunk has runs 3 to 5 too",
-        "another chunk has runs 5 to 7 too",
+        "another chunk has seeds 103 to 105 too",
+        "another chunk has seeds 105 to 107 too",
     ]
-    assert report.missing == ((8, 20),)
+    assert report.missing == ((108, 110), (10**10 + 100, 10**10 + 110))
     with SweepFolder.open_for_writing(tmp_path, IDENTITY, ENVIRONMENT) as folder:
         folder.remove_repeated(folder.survey().damaged)
-        folder.publish_chunk([(8, 20)], columns(8, 20))
+        folder.publish_chunk(at(8, 20), columns(8, 20))
     assert verify(tmp_path).ok
     assert equal_columns(read_runs(tmp_path).columns, columns(0, 20))
 
 
-def test_a_chunk_beyond_the_sweep_is_damaged(tmp_path):
+def test_a_chunk_beyond_the_grid_is_damaged(tmp_path):
     folder = write_sweep(tmp_path, [(0, 20)])
-    path = tmp_path / "chunks" / chunks.chunk_name(20, 25)
-    path.write_bytes(packed(folder, 20, 25, [5], columns(20, 25)))
-    with pytest.raises(DamagedChunk, match="the folder is to hold runs 0 to 19"):
+    path = tmp_path / "chunks" / chunks.chunk_name(3 * 10**10, 3 * 10**10 + 5)
+    path.write_bytes(packed(folder, 3 * 10**10, 3 * 10**10 + 5, [5], columns(0, 5)))
+    with pytest.raises(DamagedChunk, match="it holds runs that the sweep cannot have"):
         read_runs(tmp_path)
 
 
 def test_chunks_with_wrong_seeds_are_damaged_even_when_sealed(tmp_path):
     folder = write_sweep(tmp_path, [])
-    path = tmp_path / "chunks" / chunks.chunk_name(0, 10)
+    path = tmp_path / "chunks" / chunks.chunk_name(100, 110)
     wrong = {**columns(0, 10), "seed": columns(1, 11)["seed"]}
-    path.write_bytes(packed(folder, 0, 10, [10], wrong))
+    path.write_bytes(packed(folder, 100, 110, [10], wrong))
     with pytest.raises(DamagedChunk, match="must hold seeds 100 to 109 in order"):
         folder.read_chunk(path)
 
@@ -640,7 +655,7 @@ def test_a_sweep_without_runs_is_refused_in_a_sentence(tmp_path):
 
 
 def test_the_largest_seeds(tmp_path):
-    identity = {**IDENTITY, "seeds": {"first": 2**32 - 10, "count": 10}}
+    identity = {**IDENTITY, "seeds": [[2**32 - 10, 2**32]]}
     write_sweep(tmp_path, [(0, 20)], identity)
     assert read_runs(tmp_path).columns["seed"].max() == 2**32 - 1
 

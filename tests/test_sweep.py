@@ -446,7 +446,7 @@ def test_the_summary_holds_what_the_contract_says(forty):
     assert_consistent(summary, forty["status"], forty["epochs"])
     assert summary["task"] == "xor"
     assert summary["criterion"] == "tolerance 0.5"
-    assert summary["seeds"] == {"first": 0, "count": 40}
+    assert summary["seeds"] == {"first": 0, "count": 40, "ranges": [[0, 40]]}
     settings = {"hidden": 2, "learning_rate": 1.0, "momentum": 0.9, "max_epochs": 150}
     assert settings.items() <= summary["settings"].items()
     assert summary["seed_epochs"] == forty["epochs"].sum()
@@ -686,11 +686,15 @@ def test_a_resume_never_mixes_two_sweeps(tmp_path):
 
 
 def test_the_default_folder_names_the_task_and_tells_sweeps_apart():
-    plans = [make_plan(XOR, seeds, precision=p) for seeds in (5, 6) for p in ("float32", "float64")]
+    plans = [
+        make_plan(XOR, 5, precision=p, shard=shard)
+        for p in ("float32", "float64")
+        for shard in (None, (1, 2), (2, 2))
+    ]
     folders = {default_folder(plan) for plan in plans}
-    assert len(folders) == 4
+    assert len(folders) == 6
     assert all(folder.startswith("results/xor-") for folder in folders)
-    assert default_folder(plans[0]) == default_folder(make_plan(XOR, 5))
+    assert {default_folder(make_plan(XOR, seeds)) for seeds in (5, 6, range(3, 7))} <= folders
 
 
 @pytest.mark.parametrize("implementation", LAYOUTS)

@@ -419,7 +419,7 @@ def test_the_folder_of_another_run_is_refused(change, plan, tmp_path):
     before = files_of(tmp_path)
     with pytest.raises(ResultsError, match=rf"holds another run: .*{next(iter(change))}. was "):
         run_folder.claim(tmp_path, plan_run(XOR, CONVERGING, **(SMALL | change)))
-    with pytest.raises(ResultsError, match=r"`seeds.first` was 3, is now 4"):
+    with pytest.raises(ResultsError, match="`seed` was 3, is now 4"):
         run_folder.claim(tmp_path, plan_run(XOR, 4, **SMALL))
     assert files_of(tmp_path) == before
 

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 from bpjax.cli.options import Folders, arg, check_folders, parse
@@ -18,7 +20,7 @@ class Options:
     """
 
     folders: Folders
-    """Results folders of sweeps, a sweep each."""
+    """Results folders of sweeps; those that hold parts of one sweep are merged."""
     base: Annotated[str | None, arg("NAME", "the first")] = None
     """The setting that the others are held against, as the table names it."""
     json: bool = False
@@ -32,14 +34,19 @@ def main(words: Sequence[str]) -> int:
 
     from bpjax.comparing import compare
     from bpjax.loading import load
+    from bpjax.results.files import names_in
+    from bpjax.results.manifest import is_run_folder
+    from bpjax.results.store import by_sweep
     from bpjax.sweeps.result import SweepResult
 
     results: dict[str, SweepResult] = {}
     for folder in options.folders:
-        result = load(folder)
-        if not isinstance(result, SweepResult):
+        if os.path.isdir(folder) and is_run_folder(names_in(Path(folder))):
             raise SettingError("DIR", "must be the folder of a sweep, not of one run", folder)
-        results[folder] = result
+    for folders in by_sweep(options.folders):
+        result = load(*folders)
+        assert isinstance(result, SweepResult)
+        results[", ".join(folders)] = result
     found = compare(results, options.base)
     if options.json:
         say(json.dumps([_told(one) for one in found], indent=2))

@@ -87,6 +87,9 @@ def _of_kind(option: str, kind: Any, value: Any) -> Any:
             if _is_list(value)
             else (_word(option, value),)
         )
+    if option == "seeds" and _is_list(value):
+        entries = (_word(option, entry) for entry in value)
+        return ",".join(f"{entry}-{entry}" if entry.isdecimal() else entry for entry in entries)
     if option in ("out", "task") and not (isinstance(value, str) and value):
         name = "TASK" if option == "task" else option
         raise SettingError(name, "must be text, in quotes, and not empty", value)

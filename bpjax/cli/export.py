@@ -14,7 +14,7 @@ from bpjax.cli.output import say, say_raw, warn
 class Options:
     """Write the per-run table of a sweep, or the counts of one that kept no rows.
 
-    Name the folders of all its shards to merge them.
+    Folders that hold parts of it, shards or other seeds, are merged.
     """
 
     folders: Folders

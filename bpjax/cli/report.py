@@ -12,8 +12,8 @@ from bpjax.cli.output import say, say_raw
 class Options:
     """Write one self-contained HTML page about sweeps, runs and records of the bench.
 
-    Several sweeps are compared with the log-rank test; the shards of one are merged. A sweep that
-    is not finished is reported as far as it is there.
+    Several sweeps are compared with the log-rank test; folders that hold parts of one are merged.
+    A sweep that is not finished is reported as far as it is there.
     """
 
     folders: Folders

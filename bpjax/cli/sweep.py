@@ -10,7 +10,7 @@ from bpjax.cli import stopping
 from bpjax.cli.config import with_config
 from bpjax.cli.options import OfTask, Task, arg, command_of, parse, task_variants
 from bpjax.cli.output import progress_line, say, warn
-from bpjax.cli.words import shard, whole
+from bpjax.cli.words import seeds, shard, whole
 from bpjax.text import rounded
 
 
@@ -19,16 +19,16 @@ class Options:
     """Train many runs, one per seed and point of the grid, to their outcomes.
 
     Runs that the folder already holds are not trained again: the same command resumes a sweep that
-    was stopped.
+    was stopped, and with more seeds, or others, it adds them to those that are there.
     """
 
     settings: OfTask
     task: Task = None
     """One of `bpjax tasks`; or a file of your own: FILE.toml, or FILE.py:NAME, which is run."""
-    seeds: Annotated[str | None, arg("N", "1000")] = None
-    """Number of seeds, for every point of the grid."""
+    seeds: Annotated[str | None, arg("N|A-B,...", "1000")] = None
+    """How many seeds, for every point of the grid; or which: 100-199 (both included), 3,17,40."""
     first_seed: Annotated[str | None, arg("K", "0")] = None
-    """The first seed; all must be below 2**32."""
+    """The first of a number of seeds; all must be below 2**32."""
     out: Annotated[str | None, arg("DIR", "results/TASK-...")] = None
     """Folder for the results."""
     shard: Annotated[str | None, arg("I/N", "the whole sweep")] = None
@@ -51,15 +51,14 @@ MOST_ROWS = 50
 def main(words: Sequence[str]) -> int:
     """Run or resume a sweep, showing its progress, and print its summary."""
     options = with_config(parse(Options, "sweep", words))
-    arguments: dict[str, Any] = {
-        "seeds": whole("seeds", "1000" if options.seeds is None else options.seeds)
-    }
+    arguments: dict[str, Any] = {"seeds": seeds("1000" if options.seeds is None else options.seeds)}
     if options.first_seed is not None:
         arguments["first_seed"] = whole("first_seed", options.first_seed)
     if options.shard is not None:
         arguments["shard"] = shard(options.shard)
     variants, settings = task_variants(options.task, options.settings)
 
+    from bpjax.results.store import read_runs
     from bpjax.sweeps.devices import keep_compiled_programs, use_all_cpu_cores
     from bpjax.sweeps.host_loop import Progress, default_folder, run_plan
     from bpjax.sweeps.planning import make_plan
@@ -87,18 +86,30 @@ def main(words: Sequence[str]) -> int:
         raise
     stopping.say(f"stopped; all runs are in {folder}, but not all that is made of them")
     summary = result.summary()
+    more = _more_seeds(folder, plan)
     if options.json:
-        say(json.dumps(summary, indent=2))
+        say(json.dumps({"folder": folder, **summary}, indent=2))
     else:
         print_summary(summary)
-        table = "counts" if options.summary_only else "per-run table"
-        what = f"{table} and summary" if options.no_figures else f"{table}, summary and figures"
-        say(f"{what}: {folder}")
+        rows = "counts" if options.summary_only else "per-run table"
+        what = f"{rows} and summary" if options.no_figures else f"{rows}, summary and figures"
+        say(f"{what}{more and f', of {more}'}: {folder}")
     if not options.no_figures:
         from bpjax.figures.draw import draw_sweep
 
-        draw_sweep(result.table, f"{folder}/figures", _histories(plan))
+        table = read_runs(folder, allow_partial=True) if more else result.table
+        draw_sweep(table, f"{folder}/figures", _histories(plan))
     return 0
+
+
+def _more_seeds(folder: str, plan: Any) -> str:
+    """Say which seeds a folder holds, if they are more than those asked for; else nothing."""
+    from bpjax.results.chunks import as_ranges, num_runs_of, runs_text
+    from bpjax.results.extent import seeds_of
+    from bpjax.results.store import SweepFolder
+
+    held = seeds_of(SweepFolder.open_for_reading(folder).identity)
+    return runs_text(held) if num_runs_of(held) > num_runs_of(as_ranges(plan.seeds)) else ""
 
 
 FAN_RUNS = 100
@@ -234,10 +245,11 @@ def _share(share: Mapping[str, float]) -> str:
 
 def _shown_settings(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what tells this sweep from others: all but what hardly anybody changes."""
+    from bpjax.results.chunks import runs_text
     from bpjax.results.summary import told_settings
 
-    settings, seeds = summary["settings"], summary["seeds"]
-    shown = [("seeds", f"{seeds['first']} to {seeds['first'] + seeds['count'] - 1}")]
+    settings = summary["settings"]
+    shown = [("seeds", runs_text(summary["seeds"]["ranges"]).removeprefix("seeds "))]
     hidden = {"implementation", "block_size"}
     if settings["precision"] == "float32":
         hidden.add("precision")

@@ -106,3 +106,23 @@ def shard(text: str) -> tuple[int, int]:
     if not slash or not index.isdecimal() or not count.isdecimal():
         raise SettingError("shard", "must be i/n with 1 <= i <= n", text)
     return whole("shard", index), whole("shard", count)
+
+
+def seeds(text: str) -> int | list[range]:
+    """Return how many seeds a text asks for, or which ones it names, ends included, as ranges.
+
+    Example:
+      >>> seeds("1000"), seeds("0-99,200-299"), seeds("3,17")
+      (1000, [range(0, 100), range(200, 300)], [range(3, 4), range(17, 18)])
+    """
+    if "-" not in text[1:] and "," not in text:
+        return whole("seeds", text)
+    found = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        ends = (first, last) if dash else (first, first)
+        if not all(map(str.isdecimal, ends)) or whole("seeds", ends[0]) > whole("seeds", ends[1]):
+            rule = "must be how many, or which: a range like 100-199, or a list like 3,17,40-49"
+            raise SettingError("seeds", rule, text)
+        found.append(range(int(ends[0]), int(ends[1]) + 1))
+    return found

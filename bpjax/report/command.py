@@ -255,9 +255,7 @@ def _plan_words(identity: Mapping[str, Any], plan: Plan, command: str) -> list[s
         words += ["--implementation", plan.implementation]
     if command == "train":
         return [*words, "--seed", str(plan.first_seed)]
-    words += ["--seeds", str(plan.num_seeds)]
-    if plan.first_seed:
-        words += ["--first-seed", str(plan.first_seed)]
+    words += seed_words(plan.seeds)
     if plan.shard is not None:
         words += ["--shard", f"{plan.shard.index}/{plan.shard.count}"]
     if plan.keep_weights:
@@ -265,6 +263,19 @@ def _plan_words(identity: Mapping[str, Any], plan: Plan, command: str) -> list[s
     return [*words, "--summary-only"] if plan.summary_only else words
 
 
+def seed_words(seeds: Sequence[tuple[int, int]]) -> list[str]:
+    """Return the options that name seeds, given as ranges (first, stop).
+
+    Example:
+      >>> seed_words([(0, 100)]), seed_words([(0, 3), (7, 8)])
+      (['--seeds', '100'], ['--seeds', '0-2,7-7'])
+    """
+    if len(seeds) > 1:
+        return ["--seeds", ",".join(f"{first}-{stop - 1}" for first, stop in seeds)]
+    ((first, stop),) = seeds
+    return ["--seeds", str(stop - first), *(["--first-seed", str(first)] if first else [])]
+
+
 def _automatic(plan: Plan) -> str:
     options: Any = {"precision": plan.precision, "block_size": plan.block_size, **plan.grid}
-    return make_plan(plan.tasks, plan.num_seeds, **options).implementation
+    return make_plan(plan.tasks, 1, **options).implementation

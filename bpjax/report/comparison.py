@@ -154,10 +154,7 @@ def _comparison_notes(
     for key, words in (("task", "tasks"), ("criterion", "criteria")):
         if len({summary[key] for summary in summaries}) > 1:
             notes.append(f"The sweeps have different {words}, and the test compares those too.")
-    seeds = sorted(
-        (summary["seeds"]["first"], summary["seeds"]["first"] + summary["seeds"]["count"])
-        for summary in summaries
-    )
+    seeds = sorted(pair for summary in summaries for pair in summary["seeds"]["ranges"])
     what = "sweeps" if num_groups == len(sweeps) else "settings"
     if num_groups > len(sweeps) or any(one[1] > other[0] for one, other in pairwise(seeds)):
         notes.append(

@@ -1,4 +1,4 @@
-"""Results folders as a report needs them: shards merged, with what made them and when."""
+"""Results folders as a report needs them: parts merged, with what made them and when."""
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -9,11 +9,9 @@ import numpy as np
 
 from bpjax.analysis.outcomes import Outcomes, outcomes_of
 from bpjax.errors import ResultsError
-from bpjax.results.chunks import missing_ranges
 from bpjax.results.files import explained, names_in
 from bpjax.results.folder import SweepFolder
 from bpjax.results.manifest import NAMES, is_run_folder
-from bpjax.results.schema import num_runs_of_all_shards
 from bpjax.results.store import RunTable, read_runs
 from bpjax.results.summary import Timing, recorded_timing
 from bpjax.run_folder import SavedRun, load_run
@@ -35,14 +33,14 @@ class Source(NamedTuple):
 
 
 class Sweep(NamedTuple):
-    """A sweep, from its folder or from the folders of its shards.
+    """A sweep, from its folder or from several that hold parts of it.
 
     Attributes:
       name: the folder's name, or its path where two have one name.
       sources: the folders.
       table: the runs.
       outcomes: how they ended.
-      missing: ranges of runs that are not there: not yet trained, or in shards not named.
+      missing: ranges of runs that are not there: not yet trained, or in folders not named.
     """
 
     name: str
@@ -76,8 +74,8 @@ def load(paths: Sequence[str | PathLike[str]]) -> list[Sweep | WatchedRun]:
             parts[f"run {place}"] = _run(place, name)
         else:
             folder = SweepFolder.open_for_reading(place)
-            shards = parts.setdefault(_whole_sweep(folder), [])
-            shards.append((name, folder))  # type: ignore[union-attr]  # only runs are no lists
+            same = parts.setdefault(folder.fingerprint, [])
+            same.append((name, folder))  # type: ignore[union-attr]  # only runs are no lists
     return [_sweep(part) if isinstance(part, list) else part for part in parts.values()]
 
 
@@ -101,29 +99,16 @@ def _names(places: Sequence[Path]) -> list[str]:
 # ---- sweeps --------------------------------------------------------------------------------------
 
 
-def _whole_sweep(folder: SweepFolder) -> str:
-    """Return a key that the shards of one sweep share."""
-    if folder.identity["shard"] is None:
-        return f"alone {folder.fingerprint}"
-    same = {k: v for k, v in folder.identity.items() if k not in ("runs", "shard")}
-    return f"{folder.identity['shard']['count']} {sorted(same.items())!r}"
-
-
 def _sweep(parts: Sequence[tuple[str, SweepFolder]]) -> Sweep:
     names, folders = zip(*parts, strict=True)
-    first = folders[0]
-    if len(folders) > 1 and first.identity["shard"] is None:
-        both = f"{str(first.path)!r} and {str(folders[1].path)!r}"
-        raise ResultsError(f"{both} hold the same sweep; name one of them.")
     table = read_runs(*(folder.path for folder in folders), allow_partial=True)
     columns = _needed_columns(table)
-    bounds = first.bounds if len(folders) == 1 else (0, num_runs_of_all_shards(first.identity))
     return Sweep(
         name=", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else ""),
         sources=tuple(_source(folder) for folder in folders),
         table=RunTable(table.identity, columns),
         outcomes=outcomes_of(columns["status"], columns["epochs"], columns.get("count")),
-        missing=tuple(map(tuple, missing_ranges(table.held, *bounds).tolist())),
+        missing=tuple(map(tuple, table.missing.tolist())),
     )
 
 

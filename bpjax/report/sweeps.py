@@ -159,7 +159,7 @@ def _notes(sweep: Sweep, summary: Mapping[str, Any]) -> list[str]:
             "never converge."
         )
     if len({source.environment["device_kind"] for source in sweep.sources}) > 1:
-        notes.append("Its shards were made on different kinds of devices.")
+        notes.append("Its parts were made on different kinds of devices.")
     return notes
 
 
@@ -168,9 +168,9 @@ def _facts(sweep: Sweep, summary: Mapping[str, Any], task: Task | None) -> list[
     facts = [("task", summary["task"]), ("network", _networks(identity, task))]
     facts += setting_facts(summary["settings"])
     facts.append(("criterion", summary["criterion"]))
-    last = seeds["first"] + seeds["count"] - 1
     each = " for each point of the grid" if "cells" in summary else ""
-    facts.append(("seeds", f"{seeds['first']} to {last}{each}"))
+    told = runs_text(seeds["ranges"]).removeprefix("seeds ")
+    facts.append(("seeds", f"{told}{each}"))
     if identity["rows"] == "counts":
         facts.append(("kept", "counts of outcomes, no row per run"))
     if summary["occupancy"]:

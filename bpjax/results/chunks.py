@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bpjax.errors import ResultsError
+from bpjax.results.schema import PER_POINT
 from bpjax.results.sealed import parsed, seal_of
 
 Ranges = NDArray[np.int64]
@@ -31,7 +32,7 @@ HELD = "__held__"
 """Member of a chunk: how many runs from its first on are in it, then how many are not, and so on to
 its last one. A few bytes for a hole, even where there are a million."""
 _HEADER = "__header__"
-_NAME = re.compile(r"runs-(\d{12,})-(\d{12,})\.npz")
+_NAME = re.compile(r"runs-(\d{15,})-(\d{15,})\.npz")
 _SEAL_LENGTH = 64
 
 
@@ -112,14 +113,24 @@ def without(ranges: Ranges, others: Ranges) -> Ranges:
     return edges[last][np.diff(kept, prepend=False)].reshape(-1, 2)
 
 
-def missing_ranges(held: Ranges, first: int, last: int) -> Ranges:
-    """Return the gaps that ranges leave in the runs `first` to `last - 1`.
+def union(*ranges: Ranges) -> Ranges:
+    """Return the runs that any of some ranges has, in as few ranges as can be, in order.
 
     Example:
-      >>> missing_ranges(as_ranges([(4, 6), (0, 2)]), 0, 8).tolist()
+      >>> union(as_ranges([(4, 6), (0, 2)]), as_ranges([(2, 3)])).tolist()
+      [[0, 3], [4, 6]]
+    """
+    return without(np.concatenate([as_ranges([]), *ranges]), as_ranges([]))
+
+
+def both(ranges: Ranges, others: Ranges) -> Ranges:
+    """Return the runs that `ranges` and `others` have in common, in order.
+
+    Example:
+      >>> both(as_ranges([(0, 8)]), as_ranges([(2, 4), (6, 10)])).tolist()
       [[2, 4], [6, 8]]
     """
-    return without(as_ranges([(first, last)]), held)
+    return without(ranges, without(ranges, others))
 
 
 def every_run(ranges: Ranges) -> NDArray[np.int64]:
@@ -194,11 +205,13 @@ def refuse_overlaps(intact: Sequence[Held]) -> None:
     order = np.argsort(ranges[:, 0], kind="stable")
     ranges, owner = ranges[order], owner[order]
     for k in np.flatnonzero(ranges[1:, 0] < ranges[:-1, 1])[:1].tolist():
-        one, other = (str(intact[owner[i]].path) for i in (k, k + 1))
+        one, other = (intact[owner[i]].path for i in (k, k + 1))
         twice = [(ranges[k + 1, 0], ranges[k : k + 2, 1].min())]
+        what = "run the same sweep again, which keeps one of them"
+        if one.parent != other.parent:
+            what = "name folders that share no run"
         raise ResultsError(
-            f"{runs_text(twice)} are there twice, in {one!r} and {other!r}; "
-            "run the same sweep again, which keeps one of them."
+            f"{runs_text(twice)} are there twice, in {str(one)!r} and {str(other)!r}; {what}."
         )
 
 
@@ -217,27 +230,35 @@ def without_repetition(intact: Sequence[Held]) -> tuple[list[Held], list[Repeate
     kept: list[Held] = []
     repeated = []
     for held in sorted(intact, key=lambda held: (held.runs[0, 0], -num_runs_of(held.runs))):
-        both = without(held.runs, without(held.runs, held_by(kept)))
-        if not len(both):
+        twice = both(held.runs, held_by(kept))
+        if not len(twice):
             kept.append(held)
         elif chunk := named_chunk(held.path):
-            repeated.append(RepeatedChunk(chunk, f"another chunk has {runs_text(both)} too"))
+            repeated.append(RepeatedChunk(chunk, f"another chunk has {runs_text(twice)} too"))
     return kept, repeated
 
 
-def runs_text(ranges: Ranges | Sequence[tuple[Any, ...]], most: int = 4) -> str:
-    """Return ranges in words, the first few of them.
+def runs_text(runs: Ranges | Sequence[tuple[Any, ...]], most: int = 4) -> str:
+    """Return runs in words, the first few ranges of them; points of a grid are counted from 1.
 
     Example:
       >>> runs_text([(0, 4), (8, 16), (20, 21)])
-      'runs 0 to 3, 8 to 15, 20'
+      'seeds 0 to 3, 8 to 15, 20'
+      >>> runs_text([(3, 4), (10000000000, 10000000020)])
+      'seeds 3 at point 1, 0 to 19 at point 2'
     """
-    shown = ", ".join(
-        f"{start} to {stop - 1}" if stop - start > 1 else f"{start}"
-        for start, stop, *_ in ranges[:most]
-    )
-    more = f" and {len(ranges) - most:,} more ranges" if len(ranges) > most else ""
-    return f"runs {shown}{more}"
+    points = {int(edge) // PER_POINT for start, stop, *_ in runs for edge in (start, stop - 1)}
+    told = [_range_text(int(start), int(stop), points != {0}) for start, stop, *_ in runs[:most]]
+    more = f" and {len(runs) - most:,} more ranges" if len(runs) > most else ""
+    return f"seeds {', '.join(told)}{more}"
+
+
+def _range_text(start: int, stop: int, with_point: bool) -> str:
+    (point, first), (last_point, last) = divmod(start, PER_POINT), divmod(stop - 1, PER_POINT)
+    if point != last_point:
+        return f"{first} at point {point + 1} to {last} at point {last_point + 1}"
+    seeds = f"{first}" if first == last else f"{first} to {last}"
+    return f"{seeds} at point {point + 1}" if with_point else seeds
 
 
 # ---- which runs a chunk holds -------------------------------------------------------------------
@@ -278,9 +299,9 @@ def chunk_name(start: int, stop: int) -> str:
 
     Example:
       >>> chunk_name(0, 512)
-      'runs-000000000000-000000000512.npz'
+      'runs-000000000000000-000000000000512.npz'
     """
-    return f"runs-{start:012d}-{stop:012d}.npz"
+    return f"runs-{start:015d}-{stop:015d}.npz"
 
 
 def named_chunk(path: Path) -> Chunk | None:

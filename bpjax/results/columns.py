@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bpjax.results.chunks import Ranges, every_run, num_runs_of
-from bpjax.results.identity import seeds_text
-from bpjax.results.schema import tasks_of
+from bpjax.results.chunks import Ranges, every_run, num_runs_of, runs_text
+from bpjax.results.schema import PER_POINT, tasks_of
 from bpjax.status import Status
 
 _ROUND_ABOUT = 2**16
@@ -27,7 +26,6 @@ class Columns(NamedTuple):
     """The columns of a sweep.
 
     Attributes:
-      num_seeds: runs of every cell.
       counts: whether a row counts runs that ended alike.
       whole: the columns of whole numbers.
       floats: the type of `loss` and of weights.
@@ -35,7 +33,6 @@ class Columns(NamedTuple):
       cells: the settings of the grid, the value in every cell.
     """
 
-    num_seeds: int
     counts: bool
     whole: Mapping[str, Whole]
     floats: np.dtype
@@ -62,7 +59,6 @@ def columns_of(identity: Mapping[str, Any]) -> Columns:
     elif number := identity.get("num_held_out"):
         whole["held_out_right"] = Whole(np.dtype(np.int32), 0, number)
     return Columns(
-        num_seeds=identity["seeds"]["count"],
         counts=counts,
         whole=whole,
         floats=np.dtype(identity["precision"]),
@@ -89,14 +85,11 @@ def most_bytes(columns: Columns, num_runs: int) -> int:
     return _ROUND_ABOUT + about + num_runs * (held + seed + whole + cells + floats)
 
 
-def fault_of_columns(
-    expected: Columns, identity: Mapping[str, Any], runs: Ranges, columns: Mapping[str, np.ndarray]
-) -> str:
+def fault_of_columns(expected: Columns, runs: Ranges, columns: Mapping[str, np.ndarray]) -> str:
     """Return what keeps `columns` from being those of these runs of a sweep, "" if nothing does.
 
     Args:
       expected: from `columns_of`.
-      identity: the sweep.
       runs: in order, of this sweep; of one cell where runs are counted.
       columns: of any type and shape.
     """
@@ -114,7 +107,7 @@ def fault_of_columns(
             return fault
     if expected.counts:
         return _fault_of_counts(expected, runs, num_runs, columns)
-    return _fault_of_rows(expected, identity, runs, columns)
+    return _fault_of_rows(expected, runs, columns)
 
 
 def _fault_of_whole(name: str, column: np.ndarray, rule: Whole) -> str:
@@ -127,7 +120,7 @@ def _fault_of_whole(name: str, column: np.ndarray, rule: Whole) -> str:
 def _fault_of_counts(
     expected: Columns, runs: Ranges, num_runs: int, columns: Mapping[str, np.ndarray]
 ) -> str:
-    cell = runs[0, 0] // expected.num_seeds
+    cell = runs[0, 0] // PER_POINT
     for name, values in expected.cells.items():
         column = columns[name]
         if column.dtype != values.dtype or not np.all(column == values[cell]):
@@ -138,20 +131,16 @@ def _fault_of_counts(
     return "" if counted == num_runs else f"it must count {num_runs} runs, and counts {counted}"
 
 
-def _fault_of_rows(
-    expected: Columns, identity: Mapping[str, Any], runs: Ranges, columns: Mapping[str, np.ndarray]
-) -> str:
+def _fault_of_rows(expected: Columns, runs: Ranges, columns: Mapping[str, np.ndarray]) -> str:
     for name in {"loss", "weights"} & set(columns):
         if columns[name].dtype != expected.floats:
             return f"column {name!r} must hold {expected.floats.name}"
-    cell, place = np.divmod(every_run(runs), expected.num_seeds)
+    cell, own = np.divmod(every_run(runs), PER_POINT)
     for name, values in expected.cells.items():
         column = columns[name]
         if column.dtype != values.dtype or not np.array_equal(column, values[cell]):
             return f"column {name!r} must hold the settings of its runs"
     seed = columns["seed"]
-    if seed.dtype != np.uint32 or not np.array_equal(seed, identity["seeds"]["first"] + place):
-        text = seeds_text(identity, int(runs[0, 0]), int(runs[-1, 1]))
-        some = "some of " if len(runs) > 1 else ""
-        return f"column 'seed' must hold {some}{text} in order, as uint32"
+    if seed.dtype != np.uint32 or not np.array_equal(seed, own):
+        return f"column 'seed' must hold {runs_text(runs)} in order, as uint32"
     return ""

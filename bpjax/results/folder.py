@@ -12,7 +12,7 @@ import functools
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -41,6 +41,7 @@ from bpjax.results.chunks import (
     without_repetition,
 )
 from bpjax.results.columns import Columns, columns_of, fault_of_columns, most_bytes
+from bpjax.results.extent import num_points, runs_of, seeds_of, seeds_told
 from bpjax.results.identity import as_stored, differences, fingerprint
 from bpjax.results.manifest import (
     NAMES,
@@ -52,9 +53,14 @@ from bpjax.results.manifest import (
     read_manifest,
     write_manifest,
 )
-from bpjax.results.schema import fault_of_identity
+from bpjax.results.schema import PER_POINT, fault_of_identity
 from bpjax.results.sealed import publish_sealed, read_sealed
 from bpjax.results.writer import Writer, only_writer
+
+MOST_RUNS = 2**30
+"""Of a chunk: what is larger is not read."""
+NUM_SEEDS = 2**32
+"""So many there are."""
 
 
 class Survey(NamedTuple):
@@ -70,7 +76,8 @@ class SweepFolder:
 
     Args:
       path: the folder.
-      identity: which sweep; see `bpjax.results.identity`.
+      identity: which sweep, and which of its runs the folder is to hold; its chunks may have more
+        of it, where it was stopped as it grew.
       fingerprint: the identity's digest, which every chunk carries.
       environment: versions and device of the program that made the folder.
       faults: of `sweep.json` and its copy; the folder was read from the other.
@@ -93,6 +100,8 @@ class SweepFolder:
         environment: Mapping[str, Any],
     ) -> Iterator[Self]:
         """Create a sweep's folder, or go on with it, for the length of a `with` block.
+
+        A folder of the same sweep that holds other seeds of it stays as it is until `grow`.
 
         Args:
           path: the folder; missing ones above it are created too.
@@ -157,7 +166,7 @@ class SweepFolder:
             if not new._checked()._has_a_chunk():
                 raise
             return new
-        if changes := "; ".join(differences(old.identity, asked.identity)):
+        if changes := "; ".join(differences(_fixed(old.identity), _fixed(asked.identity))):
             raise ResultsError(
                 f"{str(path)!r} holds another sweep: {changes}. "
                 "Choose another folder, or the settings this one was started with."
@@ -168,6 +177,21 @@ class SweepFolder:
         if fault := fault_of_identity(self.identity):
             raise ValueError(f"this is the identity of no sweep: {fault}.")
         return self
+
+    def grow(self, identity: Mapping[str, Any]) -> Self:
+        """Take note that the folder holds more runs than before, once they are all there.
+
+        Args:
+          identity: what it is to be, from `bpjax.results.extent.grown`.
+
+        Returns:
+          The folder as it is then. Whatever stops this, it is either as before or as it is to be.
+        """
+        self._check_writer()
+        new = Manifest(as_stored(identity), self.fingerprint, self.environment)
+        if new.identity != self.identity:
+            write_manifest(self.path, new, no_faults_yet(self.path))
+        return replace(self, identity=new.identity, faults=())
 
     def warn_of_faults(self) -> None:
         """Say in a line for each which file is not used."""
@@ -265,7 +289,7 @@ class SweepFolder:
         return Survey(tuple(kept), (*damaged, *repeated))
 
     def _bytes_of(self, chunk: Chunk) -> bytes:
-        most = most_bytes(self._columns, min(chunk.stop - chunk.start, self.bounds[1]))
+        most = most_bytes(self._columns, min(chunk.stop - chunk.start, MOST_RUNS))
         try:
             return files.read_stored(chunk.path, most)
         except FileNotFoundError:
@@ -305,7 +329,7 @@ class SweepFolder:
         publish_sealed(self.path / "summary.json", content)
 
     def read_summary(self) -> dict[str, Any] | None:
-        """Return what `write_summary` wrote, None if nothing is there.
+        """Return what `write_summary` wrote, None if nothing is there, or it is of fewer seeds.
 
         Raises:
           ValueError: if it is damaged, or of another sweep; the text is the reason.
@@ -319,16 +343,16 @@ class SweepFolder:
             raise ValueError("it belongs to another sweep")
         if "num_runs" not in summary:
             raise ValueError("it holds no summary")
-        return summary
+        return summary if summary.get("seeds") == seeds_told(seeds_of(self.identity)) else None
 
     def _check_writer(self) -> None:
         if self.writer is not None:
             self.writer.check()
 
     @property
-    def bounds(self) -> tuple[int, int]:
-        """The first run that the folder is to hold, and one past the last."""
-        return self.identity["runs"]["start"], self.identity["runs"]["stop"]
+    def runs(self) -> Ranges:
+        """The runs that the folder is to hold."""
+        return runs_of(self.identity)
 
     def _header(self, start: int, stop: int) -> dict[str, Any]:
         return {"fingerprint": self.fingerprint, "start": start, "stop": stop}
@@ -345,19 +369,19 @@ class SweepFolder:
 
     def _fault_of_runs(self, runs: Ranges) -> str:
         """Return what keeps a chunk from holding these runs, "" if nothing does."""
-        first, last = self.bounds
         edges = runs.reshape(-1)
         if not len(runs) or np.any(np.diff(edges) <= 0):
             return "its runs must be ranges in order, with gaps between them"
-        if not first <= edges[0] < edges[-1] <= last:
-            return f"the folder is to hold {runs_text([(first, last)])}"
-        count = self.identity["seeds"]["count"]
-        if self._counts and edges[0] // count != (edges[-1] - 1) // count:
+        points = np.stack([runs[:, 0], runs[:, 1] - 1]) // PER_POINT
+        inside = runs[:, 1] - points[0] * PER_POINT <= NUM_SEEDS
+        if edges[0] < 0 or points.max() >= num_points(self.identity) or not np.all(inside):
+            return "it holds runs that the sweep cannot have"
+        if self._counts and points.min() != points.max():
             return "it must count the runs of one point of the grid"
         return ""
 
     def _fault_of_columns(self, runs: Ranges, columns: Mapping[str, np.ndarray]) -> str:
-        return fault_of_columns(self._columns, self.identity, runs, columns)
+        return fault_of_columns(self._columns, runs, columns)
 
     @functools.cached_property
     def _columns(self) -> Columns:
@@ -366,6 +390,11 @@ class SweepFolder:
     @property
     def _counts(self) -> bool:
         return self._columns.counts
+
+
+def _fixed(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a folder keeps as it grows."""
+    return {key: value for key, value in identity.items() if key not in ("seeds", "runs")}
 
 
 def _refuse_file(path: Path) -> None:

@@ -1,8 +1,8 @@
 """What a sweep is: a mapping that JSON can hold, its fingerprint, and how two of them differ.
 
-Three keys of an identity mean something to the storage: `runs` {`start`, `stop`}, the run indices
-that a folder is to hold; `seeds` {`first`, `count`}: run `r` has the seed `first + r % count`,
-because the cells of a grid repeat the same seeds; and `shard`, null or {`index`, `count`}.
+An identity says what is computed, and which runs of that: the keys of `WHICH`, which
+`bpjax.results.extent` explains. Folders of one fingerprint are of one sweep, whatever seeds of it
+they hold: the fingerprint is of `what`.
 """
 
 import hashlib
@@ -15,19 +15,32 @@ from bpjax.text import printable
 
 _ABSENT = object()
 
+WHICH = ("seeds", "shard", "runs")
+"""The keys of an identity that say which runs, and not what they are."""
+
+
+def what(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an identity says of every run, whichever there are."""
+    return {key: value for key, value in identity.items() if key not in WHICH}
+
 
 def fingerprint(identity: Mapping[str, Any]) -> str:
-    """Return the sha256 of an identity, in hexadecimal; the order of its keys does not matter.
+    """Return the sha256 of what is computed, in hexadecimal; the order of keys does not matter.
 
     Raises:
       ValueError: if the identity holds a NaN or an infinity.
       TypeError: if it holds something that JSON does not know.
 
     Example:
-      >>> fingerprint({"b": 1, "a": 2}) == fingerprint({"a": 2, "b": 1})
+      >>> fingerprint({"b": 1, "a": 2}) == fingerprint({"a": 2, "b": 1, "seeds": [[0, 100]]})
       True
     """
-    return hashlib.sha256(_canonical(as_stored(identity)).encode()).hexdigest()
+    return digest(what(identity))
+
+
+def digest(content: Mapping[str, Any]) -> str:
+    """Return the sha256 of all of a mapping; errors as of `fingerprint`."""
+    return hashlib.sha256(_canonical(as_stored(content)).encode()).hexdigest()
 
 
 def as_stored(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,24 +72,6 @@ def differences(old: Any, new: Any, field: str = "") -> Iterator[str]:
             yield from differences(old.get(key, _ABSENT), new.get(key, _ABSENT), inner)
     elif (was := _text(old)) != (now := _text(new)):  # as text, since 1 == 1.0 == True
         yield f"`{field}` was {_shortened(was)}, is now {_shortened(now)}"
-
-
-def seeds_text(identity: Mapping[str, Any], start: int, stop: int) -> str:
-    """Return the seeds of the runs `start` to `stop - 1` in words.
-
-    Example:
-      >>> seeds_text({"seeds": {"first": 100, "count": 10}}, 12, 15)
-      'seeds 102 to 104'
-      >>> seeds_text({"seeds": {"first": 100, "count": 10}}, 8, 12)
-      'seeds 108 to 109 and 100 to 101'
-    """
-    first, count = identity["seeds"]["first"], identity["seeds"]["count"]
-    low, high = first + start % count, first + (stop - 1) % count
-    if stop - start >= count:
-        return f"seeds {first} to {first + count - 1}"
-    if low <= high:
-        return f"seeds {low} to {high}"
-    return f"seeds {low} to {first + count - 1} and {first} to {high}"
 
 
 def _canonical(value: Any) -> str:

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 from bpjax.errors import ResultsError
 from bpjax.results import files
-from bpjax.results.identity import fingerprint
+from bpjax.results.identity import digest, fingerprint
 from bpjax.results.schema import ENVIRONMENT, fault_of, fault_of_identity
 from bpjax.results.sealed import MOST_BYTES, parsed, publish_sealed, unsealed
 from bpjax.text import printable
 
-FORMAT = 2
+FORMAT = 3
 """The number that changes whenever older programs must not read a folder, of a sweep or a run."""
 
 _ABSENT = "it is not there"
@@ -151,7 +151,7 @@ def _old_content(data: bytes) -> Mapping[str, Any] | None:
     try:
         content = parsed(data)
         is_old = content["format"] == 1 and "seal" not in content
-        intact = is_old and content["fingerprint"] == fingerprint(content["identity"])
+        intact = is_old and content["fingerprint"] == digest(content["identity"])
     except (ValueError, KeyError, TypeError):
         return None
     return content if intact else None
@@ -161,7 +161,7 @@ def _reconciled(
     found: Sequence[tuple[Path, Manifest]], is_carried: Callable[[Manifest], bool]
 ) -> list[tuple[Path, Manifest]]:
     one, other = found
-    if one[1].fingerprint == other[1].fingerprint:  # the same sweep, begun twice
+    if one[1].fingerprint == other[1].fingerprint:  # begun twice, or stopped as it had grown
         return [one]
     carried = [(path, manifest) for path, manifest in found if is_carried(manifest)]
     if len(carried) == 1:

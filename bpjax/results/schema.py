@@ -4,12 +4,20 @@ A seal and a fingerprint say that a text is the one that was written; they canno
 wrote it.
 """
 
+import bisect
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 LARGEST_GRID = 10_000
 """Points of a grid, of all variants of a task; every one is a row of the summary."""
+
+PER_POINT = 10**10
+"""Numbers that are set aside for the runs of one point of a grid: a seed has ten digits at most."""
+
+MOST_RANGES = 10**7
+"""Ranges of runs: ranges of seeds, at every point of a grid."""
 
 Shape = Any
 """A test of a value; a mapping of the keys that must be there (with "?" at the end, that may be) to
@@ -91,8 +99,14 @@ def table(shape: Shape) -> Callable[[Any], bool]:
     return fits
 
 
-def _seed(value: Any) -> bool:
-    return whole(value) and value < 2**32
+def _ranges(value: Any) -> bool:
+    """Tell whether a value is pairs `[start, stop]` in order, with gaps between them."""
+    if not isinstance(value, list) or not value:
+        return False
+    if not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
+        return False
+    edges = [edge for pair in value for edge in pair]
+    return all(map(whole, edges)) and all(one < other for one, other in pairwise(edges))
 
 
 def _tasks(value: Any) -> bool:
@@ -138,7 +152,7 @@ IDENTITY: Shape = {
     "task": _tasks,
     "grid": _grid,
     "columns": [text],
-    "seeds": {"first": _seed, "count": positive},
+    "seeds": _ranges,
     "precision": lambda value: value in ("float32", "float64"),
     "matmul_precision?": text,
     "jax_settings?": table(text),
@@ -152,7 +166,7 @@ IDENTITY: Shape = {
     "weight_names": (nothing, _names),
     "xla_flags": text,
     "shard": (nothing, {"index": positive, "count": positive}),
-    "runs": {"start": whole, "stop": positive},
+    "runs": (nothing, _ranges),
     **dict.fromkeys(("bpjax", "jax", "jaxlib", "optax", "device_kind"), text),
 }
 """What `Plan.identity` returns, as far as it is shown."""
@@ -181,21 +195,27 @@ def tasks_of(identity: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     return task if isinstance(task, list) else [task]
 
 
-def num_runs_of_all_shards(identity: Mapping[str, Any]) -> int:
-    """Return the number of runs of all shards together."""
-    cells = len(tasks_of(identity)) * math.prod(map(len, identity["grid"].values()))
-    return cells * identity["seeds"]["count"]
+def _has(seeds: Sequence[Sequence[int]], points: int, start: int, stop: int) -> bool:
+    """Tell whether a range of runs is of these seeds at one of so many points."""
+    point, first = divmod(start, PER_POINT)
+    before = bisect.bisect_right(seeds, first, key=lambda pair: pair[0])
+    inside = before and first + stop - start <= seeds[before - 1][1]
+    return point < points and bool(inside)
 
 
 def _inconsistency(identity: Mapping[str, Any]) -> str | None:
     """Return what in an identity of the right shape contradicts the rest of it."""
     seeds, runs, shard = identity["seeds"], identity["runs"], identity["shard"]
     tasks, points = tasks_of(identity), math.prod(map(len, identity["grid"].values()))
-    if seeds["first"] + seeds["count"] > 2**32:
+    if seeds[-1][1] > 2**32:
         return "its seeds do not fit 32 bits"
     if len(tasks) * points > LARGEST_GRID:
         return "its grid has too many points"
-    if not runs["start"] < runs["stop"] <= num_runs_of_all_shards(identity):
+    if len(seeds) * len(tasks) * points > MOST_RANGES:
+        return "its seeds are in too many ranges"
+    if (runs is None) != (shard is None):
+        return "it must name its runs where it is a shard, and nowhere else"
+    if not all(_has(seeds, len(tasks) * points, *pair) for pair in runs or ()):
         return "its runs are not those of its seeds and grid"
     if shard is not None and shard["index"] > shard["count"]:
         return "its shard is none of its shards"

@@ -4,7 +4,7 @@
 checks that every run is there once; `verify` tells what is wrong with a folder.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -20,19 +20,21 @@ from bpjax.results.chunks import (
     Held,
     Ranges,
     as_ranges,
+    both,
     every_run,
     held_by,
-    missing_ranges,
     num_runs_of,
     refuse_overlaps,
     runs_text,
     without,
 )
 from bpjax.results.counts import added_up
+from bpjax.results.extent import of_seeds, refuse_parted, runs_of, together
 from bpjax.results.files import publish
 from bpjax.results.folder import Survey, SweepFolder
-from bpjax.results.identity import differences, fingerprint, seeds_text
+from bpjax.results.identity import differences, fingerprint, what
 from bpjax.results.manifest import FileFault
+from bpjax.results.schema import PER_POINT
 
 __all__ = [
     "Chunk",
@@ -44,9 +46,11 @@ __all__ = [
     "SweepFolder",
     "VerifyReport",
     "as_ranges",
+    "by_sweep",
+    "contents_of",
     "fingerprint",
     "held_by",
-    "missing_ranges",
+    "part_of",
     "publish",
     "read_runs",
     "table_of",
@@ -56,11 +60,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class RunTable:
-    """Runs in the order of their indices, one row each; or how many ended when and how.
+    """Runs in the order of their numbers, one row each; or how many ended when and how.
 
     Args:
-      identity: the sweep; of merged shards, with `shard` None and `runs` from the first to the last
-        of all.
+      identity: the sweep, with the seeds that these are of; of merged folders, without a shard.
       columns: arrays of equal length.
       held: which runs these are, ranges in order; none where that is not known.
     """
@@ -72,17 +75,15 @@ class RunTable:
     @property
     def missing(self) -> Ranges:
         """The runs of the sweep that these are not."""
-        runs = self.identity["runs"]
-        return missing_ranges(self.held, runs["start"], runs["stop"])
+        return without(runs_of(self.identity), self.held)
 
 
 class Damage(NamedTuple):
-    """A damaged file, between which runs and seeds its own lie, and what is wrong with it."""
+    """A damaged file, between which runs its own lie, and what is wrong with it."""
 
     path: Path
     start: int
     stop: int
-    seeds: str
     reason: str
 
 
@@ -92,6 +93,7 @@ class VerifyReport(NamedTuple):
     Args:
       num_chunks: intact chunk files.
       num_runs: runs in them.
+      num_further: how many of these the sweep does not have yet: it was stopped as it grew.
       damaged: the chunk files that are not intact.
       missing: ranges `(start, stop)` of runs that no intact file holds.
       faults: other files that are not intact: `sweep.json`, its copy, `summary.json`.
@@ -99,6 +101,7 @@ class VerifyReport(NamedTuple):
 
     num_chunks: int
     num_runs: int
+    num_further: int
     damaged: tuple[Damage, ...]
     missing: tuple[tuple[int, int], ...]
     faults: tuple[FileFault, ...]
@@ -109,12 +112,15 @@ class VerifyReport(NamedTuple):
         return not self.damaged and not self.missing and not self.faults
 
 
-def read_runs(*paths: str | PathLike[str], allow_partial: bool = False) -> RunTable:
-    """Return the runs of a sweep from its folder, or from the folders of all its shards.
+def read_runs(
+    *paths: str | PathLike[str], allow_partial: bool = False, seeds: Ranges | None = None
+) -> RunTable:
+    """Return the runs of a sweep from its folder, or from several that hold parts of it.
 
     Args:
-      *paths: results folders, in any order.
+      *paths: results folders, in any order: of shards, of different seeds, or of both.
       allow_partial: accept missing runs, as an interrupted sweep has them.
+      seeds: only these; None for all that the folders are to hold.
 
     Raises:
       ResultsError: if the folders are of different sweeps, or a run is there twice, damaged or
@@ -128,17 +134,63 @@ def read_runs(*paths: str | PathLike[str], allow_partial: bool = False) -> RunTa
         if places.count(place) > 1:
             raise ResultsError(f"{str(folder.path)!r} is named twice.")
     identity = _merged_identity(folders)
-    chunks = {
-        chunk.path: folder.read_chunk(chunk.path) for folder in folders for chunk in folder.chunks()
-    }
-    intact = [Held(path, content.runs) for path, content in chunks.items()]
-    refuse_overlaps(intact)
-    if not chunks:
+    if seeds is not None:
+        identity = of_seeds(identity, seeds)
+    held, parts = [], []
+    for folder in folders:
+        contents = [(chunk.path, folder.read_chunk(chunk.path)) for chunk in folder.chunks()]
+        refuse_overlaps([Held(path, content.runs) for path, content in contents])
+        own = both(folder.runs, runs_of(identity))
+        for path, content in contents:
+            if (part := part_of(content, own)) is not None:
+                held.append(Held(path, part.runs))
+                parts.append(part)
+    refuse_overlaps(held)
+    if not parts:
         raise ResultsError(f"{_names(folders)}: no run is finished yet.")
-    table = table_of(identity, list(chunks.values()))
+    table = table_of(identity, parts)
     if not allow_partial:
         _refuse_missing(folders, table)
     return table
+
+
+def by_sweep(paths: Iterable[str]) -> list[list[str]]:
+    """Return the folders of sweeps, those that hold parts of one sweep together."""
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        found.setdefault(SweepFolder.open_for_reading(path).fingerprint, []).append(path)
+    return list(found.values())
+
+
+def part_of(content: Content, runs: Ranges) -> Content | None:
+    """Return what some content has of some runs, None if it has none of them.
+
+    Raises:
+      ResultsError: if it counts runs, and some of them are these.
+    """
+    kept = both(content.runs, runs)
+    if num_runs_of(kept) in (0, num_runs_of(content.runs)):
+        return content if len(kept) else None
+    if "count" in content.columns:
+        refuse_parted([content.runs], runs)
+    rows = np.isin(every_run(content.runs), every_run(kept))
+    return Content(kept, {name: column[rows] for name, column in content.columns.items()})
+
+
+def contents_of(table: RunTable) -> list[Content]:
+    """Return the parts of a table that `table_of` puts together again."""
+    if table.identity["rows"] != "counts":
+        return [Content(table.held, dict(table.columns))]
+    point, parts, until = table.held[:, 0] // PER_POINT, [], np.cumsum(table.columns["count"])
+    total = start = 0
+    for each in np.unique(point):
+        runs = table.held[point == each]
+        total += num_runs_of(runs)
+        stop = int(np.searchsorted(until, total)) + 1
+        columns = {name: column[start:stop] for name, column in table.columns.items()}
+        parts.append(Content(runs, columns))
+        start = stop
+    return parts
 
 
 def table_of(identity: Mapping[str, Any], parts: Sequence[Content]) -> RunTable:
@@ -150,7 +202,7 @@ def table_of(identity: Mapping[str, Any], parts: Sequence[Content]) -> RunTable:
     """
     held = without(np.concatenate([part.runs for part in parts]), as_ranges([]))
     if identity["rows"] == "counts":
-        return RunTable(identity, _counted(parts, identity["seeds"]["count"]), held)
+        return RunTable(identity, _counted(parts), held)
     num_runs = num_runs_of(held)
     columns = {
         name: np.empty((num_runs, *column.shape[1:]), column.dtype)
@@ -165,8 +217,8 @@ def table_of(identity: Mapping[str, Any], parts: Sequence[Content]) -> RunTable:
     return RunTable(identity, columns, held)
 
 
-def _counted(parts: Sequence[Content], num_seeds: int) -> dict[str, np.ndarray]:
-    cells = [part.runs[0, 0] // num_seeds for part in parts]
+def _counted(parts: Sequence[Content]) -> dict[str, np.ndarray]:
+    cells = [part.runs[0, 0] // PER_POINT for part in parts]
     columns = {
         name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns
     }
@@ -185,8 +237,11 @@ def verify(path: str | PathLike[str]) -> VerifyReport:
     return VerifyReport(
         num_chunks=len(intact),
         num_runs=num_runs_of(held),
-        damaged=tuple(_damage(folder, fault) for fault in damaged),
-        missing=tuple(map(tuple, missing_ranges(held, *folder.bounds).tolist())),
+        num_further=num_runs_of(without(held, folder.runs)),
+        damaged=tuple(
+            Damage(fault.path, fault.start, fault.stop, fault.reason) for fault in damaged
+        ),
+        missing=tuple(map(tuple, without(folder.runs, held).tolist())),
         faults=(*folder.faults, *_faults_of_summary(folder)),
     )
 
@@ -199,11 +254,6 @@ def _faults_of_summary(folder: SweepFolder) -> list[FileFault]:
     return []  # where it is not there it can be made again
 
 
-def _damage(folder: SweepFolder, fault: DamagedChunk) -> Damage:
-    seeds = seeds_text(folder.identity, fault.start, fault.stop)
-    return Damage(fault.path, fault.start, fault.stop, seeds, fault.reason)
-
-
 def _names(folders: Sequence[SweepFolder]) -> str:
     return ", ".join(repr(str(folder.path)) for folder in folders)
 
@@ -211,27 +261,21 @@ def _names(folders: Sequence[SweepFolder]) -> str:
 def _merged_identity(folders: Sequence[SweepFolder]) -> Mapping[str, Any]:
     first, *others = folders
     for other in others:
-        if changes := "; ".join(differences(_unsharded(first), _unsharded(other))):
+        if changes := "; ".join(differences(what(first.identity), what(other.identity))):
             raise ResultsError(f"{_names([first, other])} are different sweeps: {changes}.")
-    if not others:
-        return first.identity
-    starts, stops = zip(*(folder.bounds for folder in folders), strict=True)
-    return {**first.identity, "runs": {"start": min(starts), "stop": max(stops)}, "shard": None}
-
-
-def _unsharded(folder: SweepFolder) -> dict[str, Any]:
-    return {key: folder.identity[key] for key in folder.identity if key not in ("runs", "shard")}
+    return together([folder.identity for folder in folders]) if others else first.identity
 
 
 def _refuse_missing(folders: Sequence[SweepFolder], table: RunTable) -> None:
-    if len(table.missing):
+    if not len(table.missing):
+        return
+    shards = [folder.identity["shard"] for folder in folders if folder.identity["shard"]]
+    if len(folders) > 1 and shards and len(shards) < shards[0]["count"]:
         raise ResultsError(
-            f"{runs_text(table.missing)} are missing from {_names(folders)}; "
-            "run the same sweep again to resume it."
+            f"{_names(folders)} are {len(shards)} of {shards[0]['count']} shards, and "
+            f"{runs_text(table.missing)} are not in them; name all of them."
         )
-    # Gaps cannot show that the last shard was left out, so shards to be merged are counted too.
-    shards = [shard for folder in folders if (shard := folder.identity.get("shard"))]
-    if len(folders) > 1 and shards and len(shards) != shards[0]["count"]:
-        raise ResultsError(
-            f"{_names(folders)} are {len(shards)} of {shards[0]['count']} shards; name all of them."
-        )
+    raise ResultsError(
+        f"{runs_text(table.missing)} are missing from {_names(folders)}; "
+        "run the same sweep again to resume it."
+    )

@@ -11,6 +11,7 @@ from bpjax.analysis.convergence import summarize_outcomes
 from bpjax.analysis.held_out import summarize_answers
 from bpjax.analysis.outcomes import outcomes_of
 from bpjax.learning import ignores_momentum
+from bpjax.results.extent import seeds_of, seeds_told
 from bpjax.results.folder import SweepFolder
 from bpjax.results.schema import fault_of, nothing, number, whole
 from bpjax.results.store import RunTable
@@ -75,7 +76,7 @@ def summarize(table: RunTable, timing: Timing | None, level: float = 0.95) -> di
         "task": tasks[0]["name"],
         "settings": _settings(tasks, identity),
         "criterion": _criterion(tasks, identity["grid"]),
-        "seeds": identity["seeds"],
+        "seeds": seeds_told(seeds_of(identity)),
         "shard": identity["shard"],
         **_outcome(columns, level),
         "held_out": _held_out(columns, tasks, level),

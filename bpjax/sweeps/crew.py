@@ -157,7 +157,7 @@ class Crew:
     def begin(self, runs: Ranges) -> None:
         """Take up a batch: ranges of the group's runs; the one before must have ended."""
         self.runs, self.num_runs = runs, num_runs_of(runs)
-        roster = roster_of(self.plan, self.group, runs, self.settings, self.most_ranges, self.given)
+        roster = roster_of(self.group, runs, self.settings, self.most_ranges, self.given)
         self.roster = jax.device_put(roster, self.everywhere)
         self.bounds = np.arange(self.mesh.size + 1) * self.num_runs // self.mesh.size
         self.waiting = np.stack([self.bounds[:-1], self.bounds[1:]], axis=1)

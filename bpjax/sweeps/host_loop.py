@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from os import PathLike
 from typing import Any, NamedTuple, Unpack
@@ -11,17 +11,29 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from bpjax.errors import ResultsError
 from bpjax.keywords import SweepSettings, check_names
 from bpjax.numbers import whole_number
 from bpjax.precision import FULL
 from bpjax.progress import Line, watching
-from bpjax.results.chunks import Content, Ranges, ranges_at_places, within, without
-from bpjax.results.store import (
-    SweepFolder,
+from bpjax.results.chunks import (
+    Content,
+    Ranges,
     as_ranges,
-    fingerprint,
-    held_by,
-    missing_ranges,
+    both,
+    num_runs_of,
+    ranges_at_places,
+    within,
+    without,
+)
+from bpjax.results.extent import grown, of_seeds, refuse_parted, runs_of
+from bpjax.results.identity import differences, fingerprint, what
+from bpjax.results.schema import PER_POINT
+from bpjax.results.store import (
+    RunTable,
+    SweepFolder,
+    contents_of,
+    part_of,
     read_runs,
     table_of,
 )
@@ -33,7 +45,7 @@ from bpjax.sweeps.crew import Crew, go_on
 from bpjax.sweeps.devices import device_kind, lane_mesh, loops_are_one_function
 from bpjax.sweeps.memory import check_rows
 from bpjax.sweeps.plan import Plan
-from bpjax.sweeps.planning import make_plan
+from bpjax.sweeps.planning import Seeds, make_plan
 from bpjax.sweeps.result import SweepResult
 from bpjax.task import Task
 from bpjax.text import duration, rounded
@@ -88,7 +100,7 @@ Keep = Callable[[Content], Any]
 
 def sweep(
     task: Task | str | Sequence[Task | str],
-    seeds: int,
+    seeds: Seeds,
     *,
     out: str | PathLike[str] | None = None,
     progress: bool | OnProgress | None = None,
@@ -97,12 +109,13 @@ def sweep(
 ) -> SweepResult:
     """Train many runs of a task, one per seed and point of the grid, to their outcomes.
 
-    Runs that had been stored in `out` by the same sweep are not trained again. All local devices
-    are used; see `bpjax.use_all_cpu_cores` for a CPU.
+    Runs that had been stored in `out` by the same sweep are not trained again; more seeds, or
+    others, are added to those that are there. All local devices are used; see
+    `bpjax.use_all_cpu_cores` for a CPU.
 
     Args:
       task: one task, its name, or several variants of one.
-      seeds: number of seeds per point of the grid.
+      seeds: for every point of the grid, a number of seeds; or a range, a list or an array of them.
       out: results folder; None keeps results in memory only.
       progress: None shows a line of progress where a terminal or a notebook is attached, True
         everywhere, False nowhere. A function is called with `Progress` after every call of the
@@ -114,7 +127,7 @@ def sweep(
         and settings of the recipe or criterion (`learning_rate`, `tolerance`); a list makes a grid.
 
     Returns:
-      Per-run arrays and their summary.
+      Per-run arrays and their summary: of the seeds asked for, whatever else `out` holds.
 
     Raises:
       SettingError: for a setting that breaks its rule, before anything is trained.
@@ -140,32 +153,42 @@ def run_plan(
     check: Callable[[], None] = go_on,
     only_damaged: bool = False,
     command: str = "",
+    known: RunTable | None = None,
 ) -> SweepResult:
     """Train what is missing of a plan.
 
     Arguments and result as for `sweep`; `on_progress` is called after every call of the training
     program, `check` now and then while the devices are awaited, and may raise to stop. With
     `only_damaged` just the runs that damaged chunks of `out` held are trained, and the result has
-    those that are there then. `command` is recorded as what
-    began the folder.
+    those that are there then. `command` is recorded as what began the folder. `known` are runs of
+    the same sweep that need not be trained, where there is no `out`.
     """
     if num_devices is not None:
         whole_number("num_devices", num_devices, 1, jax.local_device_count())
     check_rows(plan)
-    mesh, meter = lane_mesh(num_devices), _Meter(len(plan.runs), on_progress, check)
+    mesh, meter = lane_mesh(num_devices), _Meter(on_progress, check)
     with pinned(plan.precision):
         if out is None:
-            return _run_in_memory(plan, mesh, meter)
+            return _run_in_memory(plan, mesh, meter, known)
         plan.check_columns()
         made_by = environment(mesh.size, plan, command)
         return _run_in_folder(plan, out, mesh, meter, made_by, only_damaged)
 
 
-def _run_in_memory(plan: Plan, mesh: Mesh, meter: "_Meter") -> SweepResult:
-    parts: list[Content] = []
-    _train(plan, as_ranges([(plan.runs.start, plan.runs.stop)]), mesh, meter, parts.append)
-    table = table_of(plan.identity(lasting=False), parts)
-    return SweepResult(table, meter.timing(), plan.fallback)
+def _run_in_memory(plan: Plan, mesh: Mesh, meter: "_Meter", known: RunTable | None) -> SweepResult:
+    identity, parts = plan.identity(lasting=False), []
+    if known is not None:
+        if changes := "; ".join(differences(what(known.identity), what(identity))):
+            raise ResultsError(f"the known runs are of another sweep: {changes}.")
+        parts = _wanted_of(contents_of(known), plan.runs)
+    todo = meter.begin(plan.runs, parts)
+    _train(plan, [todo], mesh, meter, parts.append)
+    return SweepResult(table_of(identity, parts), meter.timing(), plan.fallback)
+
+
+def _wanted_of(contents: Sequence[Content], runs: Ranges) -> list[Content]:
+    parts = (part_of(content, runs) for content in contents)
+    return [part for part in parts if part is not None]
 
 
 def _run_in_folder(
@@ -176,32 +199,54 @@ def _run_in_folder(
     made_by: Mapping[str, Any],
     only_damaged: bool,
 ) -> SweepResult:
+    seeds = as_ranges(plan.seeds)
     with SweepFolder.open_for_writing(out, plan.identity(), made_by) as folder:
         intact, damaged = folder.survey()
         for fault in damaged:
             warnings.warn(
                 f"{fault.path} is damaged and computed again: {fault.reason}", stacklevel=4
             )
+        target = grown(folder.identity, seeds)
+        wanted = runs_of(of_seeds(target, seeds))
+        if plan.summary_only:
+            refuse_parted([chunk.runs for chunk in intact], wanted)
         folder.remove_repeated(damaged)
-        for chunk in intact:
-            meter.add(folder.read_chunk(chunk.path).columns)
-        todo = missing_ranges(held_by(intact), plan.runs.start, plan.runs.stop)
+        stored = (folder.read_chunk(chunk.path) for chunk in intact)
+        todo = meter.begin(wanted, (part_of(content, wanted) for content in stored))
         if only_damaged:
             bounds = as_ranges([(fault.start, fault.stop) for fault in damaged])
-            todo = without(todo, without(todo, bounds))
-        _train(plan, todo, mesh, meter, lambda content: folder.publish_chunk(*content))
+            todo = both(todo, bounds)
+        # What the folder was to hold comes first, and shares no chunk with what is new: so counts
+        # can be told apart, and until all is there the folder is what it was.
+        stages = both(todo, folder.runs), without(todo, folder.runs)
+        _train(plan, stages, mesh, meter, lambda content: folder.publish_chunk(*content))
         folder.remove_damaged(damaged)
         timing = meter.timing() if len(todo) else recorded_timing(folder)
-        table = read_runs(out, allow_partial=only_damaged)
+        folder = folder.grow(target)
+        table = read_runs(out, allow_partial=only_damaged, seeds=seeds)
         result = SweepResult(table, timing, plan.fallback)
-        if not len(missing_ranges(table.held, plan.runs.start, plan.runs.stop)):
-            folder.write_summary(result.summary())
+        _sum_up(folder, result, bool(len(todo)))
     return result
 
 
+def _sum_up(folder: SweepFolder, result: SweepResult, is_new: bool) -> None:
+    """Write `summary.json` of all that a folder holds, once it is all there."""
+    if num_runs_of(result.table.held) < num_runs_of(folder.runs):
+        if not is_new and folder.read_summary() is not None:
+            return
+        table = read_runs(folder.path, allow_partial=True)
+        result = SweepResult(table, result.timing, result.fallback)
+    if not len(result.table.missing):
+        folder.write_summary(result.summary())
+
+
 def default_folder(plan: Plan) -> str:
-    """Return the folder for a sweep that was not given one; the same sweep resumes there."""
-    return f"results/{plan.tasks[0].name}-{fingerprint(plan.identity())[:8]}"
+    """Return the folder for a sweep that was not given one: the same sweep resumes and grows there.
+
+    Each shard has its own.
+    """
+    shard = "" if plan.shard is None else f"-{plan.shard.index}-of-{plan.shard.count}"
+    return f"results/{plan.tasks[0].name}-{fingerprint(plan.identity())[:8]}{shard}"
 
 
 def environment(
@@ -231,31 +276,34 @@ def _texts(task: Task) -> dict[str, str]:
     return {"title": task.title, "source": task.source}
 
 
-def _train(plan: Plan, todo: Ranges, mesh: Mesh, meter: "_Meter", keep: Keep) -> None:
+def _train(plan: Plan, stages: Iterable[Ranges], mesh: Mesh, meter: "_Meter", keep: Keep) -> None:
     """Train runs, and hand what has ended to `keep` now and then, and whenever it is left.
 
     Args:
       plan: the sweep.
-      todo: the runs.
+      stages: the runs; those of two stages are never handed over together.
       mesh: the devices.
       meter: is told of every call.
       keep: may fail; then it is handed the same again on the way out.
     """
-    for group in plan.groups():
-        crew = None
-        for part in _parts(plan, within(todo, group.start, group.stop)):
-            if crew is None:
-                crew = Crew(plan, group, mesh, SECONDS_PER_CALL, meter.check)
-            _train_part(crew, part, meter, keep)
+    crew, groups = None, plan.groups()
+    for todo in stages:
+        for group in groups:
+            for part in _parts(plan, within(todo, group.start, group.stop)):
+                if crew is None or crew.group is not group:
+                    crew = Crew(plan, group, mesh, SECONDS_PER_CALL, meter.check)
+                _train_part(crew, part, meter, keep)
 
 
 def _parts(plan: Plan, todo: Ranges) -> Iterator[Ranges]:
     """Yield runs that may share a chunk: counts are kept cell by cell."""
-    length = plan.num_seeds if plan.summary_only else plan.num_runs
+    if not plan.summary_only:
+        yield from [todo] if len(todo) else []
+        return
     while len(todo):
-        stop = (int(todo[0, 0]) // length + 1) * length
+        stop = (int(todo[0, 0]) // PER_POINT + 1) * PER_POINT
         yield within(todo, 0, stop)
-        todo = within(todo, stop, plan.num_runs)
+        todo = within(todo, stop, len(plan.cells) * PER_POINT)
 
 
 def _train_part(crew: Crew, todo: Ranges, meter: "_Meter", keep: Keep) -> None:
@@ -282,11 +330,19 @@ def _hand_over(crew: Crew, keep: Keep) -> None:
 class _Meter:
     """Counts what has been done, and tells whoever wants to know."""
 
-    def __init__(self, num_runs: int, on_progress: OnProgress | None, check: Callable[[], None]):
-        self.num_runs, self.on_progress, self.check = num_runs, on_progress, check
-        self.runs_done = self.converged = self.runs_made = 0
+    def __init__(self, on_progress: OnProgress | None, check: Callable[[], None]):
+        self.on_progress, self.check = on_progress, check
+        self.num_runs = self.runs_done = self.converged = self.runs_made = 0
         self.seed_epochs = self.lane_epochs = 0
         self.compile_seconds = self.run_seconds = 0.0
+
+    def begin(self, runs: Ranges, stored: Iterable[Content | None]) -> Ranges:
+        """Count what is there of some runs, and return the rest."""
+        self.num_runs, held = num_runs_of(runs), [as_ranges([])]
+        for content in filter(None, stored):
+            self.add(content.columns)
+            held.append(content.runs)
+        return without(runs, np.concatenate(held))
 
     def add(self, columns: Mapping[str, np.ndarray]) -> None:
         """Count runs of an earlier session."""

@@ -15,6 +15,7 @@ import numpy as np
 from bpjax.errors import SettingError
 from bpjax.layouts.lanes import num_lanes
 from bpjax.params import num_entries
+from bpjax.results.chunks import num_runs_of
 from bpjax.sweeps.plan import Plan
 from bpjax.task import Task
 
@@ -66,7 +67,8 @@ def check_rows(plan: Plan) -> None:
         return
     weights = num_entries(plan.tasks[0].network) if plan.keep_weights else 0
     row = 4 + 1 + 4 + 8 + 8 * (len(plan.cells[0].columns) + weights)  # seed, status, epochs, loss
-    needed, free = TABLE_COPIES * row * len(plan.runs), bytes_free(1, of_host=True)
+    needed = TABLE_COPIES * row * num_runs_of(plan.runs)
+    free = bytes_free(1, of_host=True)
     if free is not None and needed > free:
         rule = (
             f"is too large: the per-run table needs {_megabytes(needed)} and {_megabytes(free)} "

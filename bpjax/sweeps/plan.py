@@ -15,6 +15,9 @@ from bpjax.brought import UNTOLD, Setting
 from bpjax.epoch import Program, Settings, program_of, settings_of
 from bpjax.errors import SettingError
 from bpjax.params import parameter_names
+from bpjax.results.chunks import Ranges, as_ranges, num_runs_of
+from bpjax.results.extent import at_every_point, shard_of
+from bpjax.results.schema import PER_POINT
 from bpjax.surroundings import recorded
 from bpjax.sweeps.devices import device_kind
 from bpjax.task import Task
@@ -37,7 +40,7 @@ class Cell(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Neighbouring runs [start, stop) that share a compiled program, the cases and the cap."""
+    """Runs between `start` and `stop` that share a compiled program, the cases and the cap."""
 
     program: Program
     task: Task
@@ -49,16 +52,15 @@ class Group(NamedTuple):
 class Plan:
     """All runs of a sweep, in order: the seeds of the first cell, then of the next.
 
-    Run r is seed `first_seed + r % num_seeds` of cell `r // num_seeds`. Made by `make_plan`.
-    `implementation` is the one that trains them; where another had been asked for, `fallback` says
-    why it does not.
+    Their numbers are those of `bpjax.results.extent`. Made by `make_plan`. `seeds` are ranges
+    (first, stop) in order, with gaps between them. `implementation` is the one that trains them;
+    where another had been asked for, `fallback` says why it does not.
     """
 
     tasks: tuple[Task, ...]
     grid: Mapping[str, tuple[Any, ...]]
     cells: tuple[Cell, ...]
-    first_seed: int
-    num_seeds: int
+    seeds: tuple[tuple[int, int], ...]
     precision: Literal["float32", "float64"]
     implementation: str
     fallback: str | None
@@ -70,17 +72,25 @@ class Plan:
     shard: Shard | None
 
     @property
+    def first_seed(self) -> int:
+        """The first of the seeds."""
+        return self.seeds[0][0]
+
+    @property
+    def num_seeds(self) -> int:
+        """Number of seeds, for every point of the grid."""
+        return num_runs_of(as_ranges(self.seeds))
+
+    @property
     def num_runs(self) -> int:
         """Number of runs, those of all shards together."""
         return len(self.cells) * self.num_seeds
 
     @property
-    def runs(self) -> range:
+    def runs(self) -> Ranges:
         """The runs of this shard: a contiguous part of all runs."""
-        if self.shard is None:
-            return range(self.num_runs)
-        index, count = self.shard.index, self.shard.count
-        return range(self.num_runs * (index - 1) // count, self.num_runs * index // count)
+        runs = at_every_point(as_ranges(self.seeds), len(self.cells))
+        return runs if self.shard is None else shard_of(runs, self.shard.index, self.shard.count)
 
     @property
     def num_held_out(self) -> int:
@@ -91,7 +101,7 @@ class Plan:
         return 0 if self.summary_only else max(task.num_held_out for task in self.tasks)
 
     def groups(self) -> list[Group]:
-        """Return the runs of this shard by compiled program, in order."""
+        """Return where the runs of each compiled program lie, those of all shards, in order."""
         decays = any(cell.task.recipe.decays for cell in self.cells)
 
         told: dict[Any, tuple[str, ...]] = {}  # once for all points of a grid that share a thing
@@ -109,27 +119,25 @@ class Plan:
         groups = []
         for (program, *_), same in itertools.groupby(enumerate(self.cells), shared):
             cells = list(same)
-            start = max(self.runs.start, cells[0][0] * self.num_seeds)
-            stop = min(self.runs.stop, (cells[-1][0] + 1) * self.num_seeds)
-            if start < stop:
-                groups.append(Group(program, cells[0][1].task, start, stop))
+            start, stop = cells[0][0] * PER_POINT, (cells[-1][0] + 1) * PER_POINT
+            groups.append(Group(program, cells[0][1].task, start, stop))
         return groups
 
     def seeds_of(self, runs: np.ndarray) -> np.ndarray:
         """Return the seeds of the given run numbers."""
-        return (self.first_seed + runs % self.num_seeds).astype(np.uint32)
+        return (runs % PER_POINT).astype(np.uint32)
 
     def settings_of(self, runs: np.ndarray) -> Settings:
         """Return the settings of the given runs, the last axis; all must share one program."""
-        first, last = runs.min() // self.num_seeds, runs.max() // self.num_seeds
+        first, last = runs.min() // PER_POINT, runs.max() // PER_POINT
         cells = [settings_of(cell.task, self.precision) for cell in self.cells[first : last + 1]]
         rows = [np.stack(column, axis=-1) for column in zip(*cells, strict=True)]
-        which = runs // self.num_seeds - first
+        which = runs // PER_POINT - first
         return Settings(*(column[..., which] for column in rows))  # type: ignore[arg-type]
 
     def columns_of(self, runs: np.ndarray) -> dict[str, np.ndarray]:
         """Return the grid settings of the given runs, one column per setting."""
-        return {name: values[runs // self.num_seeds] for name, values in self._by_cell.items()}
+        return {name: values[runs // PER_POINT] for name, values in self._by_cell.items()}
 
     @functools.cached_property
     def _by_cell(self) -> dict[str, np.ndarray]:
@@ -148,8 +156,9 @@ class Plan:
     def identity(self, lasting: bool = True) -> dict[str, Any]:
         """Return everything that defines the sweep's results, fit for JSON.
 
-        Two sweeps with the same identity give the same bits. The number of devices, the chunks
-        and the time are not part of it.
+        Two sweeps with the same identity give the same bits, and those that differ by their seeds
+        alone the same for every seed of both. The number of devices, the chunks and the time are
+        not part of it.
 
         Args:
           lasting: whether results are kept under it; without, it need not tell what a user brings
@@ -161,12 +170,11 @@ class Plan:
         """
         described = [task.describe(self.precision, lasting) for task in self.tasks]
         settings = [task.setting(self.precision, lasting) for task in self.tasks]
-        runs = self.runs
         return {
             "task": described[0] if len(described) == 1 else described,
             "grid": {name: as_told(name, values, settings) for name, values in self.grid.items()},
             "columns": list(self.cells[0].columns),
-            "seeds": {"first": self.first_seed, "count": self.num_seeds},
+            "seeds": [list(pair) for pair in self.seeds],
             "precision": self.precision,
             "implementation": self.implementation,
             "block_size": self.block_size,
@@ -180,7 +188,7 @@ class Plan:
             "optax": optax.__version__,
             "device_kind": device_kind(),
             "shard": None if self.shard is None else dataclasses.asdict(self.shard),
-            "runs": {"start": runs.start, "stop": runs.stop},
+            "runs": None if self.shard is None else self.runs.tolist(),
         }
 
 

@@ -1,5 +1,6 @@
 """Laying out a sweep: every setting checked, in words of its own, before anything long begins."""
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,8 @@ from bpjax.layouts import AUTO, IMPLEMENTATIONS
 from bpjax.layouts.choose import choose
 from bpjax.learning import as_spelled, ignores_momentum
 from bpjax.numbers import whole_number
-from bpjax.results.schema import LARGEST_GRID
+from bpjax.results.chunks import Ranges, as_ranges, num_runs_of, union
+from bpjax.results.schema import LARGEST_GRID, MOST_RANGES
 from bpjax.starts.given import Start
 from bpjax.starts.initial import NUM_SEEDS_THERE_ARE, Initializer, Strategy
 from bpjax.sweeps.memory import check_sizes
@@ -43,12 +45,15 @@ LARGEST_HISTOGRAM = 10_000_000
 
 PRECISIONS = ("float32", "float64")
 
+Seeds = int | range | np.ndarray | Sequence[int | range]
+"""How many seeds, or which: a range, an array, a list."""
+
 
 def make_plan(
     task: Task | str | Sequence[Task | str],
-    seeds: int,
+    seeds: Seeds,
     *,
-    first_seed: int = 0,
+    first_seed: int | None = None,
     precision: str = "float32",
     implementation: str = AUTO,
     block_size: int | None = None,
@@ -62,8 +67,9 @@ def make_plan(
 
     Args:
       task: one task, its name, or several variants of one that differ in their options.
-      seeds: number of seeds per cell of the grid, at least 1.
-      first_seed: the first of them; all must lie below 2**32.
+      seeds: for every cell of the grid, a number of them; or a range, an array or a list that names
+        them, in any order. A list may hold ranges too.
+      first_seed: the first of a number of seeds, 0 unless told; all must lie below 2**32.
       precision: "float32" or "float64".
       implementation: "matrix" serves every net, "unrolled" only small ones and is faster for the
         smallest; "auto" takes it for nets with which it was measured to be, on a CPU. "fused"
@@ -90,9 +96,10 @@ def make_plan(
       >>> plan = make_plan(xor(), 100, learning_rate=[0.25, 0.5], momentum=0.8)
       >>> plan.num_runs, [cell.columns for cell in plan.cells]
       (200, [{'learning_rate': 0.25}, {'learning_rate': 0.5}])
+      >>> make_plan(xor(), [7, 3, 4]).seeds
+      ((3, 5), (7, 8))
     """
-    seeds = whole_number("seeds", seeds, 1, NUM_SEEDS_THERE_ARE)
-    first_seed = whole_number("first_seed", first_seed, 0, NUM_SEEDS_THERE_ARE - 1)
+    named = seed_ranges(seeds, first_seed)
     _check_choice("precision", precision, PRECISIONS)
     _check_choice("implementation", implementation, IMPLEMENTATIONS)
     if block_size is not None:
@@ -110,19 +117,19 @@ def make_plan(
     _check_used(settings, cells)
     for cell in cells:
         _check_precision(cell.task, precision)
-        _check_seeds(cell.task, first_seed, seeds)
+        _check_seeds(cell.task, named)
     _check_summary_only(summary_only, keep_weights, cells)
     if keep_weights and len({cell.task.network for cell in cells}) > 1:
         raise SettingError("keep_weights", "needs one network for all runs", keep_weights)
-    _check_shard(shard, len(cells) * seeds)
+    _check_ranges(len(named), len(cells))
+    _check_shard(shard, len(cells) * num_runs_of(as_ranges(named)))
     programs = [(program_of(cell.task, precision), cell.task.num_cases) for cell in cells]
     implementation, fallback = choose(implementation, programs, _platform())
     plan = Plan(
         tasks=tasks,
         grid=grid,
         cells=cells,
-        first_seed=first_seed,
-        num_seeds=seeds,
+        seeds=named,
         precision=precision,  # type: ignore[arg-type]
         implementation=implementation,
         fallback=fallback,
@@ -135,6 +142,67 @@ def make_plan(
     )
     check_sizes(plan)
     return plan
+
+
+def with_seeds(plan: Plan, seeds: Seeds, first_seed: int | None = None) -> Plan:
+    """Return the plan of the same sweep with other seeds; arguments and errors as of `make_plan`.
+
+    It is trained by the program that is compiled already, and every run of both has the same bits.
+    """
+    named = seed_ranges(seeds, first_seed)
+    for cell in plan.cells:
+        _check_seeds(cell.task, named)
+    _check_ranges(len(named), len(plan.cells))
+    if plan.shard is not None:
+        shard = plan.shard.index, plan.shard.count
+        _check_shard(shard, len(plan.cells) * num_runs_of(as_ranges(named)))
+    return dataclasses.replace(plan, seeds=named)
+
+
+def seed_ranges(seeds: Seeds, first_seed: int | None = None) -> tuple[tuple[int, int], ...]:
+    """Return seeds as ranges (first, stop) in order, with gaps between them.
+
+    Args:
+      seeds: how many, or which; as of `make_plan`.
+      first_seed: the first, of a number of them.
+
+    Raises:
+      SettingError: for none, for one that is named twice, and for what is no seed.
+
+    Example:
+      >>> seed_ranges(100, 50), seed_ranges(range(10, 12)), seed_ranges(np.array([9, 2, 3]))
+      (((50, 150),), ((10, 12),), ((2, 4), (9, 10)))
+      >>> seed_ranges([range(100), range(200, 300), 7_000])
+      ((0, 100), (200, 300), (7000, 7001))
+    """
+    if not isinstance(seeds, range | list | tuple | np.ndarray):
+        number = whole_number("seeds", seeds, 1, NUM_SEEDS_THERE_ARE)
+        first = whole_number("first_seed", first_seed or 0, 0, NUM_SEEDS_THERE_ARE - 1)
+        return ((first, first + number),)
+    if first_seed is not None:
+        raise SettingError("first_seed", "must go with a number of seeds", first_seed)
+    groups = [seeds] if isinstance(seeds, range | np.ndarray) else list(seeds)
+    ranges = [each for each in groups if isinstance(each, range | np.ndarray)]
+    singly = [each for each in groups if not isinstance(each, range | np.ndarray)]
+    pairs = np.concatenate([_pairs(each) for each in (*ranges, singly)])
+    if not len(pairs):
+        raise SettingError("seeds", "must be at least one", list(seeds))
+    pairs = pairs[np.argsort(pairs[:, 0])]
+    for each in pairs[1:, 0][pairs[1:, 0] < pairs[:-1, 1]][:1].tolist():
+        raise SettingError("seeds", "must not name a seed twice", each)
+    return tuple((first, stop) for first, stop in union(pairs).tolist())
+
+
+def _pairs(seeds: range | np.ndarray | list[Any]) -> Ranges:
+    """Return seeds as ranges, once each is known to be one."""
+    whole = isinstance(seeds, np.ndarray) and seeds.dtype.kind in "iu" and seeds.ndim == 1
+    known = isinstance(seeds, range) or whole
+    for each in (min(seeds), max(seeds)) if known and len(seeds) else seeds:
+        whole_number("seeds", each, 0, NUM_SEEDS_THERE_ARE - 1)
+    if isinstance(seeds, range) and abs(seeds.step) == 1 and len(seeds):  # of any length
+        return as_ranges([(min(seeds), max(seeds) + 1)])
+    first = np.asarray(seeds, np.int64)
+    return np.stack([first, first + 1], axis=1)
 
 
 RESERVED = ("seed", "status", "epochs", "loss", "held_out_right", "count", "weights")
@@ -220,13 +288,15 @@ def _check_precision(task: Task, precision: str) -> None:
             raise SettingError(setting, f"must be within the range of {precision}", value)
 
 
-def _check_seeds(task: Task, first_seed: int, seeds: int) -> None:
+def _check_seeds(task: Task, seeds: tuple[tuple[int, int], ...]) -> None:
     """Raise SettingError unless all seeds name runs of the task: on a plane, one per pixel."""
-    there_are = task.recipe.initializer.num_seeds
-    if first_seed + seeds > there_are:
+    there_are, (first, stop) = task.recipe.initializer.num_seeds, (seeds[0][0], seeds[-1][1])
+    if stop > there_are:
         last = "2**32 - 1" if there_are == NUM_SEEDS_THERE_ARE else f"{there_are - 1}"
-        rule = f"must keep all seeds at or below {last} with first_seed {first_seed}"
-        raise SettingError("seeds", rule, seeds)
+        if len(seeds) == 1:
+            rule = f"must keep all seeds at or below {last} with first_seed {first}"
+            raise SettingError("seeds", rule, stop - first)
+        raise SettingError("seeds", f"must be at or below {last}", stop - 1)
 
 
 def check_seed(seed: Any, task: Task | None = None) -> None:
@@ -262,6 +332,12 @@ def _check_grid(grid: Mapping[str, tuple[Any, ...]]) -> None:
         if name == "loss":
             rule = "must be one for the whole sweep, whose column of that name has what it measures"
             raise SettingError(name, rule, list(values))
+
+
+def _check_ranges(num_ranges: int, num_points: int) -> None:
+    if num_ranges * num_points > MOST_RANGES:
+        rule = f"must lie in at most {MOST_RANGES // num_points} ranges with this grid"
+        raise SettingError("seeds", rule, num_ranges)
 
 
 def _check_points(num_points: int) -> None:

@@ -16,14 +16,14 @@ from jaxtyping import Array, Float, Int, UInt
 from bpjax.epoch import Settings
 from bpjax.params import num_entries
 from bpjax.results.chunks import Ranges
-from bpjax.results.schema import LARGEST_GRID
+from bpjax.results.schema import LARGEST_GRID, PER_POINT
 from bpjax.starts.given import Start, row_of
 from bpjax.sweeps.plan import Group, Plan
 
 MOST_RUNS = 2**30
 """Runs of all ranges together; tickets have 32 bits."""
-FEWEST_RANGES = 1024
-"""Ranges that a roster has room for, at least."""
+FEWEST_RANGES = 2**14
+"""Ranges that a roster has room for, at least: one for each point of the largest grid."""
 
 
 class Given(NamedTuple):
@@ -44,19 +44,15 @@ class Roster(NamedTuple):
     Attributes:
       settings: of the cells of the group, the last axis; what lies behind them is no cell.
       ticket: of each range's first run, increasing; behind the last range, of no run.
-      cell: to which of the cells that run belongs.
-      place: of that run among the runs of its cell.
-      last: the last such place: the number of seeds, less one, which fits into 32 bits.
-      first_seed: the seed at place 0.
+      cell: to which of the cells the range belongs: to one alone.
+      seed: of that run.
       given: the weights at which they start; None where they are drawn.
     """
 
     settings: Settings
     ticket: Int[Array, " ranges"]
     cell: Int[Array, " ranges"]
-    place: UInt[Array, " ranges"]
-    last: UInt[Array, ""]
-    first_seed: UInt[Array, ""]
+    seed: UInt[Array, " ranges"]
     given: Given | None = None
 
 
@@ -84,9 +80,9 @@ def settings_table(plan: Plan, group: Group) -> Settings:
 
     It is as long as for the largest grid, whatever the grid: programs are compiled for its length.
     """
-    cells = np.arange(group.start // plan.num_seeds, (group.stop - 1) // plan.num_seeds + 1)
+    cells = np.arange(group.start // PER_POINT, group.stop // PER_POINT)
     unused = -len(cells) % LARGEST_GRID  # variants of a task may make more cells than a grid
-    rows = plan.settings_of(cells * plan.num_seeds)
+    rows = plan.settings_of(cells * PER_POINT)
     return jax.tree.map(lambda row: np.pad(row, [(0, 0)] * (row.ndim - 1) + [(0, unused)]), rows)
 
 
@@ -94,7 +90,7 @@ def given_weights(plan: Plan, group: Group) -> Given | None:
     """Return the weights at which the runs of a group start; None where they are drawn."""
     if group.program.initializer is not None:
         return None
-    cells = plan.cells[group.start // plan.num_seeds : (group.stop - 1) // plan.num_seeds + 1]
+    cells = plan.cells[group.start // PER_POINT : group.stop // PER_POINT]
     starts = [cell.task.recipe.initializer for cell in cells]
     different = [start for start in dict.fromkeys(starts) if type(start) is Start]
     tables = [start.rows(group.program.network) for start in different]
@@ -116,7 +112,6 @@ def blank(plan: Plan, group: Group, num_lanes: int) -> Beginning:
 
 
 def roster_of(
-    plan: Plan,
     group: Group,
     runs: Ranges,
     settings: Settings,
@@ -126,38 +121,28 @@ def roster_of(
     """Return the roster of some of the group's runs.
 
     Args:
-      plan: the sweep.
-      group: a part of it.
+      group: a part of a sweep.
       runs: their ranges, at most `length`, with at most `MOST_RUNS` runs.
       settings: what `settings_table` returned for the group.
       length: how many ranges there is room for.
       given: what `given_weights` returned for it.
     """
     lengths = runs[:, 1] - runs[:, 0]
-    cell, place = np.divmod(runs[:, 0], plan.num_seeds)
+    cell, seed = np.divmod(runs[:, 0], PER_POINT)
     unused = (0, length - len(runs))
     numbers = (
         np.pad(np.cumsum(lengths) - lengths, unused, constant_values=2**31 - 1).astype(np.int32),
-        np.pad(cell - group.start // plan.num_seeds, unused).astype(np.int32),
-        np.pad(place, unused).astype(np.uint32),
-        np.uint32(plan.num_seeds - 1),
-        np.uint32(plan.first_seed),
+        np.pad(cell - group.start // PER_POINT, unused).astype(np.int32),
+        np.pad(seed, unused).astype(np.uint32),
     )
     return Roster(settings, *numbers, given)  # type: ignore[arg-type]
 
 
 def runs_at(roster: Roster, tickets: Int[Array, " lanes"]) -> Beginning:
     """Return how the runs with these tickets begin."""
-    first, cell, place = _ranges_at(roster, tickets)
-    numbers = (tickets - first).astype(jnp.uint32)
-    per_cell = jnp.maximum(roster.last, roster.last + 1)  # 2**32 becomes 0, and one less will do
-    further, rest = numbers // per_cell, numbers % per_cell
-    left = roster.last - place  # behind the range's first run, in its cell
-    wraps = rest > left
-    place = jnp.where(wraps, rest - left - 1, place + rest)
-    cell = cell + (further + wraps.astype(jnp.uint32)).astype(jnp.int32)
+    first, cell, seed = _ranges_at(roster, tickets)
+    seed = seed + (tickets - first).astype(jnp.uint32)
     settings = jax.tree.map(lambda row: jnp.take(row, cell, axis=-1), roster.settings)
-    seed = roster.first_seed + place
     return Beginning(seed, settings, _weights_of(roster.given, cell, seed))
 
 
@@ -168,8 +153,8 @@ def _weights_of(given: Given | None, cell: Array, seed: Array) -> Array | None:
 
 
 def _ranges_at(roster: Roster, tickets: Int[Array, " lanes"]) -> tuple[Array, Array, Array]:
-    """Return `ticket`, `cell` and `place` of the ranges that hold these tickets."""
-    rows = roster.ticket, roster.cell, roster.place
+    """Return `ticket`, `cell` and `seed` of the ranges that hold these tickets."""
+    rows = roster.ticket, roster.cell, roster.seed
 
     def search(tickets: Array) -> Array:
         return jnp.searchsorted(roster.ticket, tickets, side="right", method="scan_unrolled") - 1

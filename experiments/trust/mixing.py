@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import bpjax
 from bpjax.errors import ResultsError, SettingError
 from bpjax.loss import HalfSquaredError
+from bpjax.results.chunks import chunk_name
 from bpjax.results.identity import as_stored
 from bpjax.results.store import SweepFolder, read_runs
 from bpjax.starts.initial import Initializer
@@ -27,7 +28,6 @@ from experiments.trust import suite
 
 SEEDS = 30
 SETTINGS: dict[str, Any] = {
-    "first_seed": 1,
     "precision": "float64",
     "implementation": "matrix",
     "block_size": 64,
@@ -108,14 +108,6 @@ def _settings(folder: Path, full: bool) -> Iterator[tuple[str, str]]:
     for option in OPTIONS:
         task = bpjax.tasks.xor(**option)  # type: ignore[arg-type]
         yield str(option), _refused(folder, functools.partial(_sweep, folder, task), "`task")
-    yield (
-        "seeds",
-        _refused(
-            folder,
-            lambda: bpjax.sweep(bpjax.tasks.xor(), SEEDS + 1, out=folder, max_epochs=40),
-            "`",
-        ),
-    )
 
 
 def _leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -130,7 +122,7 @@ def _leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
 def _fields(folder: Path, full: bool) -> Iterator[tuple[str, str]]:
     _sweep(folder)
     identity = as_stored(make_plan(bpjax.tasks.xor(), SEEDS, max_epochs=40).identity())
-    paths = list(_leaves(identity))
+    paths = [path for path in _leaves(identity) if path[0] not in ("seeds", "runs")]
     for path in paths if full else paths[::8]:
         name = ".".join(map(str, path))
         yield (
@@ -251,5 +243,4 @@ def _swap(chunks: list[Path], other: Path) -> None:
 def _rename(chunks: list[Path]) -> None:
     for chunk in chunks:
         start, stop = (int(part) for part in chunk.stem.split("-")[-2:])
-        moved = chunk.name.replace(f"{start:012d}", f"{start + 1:012d}", 1)
-        chunk.rename(chunk.with_name(moved.replace(f"{stop:012d}", f"{stop + 1:012d}")))
+        chunk.rename(chunk.with_name(chunk_name(start + 1, stop + 1)))

@@ -82,7 +82,7 @@ MUTANTS: dict[Tests, list[Mutant]] = {
         ),
         Mutant("sweeps/scheduler", "(runs.status - 1) * block.bins", "runs.status * 0"),
         Mutant("sweeps/scheduler", " & ~starving))", "))"),
-        Mutant("sweeps/roster", "rest - left - 1", "rest - left"),
+        Mutant("sweeps/roster", "(tickets - first)", "(tickets - first + 1)"),
     ],
     CONVERGENCE: [
         Mutant("analysis/convergence", "2 * num_runs * share + z**2", "2 * num_runs * share"),
