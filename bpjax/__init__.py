@@ -55,6 +55,10 @@ if TYPE_CHECKING:
     from bpjax.sweeps.devices import use_all_cpu_cores as use_all_cpu_cores
     from bpjax.sweeps.host_loop import sweep as sweep
     from bpjax.sweeps.result import SweepResult as SweepResult
+    from bpjax.sweeps.until import Forecast as Forecast
+    from bpjax.sweeps.until import Known as Known
+    from bpjax.sweeps.until import forecast as forecast
+    from bpjax.sweeps.until import sweep_until as sweep_until
     from bpjax.task import Task as Task
     from bpjax.training import Run as Run
     from bpjax.training import train as train
@@ -101,6 +105,10 @@ _HOME = {
     "Status": "status",
     "use_all_cpu_cores": "sweeps.devices",
     "sweep": "sweeps.host_loop",
+    "Forecast": "sweeps.until",
+    "Known": "sweeps.until",
+    "forecast": "sweeps.until",
+    "sweep_until": "sweeps.until",
     "SweepResult": "sweeps.result",
     "Task": "task",
     "Run": "training",

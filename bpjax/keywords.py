@@ -90,16 +90,21 @@ class HistorySettings(TrainSettings, total=False):
     shard: tuple[int, int] | None
 
 
-class SweepSettings(GridSettings, total=False):
-    """Settings of many runs: of `bpjax.sweep`."""
+class UntilSettings(GridSettings, total=False):
+    """Settings of as many runs as a question needs: of `bpjax.sweep_until`."""
 
     precision: Literal["float32", "float64"]
     implementation: str
     block_size: int | None
-    first_seed: int
     keep_weights: bool
     summary_only: bool
     refill: bool
+
+
+class SweepSettings(UntilSettings, total=False):
+    """Settings of many runs: of `bpjax.sweep`."""
+
+    first_seed: int
     shard: tuple[int, int] | None
 
 

@@ -65,6 +65,7 @@ ROOMS_BY_LAYER = {  # likewise inside the largest
         {"collected", "result", "watched"},
         {"crew"},
         {"host_loop"},
+        {"until"},
     ),
 }
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "check": "hold the hand-derived gradient against jax.grad, differences and NumPy",
     "train": "train one run and watch it",
     "sweep": "train many runs; resumes where an earlier sweep stopped",
+    "plan": "say how many seeds a question is likely to need, and how long, from a pilot",
     "explain": "make a page of one run, to follow both passes step by step",
     "report": "write one HTML page about sweeps and runs",
     "compare": "hold settings against one another over the same seeds, run by run",
@@ -61,9 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
       argv: the words after `bpjax`; None takes them from the command line.
 
     Returns:
-      The exit code: 0; 1 if a check failed; 2 for bad input or a folder that cannot be used, with
-      one sentence on standard error; 3 if `bench` found no GPU that it was to measure; 74 if all
-      went well but standard output could not be written; 130 or 143 after Ctrl-C or SIGTERM.
+      The exit code: 0; 1 if a check failed, or seeds came to an end before `--until` was reached; 2
+      for bad input or a folder that cannot be used, with one sentence on standard error; 3 if
+      `bench` found no GPU that it was to measure; 74 if all went well but standard output could not
+      be written; 130 or 143 after Ctrl-C or SIGTERM.
     """
     return code_after_words(_run(list(sys.argv[1:] if argv is None else argv)))
 

@@ -10,7 +10,10 @@ from bpjax.cli import stopping
 from bpjax.cli.config import with_config
 from bpjax.cli.options import OfTask, Task, arg, command_of, parse, task_variants
 from bpjax.cli.output import progress_line, say, warn
+from bpjax.cli.plan import numbers_of
+from bpjax.cli.until import print_known, told
 from bpjax.cli.words import seeds, shard, whole
+from bpjax.errors import SettingError
 from bpjax.text import rounded
 
 
@@ -29,6 +32,11 @@ class Options:
     """How many seeds, for every point of the grid; or which: 100-199 (both included), 3,17,40."""
     first_seed: Annotated[str | None, arg("K", "0")] = None
     """The first of a number of seeds; all must be below 2**32."""
+    until: Annotated[str | None, arg("WHAT", "off")] = None
+    """Add seeds until this is known so well: 'success_rate +- 0.005', 'median +- 2%' or
+    'expected_epochs +- 2%'. --seeds is the most then, 1000000 unless told."""
+    pilot: Annotated[str | None, arg("N", "400")] = None
+    """Seeds that plan at how many more it is looked, with --until."""
     out: Annotated[str | None, arg("DIR", "results/TASK-...")] = None
     """Folder for the results."""
     shard: Annotated[str | None, arg("I/N", "the whole sweep")] = None
@@ -51,22 +59,20 @@ MOST_ROWS = 50
 def main(words: Sequence[str]) -> int:
     """Run or resume a sweep, showing its progress, and print its summary."""
     options = with_config(parse(Options, "sweep", words))
-    arguments: dict[str, Any] = {"seeds": seeds("1000" if options.seeds is None else options.seeds)}
-    if options.first_seed is not None:
-        arguments["first_seed"] = whole("first_seed", options.first_seed)
-    if options.shard is not None:
-        arguments["shard"] = shard(options.shard)
+    arguments = _which_seeds(options)
     variants, settings = task_variants(options.task, options.settings)
 
     from bpjax.results.store import read_runs
     from bpjax.sweeps.devices import keep_compiled_programs, use_all_cpu_cores
     from bpjax.sweeps.host_loop import Progress, default_folder, run_plan
     from bpjax.sweeps.planning import make_plan
+    from bpjax.sweeps.until import PILOT, first_of, go_on_until, plan_until, read_target
 
     use_all_cpu_cores()
     keep_compiled_programs()
     arguments |= {"keep_weights": options.keep_weights, "summary_only": options.summary_only}
-    plan = make_plan(variants, **arguments, **settings)
+    target = None if options.until is None else read_target(options.until)
+    plan = (plan_until if target else make_plan)(variants, **arguments, **settings)
     folder = options.out or default_folder(plan)
     resume = f"Resume with: {shlex.join(['bpjax', 'sweep', *words])}"
     at_once = f"stopped at once; what was stored, every few seconds, is in {folder}. {resume}"
@@ -80,17 +86,27 @@ def main(words: Sequence[str]) -> int:
                 line.show(at.line())
 
             command = command_of("sweep", options.task, words)
-            result = run_plan(plan, folder, show, check=stopping.check, command=command)
+
+            def run(part: Any) -> Any:
+                return run_plan(part, folder, show, check=stopping.check, command=command)
+
+            known = target and go_on_until(plan, target, arguments.get("pilot", PILOT), run)
+            result = known.result if known else run(plan)
     except KeyboardInterrupt:
         warn(f"{_where_stopped(reached, folder)}. {resume}")
         raise
     stopping.say(f"stopped; all runs are in {folder}, but not all that is made of them")
     summary = result.summary()
+    if known:
+        plan = first_of(plan, known.num_seeds)
+        summary |= {"until": told(known)}
     more = _more_seeds(folder, plan)
     if options.json:
         say(json.dumps({"folder": folder, **summary}, indent=2))
     else:
         print_summary(summary)
+        if known:
+            print_known(known)
         rows = "counts" if options.summary_only else "per-run table"
         what = f"{rows} and summary" if options.no_figures else f"{rows}, summary and figures"
         say(f"{what}{more and f', of {more}'}: {folder}")
@@ -99,7 +115,23 @@ def main(words: Sequence[str]) -> int:
 
         table = read_runs(folder, allow_partial=True) if more else result.table
         draw_sweep(table, f"{folder}/figures", _histories(plan))
-    return 0
+    return 1 if known and not known.reached else 0
+
+
+def _which_seeds(options: Options) -> dict[str, Any]:
+    """Return the arguments that say how many seeds there are, or which."""
+    if options.until is not None:
+        if options.shard is not None:
+            raise SettingError("shard", "cannot go with until", options.shard)
+        return numbers_of(options)
+    if options.pilot is not None:
+        raise SettingError("pilot", "must go with until", options.pilot)
+    arguments: dict[str, Any] = {"seeds": seeds("1000" if options.seeds is None else options.seeds)}
+    if options.first_seed is not None:
+        arguments["first_seed"] = whole("first_seed", options.first_seed)
+    if options.shard is not None:
+        arguments["shard"] = shard(options.shard)
+    return arguments
 
 
 def _more_seeds(folder: str, plan: Any) -> str:

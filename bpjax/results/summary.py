@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -179,17 +179,8 @@ def _held_out(
 def _cells(table: RunTable, tasks: list[Mapping[str, Any]], level: float) -> list[dict[str, Any]]:
     names = table.identity["columns"]
     varied = [name for name in names if name not in table.identity["grid"]]  # options of the task
-    columns = table.columns
-    num_rows = len(columns["status"])
-    # Rows are ordered by cell: a cell ends where any of its settings changes.
-    ends = np.zeros(num_rows, bool)
-    ends[-1] = True
-    for name in names:
-        ends[:-1] |= columns[name][1:] != columns[name][:-1]
-    cells, start = [], 0
-    for stop in (np.flatnonzero(ends) + 1).tolist():
-        point = {name: columns[name][start].item() for name in names}
-        part = {name: column[start:stop] for name, column in columns.items()}
+    cells = []
+    for point, part in points_of(table):
         words = {"settings": point, "criterion": _criterion(tasks, point)}
         same = [
             task
@@ -198,8 +189,23 @@ def _cells(table: RunTable, tasks: list[Mapping[str, Any]], level: float) -> lis
         ]
         answers = {"held_out": _held_out(part, same, level)}
         cells.append({**words, **_outcome(part, level), **answers})
-        start = stop
     return cells
+
+
+def points_of(table: RunTable) -> Iterator[tuple[dict[str, Any], dict[str, np.ndarray]]]:
+    """Yield every point of the grid: its settings, and the columns of its rows."""
+    names, columns = table.identity["columns"], table.columns
+    num_rows = len(columns["status"])
+    # Rows are ordered by cell: a cell ends where any of its settings changes.
+    ends = np.zeros(num_rows, bool)
+    ends[-1] = True
+    for name in names:
+        ends[:-1] |= columns[name][1:] != columns[name][:-1]
+    start = 0
+    for stop in (np.flatnonzero(ends) + 1).tolist():
+        point = {name: columns[name][start].item() for name in names}
+        yield point, {name: column[start:stop] for name, column in columns.items()}
+        start = stop
 
 
 def _is_same(option: Any, entry: Any) -> bool:

@@ -1,0 +1,101 @@
+"""What `sweep --until` and `plan` say: how well something is known, and what that takes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bpjax.cli.output import say
+from bpjax.text import duration
+
+MOST_ROWS = 50
+
+
+def told(known: Any) -> dict[str, Any]:
+    """Return what a sweep until something is known says of it, fit for JSON."""
+    return {
+        "target": str(known.target),
+        "reached": known.reached,
+        "pilot": known.pilot,
+        "looks": [look._asdict() for look in known.looks],
+        "points": [
+            point._asdict() | {"interval": point.interval._asdict()} for point in known.points
+        ],
+    }
+
+
+def print_known(known: Any) -> None:
+    """Print it for people."""
+    level = f"{known.points[0].interval.level:.0%}"
+    outcome = "reached" if known.reached else "not reached: the seeds came to an end"
+    say(f"  until          {known.target}: {outcome}")
+    for point in known.points[:MOST_ROWS]:
+        restart = f", restarts after {point.cutoff:,} epochs" if point.cutoff is not None else ""
+        where = ", ".join(f"{name} {value}" for name, value in point.settings.items())
+        found = interval_text(known.target.statistic, point.interval)
+        say(f"                 {found}{restart}{where and f'  ({where})'}")
+    if len(known.points) > MOST_ROWS:
+        say(f"                 ... and {len(known.points) - MOST_ROWS:,} more points")
+    say(
+        f"                 {level} interval, valid at every look ({len(known.looks)} so far); "
+        f"without the pilot of {known.pilot:,} seeds"
+    )
+
+
+def told_forecast(forecast: Any) -> dict[str, Any]:
+    """Return a forecast, fit for JSON."""
+    return {
+        "target": str(forecast.target),
+        "pilot": [estimate._asdict() for estimate in forecast.estimates],
+        "seeds": forecast.seeds._asdict(),
+        "seconds": forecast.seconds,
+    }
+
+
+def print_forecasts(forecasts: list[Any], most: int) -> None:
+    """Print forecasts as a table."""
+    table = [("to know", "seeds (nine of ten pilots)", "time here")]
+    for forecast in forecasts:
+        table.append((str(forecast.target), _seeds(forecast.seeds, most), _time(forecast.seconds)))
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
+        say("  " + "  ".join(cells).rstrip())
+
+
+def _seeds(seeds: Any, most: int) -> str:
+    if seeds.estimate is None:
+        return f"more than {most:,}"
+    high = "more" if seeds.high is None else f"{_rough(seeds.high)}"
+    return f"{_rough(seeds.estimate)} ({_rough(seeds.low)} to {high})"
+
+
+def _rough(number: int) -> str:
+    return f"{int(float(f'{number:.2g}')):,}"
+
+
+def _time(seconds: float | None) -> str:
+    return "-" if seconds is None else duration(seconds, decimals=1 if seconds < 10 else 0)
+
+
+def interval_text(statistic: str, interval: Any) -> str:
+    """Return an estimate with its interval.
+
+    Example:
+      >>> from bpjax.analysis.convergence import Interval
+      >>> interval_text("median", Interval(960, 946, None, 0.95))
+      '960 epochs (946 to not reached)'
+    """
+    if statistic == "success_rate":
+        estimate, low, high = (f"{share:.2%}" for share in interval[:3])
+        return f"{estimate} ({low} to {high})"
+    estimate, low, high = (
+        "not reached" if epochs is None else f"{epochs:,.0f}" for epochs in interval[:3]
+    )
+    unit = "" if interval.estimate is None else " epochs"
+    return f"{estimate}{unit} ({low} to {high})"
+
+
+def pilot_line(summary: Mapping[str, Any]) -> str:
+    """Return what a pilot found, in a line."""
+    success = summary["success_rate"]
+    share = f"{success['estimate']:.2%} ({success['low']:.2%} to {success['high']:.2%})"
+    return f"pilot: {summary['num_runs']:,} runs, {share} solved"
