@@ -99,6 +99,7 @@ class UntilSettings(GridSettings, total=False):
     keep_weights: bool
     summary_only: bool
     refill: bool
+    zipped: bool
 
 
 class SweepSettings(UntilSettings, total=False):

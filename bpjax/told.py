@@ -101,6 +101,9 @@ def plan_like(
 ) -> Plan:
     """Return a plan of other tasks and settings that is laid out as an identity tells."""
     shard, seeds = identity["shard"], tuple(map(tuple, identity["seeds"]))
+    points = identity.get("points")
+    if points is not None and len(variants) > 1:
+        variants = [variants[k] for k in points]
     plan = make_plan(
         variants,
         1,
@@ -110,6 +113,7 @@ def plan_like(
         block_size=identity["block_size"],
         keep_weights=identity["weight_names"] is not None,
         summary_only=identity["rows"] == "counts",
+        zipped=points is not None,
         **settings,
     )
     return dataclasses.replace(

@@ -156,11 +156,14 @@ def _sentence(box: str) -> str:
 # ---- options to arguments of the library --------------------------------------------------------
 
 
-def task_variants(name: str | None, settings: Any) -> tuple[list[Any], dict[str, Any]]:
+def task_variants(
+    name: str | None, settings: Any, zipped: bool = False
+) -> tuple[list[Any], dict[str, Any]]:
     """Return the task's variants, and the settings of the recipe or criterion to apply to them.
 
     Structural options (`--hidden`, most of `--set`) make variants of the task; the rest becomes
-    keyword arguments of `bpjax.sweep` or `bpjax.train`, lists where a grid was asked for.
+    keyword arguments of `bpjax.sweep` or `bpjax.train`, lists where a grid was asked for. With
+    `zipped` several options make no product: each has one value, or one for every variant.
     """
     import itertools
 
@@ -187,13 +190,23 @@ def task_variants(name: str | None, settings: Any) -> tuple[list[Any], dict[str,
         else:
             options[setting.name] = values if isinstance(values, list) else [values]
     for option, values in options.items():
-        if len(set(values)) < max(len(values), 1):
+        if not values or (len(set(values)) < len(values) and not zipped):
             rule = "must have a value" if not values else "must not have a value twice"
             raise SettingError(option, rule, values)
-    if math.prod(map(len, options.values())) > MOST_POINTS:
+    number = max(map(len, options.values()), default=1)
+    if zipped:
+        lengths = {option: len(values) for option, values in options.items() if len(values) > 1}
+        if len({*lengths.values()}) > 1:
+            raise SettingError("zipped", "must have lists of one length", lengths)
+        options = {
+            option: values * (number if len(values) == 1 else 1)
+            for option, values in options.items()
+        }
+    elif math.prod(map(len, options.values())) > MOST_POINTS:
         rule = f"must make at most {MOST_POINTS:,} variants of the task"
         raise SettingError(next(iter(options)), rule, options)
-    points = itertools.product(*options.values())
+    values = options.values()
+    points = zip(*values, strict=True) if zipped and options else itertools.product(*values)
     variants = [maker.make(**dict(zip(options, point, strict=True))) for point in points]
     if isinstance(drawn := others.get("initializer"), dict):
         others["initializer"] = _drawn_otherwise(variants, drawn)

@@ -11,6 +11,7 @@ from bpjax.cli.config import with_config
 from bpjax.cli.options import OfTask, Task, arg, command_of, parse, task_variants
 from bpjax.cli.output import progress_line, say, warn
 from bpjax.cli.plan import numbers_of
+from bpjax.cli.table import with_table
 from bpjax.cli.until import print_known, told
 from bpjax.cli.words import seeds, shard, whole
 from bpjax.errors import SettingError
@@ -37,6 +38,10 @@ class Options:
     'expected_epochs +- 2%'. --seeds is the most then, 1000000 unless told."""
     pilot: Annotated[str | None, arg("N", "400")] = None
     """Seeds that plan at how many more it is looked, with --until."""
+    zipped: bool = False
+    """Lists make points together: the first values of all one point, the second ones the next."""
+    table: Annotated[str | None, arg("FILE", "none")] = None
+    """CSV file with a column for every setting and a row for every point, instead of lists."""
     out: Annotated[str | None, arg("DIR", "results/TASK-...")] = None
     """Folder for the results."""
     shard: Annotated[str | None, arg("I/N", "the whole sweep")] = None
@@ -60,7 +65,9 @@ def main(words: Sequence[str]) -> int:
     """Run or resume a sweep, showing its progress, and print its summary."""
     options = with_config(parse(Options, "sweep", words))
     arguments = _which_seeds(options)
-    variants, settings = task_variants(options.task, options.settings)
+    zipped = options.zipped or options.table is not None
+    given = with_table(options.settings, options.table)
+    variants, settings = task_variants(options.task, given, zipped)
 
     from bpjax.results.store import read_runs
     from bpjax.sweeps.devices import keep_compiled_programs, use_all_cpu_cores
@@ -71,6 +78,7 @@ def main(words: Sequence[str]) -> int:
     use_all_cpu_cores()
     keep_compiled_programs()
     arguments |= {"keep_weights": options.keep_weights, "summary_only": options.summary_only}
+    arguments["zipped"] = zipped
     target = None if options.until is None else read_target(options.until)
     plan = (plan_until if target else make_plan)(variants, **arguments, **settings)
     folder = options.out or default_folder(plan)
@@ -85,7 +93,7 @@ def main(words: Sequence[str]) -> int:
                 stopping.check()
                 line.show(at.line())
 
-            command = command_of("sweep", options.task, words)
+            command = command_of("sweep", None if zipped else options.task, words)
 
             def run(part: Any) -> Any:
                 return run_plan(part, folder, show, check=stopping.check, command=command)

@@ -1,5 +1,6 @@
 """The figures of a sweep: which ones its runs call for, with which words."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -159,6 +160,8 @@ def _over_settings(table: RunTable, level: float, width: float | None) -> dict[s
     draw: Any = {1: setting_curve, 2: setting_map}.get(len(varied))
     if draw is None or (draw is setting_curve and len(cells) < SHORTEST_CURVE):
         return {}
+    if len(cells) < math.prod(len({point[name] for point in points}) for name in varied):
+        return {}  # points that are no product make no map
     return {
         file: draw(cells, *varied, title=title, quantity=quantity, ax=axes_so_wide(width))
         for file, quantity in quantities.items()

@@ -79,6 +79,8 @@ def repeat(identity: Mapping[str, Any], command: str = "sweep") -> Repeat | None
 
 
 def _words_and_plan(identity: Mapping[str, Any], command: str) -> tuple[list[str], Plan]:
+    if "points" in identity:  # its lists may have come from a table
+        raise _NoWords
     tasks = identity["task"] if isinstance(identity["task"], list) else [identity["task"]]
     fixed, axes = _options(tasks[0]["name"], [task["options"] for task in tasks])
     points = itertools.product(*axes.values())

@@ -1,13 +1,12 @@
 """Which columns the chunks of a sweep have, as its identity tells, and what may stand in them."""
 
-import itertools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from bpjax.results.chunks import Ranges, every_run, num_runs_of, runs_text
-from bpjax.results.schema import PER_POINT, tasks_of
+from bpjax.results.schema import PER_POINT, points_of, tasks_of
 from bpjax.status import Status
 
 _ROUND_ABOUT = 2**16
@@ -69,9 +68,8 @@ def columns_of(identity: Mapping[str, Any]) -> Columns:
 
 def _settings_by_cell(identity: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Return each setting of the grid in every cell, with the type that its column has."""
-    grid = identity["grid"]
-    cells = itertools.product(tasks_of(identity), itertools.product(*grid.values()))
-    rows = [{**task["options"], **dict(zip(grid, point, strict=True))} for task, point in cells]
+    tasks = tasks_of(identity)
+    rows = [{**tasks[variant]["options"], **point} for variant, point in points_of(identity)]
     return {name: np.array([row[name] for row in rows]) for name in identity["columns"]}
 
 

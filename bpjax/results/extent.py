@@ -9,7 +9,6 @@ Three keys of an identity say which runs these are: `seeds`, ranges `[first, sto
 other keys say what is computed: `bpjax.results.identity.what`.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,12 +25,7 @@ from bpjax.results.chunks import (
     union,
     without,
 )
-from bpjax.results.schema import PER_POINT, tasks_of
-
-
-def num_points(identity: Mapping[str, Any]) -> int:
-    """Return how many points the grid has, those of all variants of the task together."""
-    return len(tasks_of(identity)) * math.prod(map(len, identity["grid"].values()))
+from bpjax.results.schema import PER_POINT, num_points
 
 
 def seeds_of(identity: Mapping[str, Any]) -> Ranges:

@@ -41,7 +41,7 @@ from bpjax.results.chunks import (
     without_repetition,
 )
 from bpjax.results.columns import Columns, columns_of, fault_of_columns, most_bytes
-from bpjax.results.extent import num_points, runs_of, seeds_of, seeds_told
+from bpjax.results.extent import runs_of, seeds_of, seeds_told
 from bpjax.results.identity import as_stored, differences, fingerprint
 from bpjax.results.manifest import (
     NAMES,
@@ -53,7 +53,7 @@ from bpjax.results.manifest import (
     read_manifest,
     write_manifest,
 )
-from bpjax.results.schema import PER_POINT, fault_of_identity
+from bpjax.results.schema import PER_POINT, fault_of_identity, num_points
 from bpjax.results.sealed import publish_sealed, read_sealed
 from bpjax.results.writer import Writer, only_writer
 

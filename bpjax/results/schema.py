@@ -5,6 +5,7 @@ wrote it.
 """
 
 import bisect
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
@@ -151,6 +152,7 @@ def _names(value: Any) -> bool:
 IDENTITY: Shape = {
     "task": _tasks,
     "grid": _grid,
+    "points?": lambda value: isinstance(value, list) and bool(value) and all(map(whole, value)),
     "columns": [text],
     "seeds": _ranges,
     "precision": lambda value: value in ("float32", "float64"),
@@ -195,6 +197,34 @@ def tasks_of(identity: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     return task if isinstance(task, list) else [task]
 
 
+def num_points(identity: Mapping[str, Any]) -> int:
+    """Return how many points the grid has, those of all variants of the task together."""
+    if "points" in identity:
+        return len(identity["points"])
+    return len(tasks_of(identity)) * math.prod(map(len, identity["grid"].values()))
+
+
+def points_of(identity: Mapping[str, Any]) -> list[tuple[int, dict[str, Any]]]:
+    """Return the points of the grid in order: which variant of the task it is, and the settings.
+
+    They are all combinations of variants and settings; or, where `points` tells the variant of
+    each, the settings that stand at the same place of their lists.
+
+    Example:
+      >>> points_of({"task": [{}, {}], "grid": {"momentum": [0.5, 0.9]}, "points": [1, 0]})
+      [(1, {'momentum': 0.5}), (0, {'momentum': 0.9})]
+    """
+    grid = identity["grid"]
+    variants = range(len(tasks_of(identity)))
+    if "points" not in identity:
+        pairs = itertools.product(variants, itertools.product(*grid.values()))
+        return [(variant, dict(zip(grid, values, strict=True))) for variant, values in pairs]
+    return [
+        (variant, {name: values[k] for name, values in grid.items()})
+        for k, variant in enumerate(identity["points"])
+    ]
+
+
 def _has(seeds: Sequence[Sequence[int]], points: int, start: int, stop: int) -> bool:
     """Tell whether a range of runs is of these seeds at one of so many points."""
     point, first = divmod(start, PER_POINT)
@@ -206,16 +236,21 @@ def _has(seeds: Sequence[Sequence[int]], points: int, start: int, stop: int) -> 
 def _inconsistency(identity: Mapping[str, Any]) -> str | None:
     """Return what in an identity of the right shape contradicts the rest of it."""
     seeds, runs, shard = identity["seeds"], identity["runs"], identity["shard"]
-    tasks, points = tasks_of(identity), math.prod(map(len, identity["grid"].values()))
+    tasks = tasks_of(identity)
+    if "points" in identity:
+        lengths = {len(identity["points"]), *map(len, identity["grid"].values())}
+        if len(lengths) > 1 or {*identity["points"]} != {*range(len(tasks))}:
+            return "its points are not those of its variants and settings"
+    points = num_points(identity)
     if seeds[-1][1] > 2**32:
         return "its seeds do not fit 32 bits"
-    if len(tasks) * points > LARGEST_GRID:
+    if points > LARGEST_GRID:
         return "its grid has too many points"
     if len(seeds) * len(tasks) * points > MOST_RANGES:
         return "its seeds are in too many ranges"
     if (runs is None) != (shard is None):
         return "it must name its runs where it is a shard, and nowhere else"
-    if not all(_has(seeds, len(tasks) * points, *pair) for pair in runs or ()):
+    if not all(_has(seeds, points, *pair) for pair in runs or ()):
         return "its runs are not those of its seeds and grid"
     if shard is not None and shard["index"] > shard["count"]:
         return "its shard is none of its shards"

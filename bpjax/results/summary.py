@@ -97,7 +97,7 @@ def _settings(tasks: list[Mapping[str, Any]], identity: Mapping[str, Any]) -> di
     single = {name: v[0] if len(v) == 1 else v for name, v in settings.items()}
     return {
         **single,
-        **identity["grid"],
+        **{name: list(dict.fromkeys(values)) for name, values in identity["grid"].items()},
         "precision": identity["precision"],
         "implementation": identity["implementation"],
         "block_size": identity["block_size"],

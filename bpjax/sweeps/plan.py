@@ -59,6 +59,7 @@ class Plan:
 
     tasks: tuple[Task, ...]
     grid: Mapping[str, tuple[Any, ...]]
+    points: tuple[int, ...] | None
     cells: tuple[Cell, ...]
     seeds: tuple[tuple[int, int], ...]
     precision: Literal["float32", "float64"]
@@ -173,6 +174,7 @@ class Plan:
         return {
             "task": described[0] if len(described) == 1 else described,
             "grid": {name: as_told(name, values, settings) for name, values in self.grid.items()},
+            **({} if self.points is None else {"points": list(self.points)}),
             "columns": list(self.cells[0].columns),
             "seeds": [list(pair) for pair in self.seeds],
             "precision": self.precision,

@@ -61,6 +61,7 @@ def make_plan(
     summary_only: bool = False,
     refill: bool = True,
     shard: tuple[int, int] | None = None,
+    zipped: bool = False,
     **settings: Unpack[GridSettings],
 ) -> Plan:
     """Lay out a sweep, checking every setting before anything long begins.
@@ -86,6 +87,8 @@ def make_plan(
       refill: give the lanes of ended runs to new ones at once; without, a block of runs waits for
         its last. The results are the same.
       shard: (i, n), the i-th of n parts, counted from 1.
+      zipped: lists make points together, the first entries of all one point, the second ones the
+        next: with as many variants of the task as entries, or with one.
       **settings: settings of `Task.with_settings`; a list makes a grid.
 
     Raises:
@@ -109,11 +112,15 @@ def make_plan(
     grid = {name: _values(name, value) for name, value in settings.items() if is_grid(value)}
     given = (task,) if isinstance(task, Task | str) else tuple(task)
     variants = tuple(make_task(each) if isinstance(each, str) else each for each in given)
-    _check_grid(grid)
+    _check_grid(grid, zipped)
+    points = None
+    if zipped:
+        variants, points = _zipped(variants, grid)
     _check_variants(variants)
-    _check_points(len(variants) * math.prod(len(values) for values in grid.values()))
+    combinations = len(variants) * math.prod(len(values) for values in grid.values())
+    _check_points(combinations if points is None else len(points))
     tasks = tuple(variant.with_settings(**single) for variant in variants)
-    cells = _cells(tasks, grid, precision)
+    cells = _cells(tasks, grid, points, precision)
     _check_used(settings, cells)
     for cell in cells:
         _check_precision(cell.task, precision)
@@ -128,6 +135,7 @@ def make_plan(
     plan = Plan(
         tasks=tasks,
         grid=grid,
+        points=points,
         cells=cells,
         seeds=named,
         precision=precision,  # type: ignore[arg-type]
@@ -209,8 +217,40 @@ RESERVED = ("seed", "status", "epochs", "loss", "held_out_right", "count", "weig
 """Columns that every table of runs, or of counts, has of itself."""
 
 
+def _zipped(
+    variants: tuple[Task, ...], grid: Mapping[str, tuple[Any, ...]]
+) -> tuple[tuple[Task, ...], tuple[int, ...]]:
+    """Return the different variants of a task, and which of them each point is of.
+
+    Raises:
+      SettingError: for lists of several lengths, and for a point that is there twice.
+    """
+    lengths = {name: len(values) for name, values in grid.items()}
+    if len(variants) != 1:
+        lengths["task"] = len(variants)
+    if len({*lengths.values()}) > 1:
+        raise SettingError("zipped", "must have lists of one length", lengths)
+    number = next(iter(lengths.values()), 1)
+    different: list[Task] = []
+    points = []
+    for variant in variants * (number if len(variants) == 1 else 1):
+        same = [k for k, task in enumerate(different) if task.options == variant.options]
+        points.append(same[0] if same else len(different))
+        if not same:
+            different.append(variant)
+    rows = [(point, *(values[k] for values in grid.values())) for k, point in enumerate(points)]
+    for k, row in enumerate(rows):
+        if row in rows[:k]:
+            rule = f"must not have a point twice, and point {k + 1} is point"
+            raise SettingError("zipped", rule, rows.index(row) + 1)
+    return tuple(different), tuple(points)
+
+
 def _cells(
-    tasks: tuple[Task, ...], grid: Mapping[str, tuple[Any, ...]], precision: str
+    tasks: tuple[Task, ...],
+    grid: Mapping[str, tuple[Any, ...]],
+    points: tuple[int, ...] | None,
+    precision: str,
 ) -> tuple[Cell, ...]:
     varied = [
         name for name in tasks[0].options if len({task.options.get(name) for task in tasks}) > 1
@@ -221,14 +261,18 @@ def _cells(
             raise SettingError(name, rule, [task.options.get(name) for task in tasks])
     settings = [task.setting(precision, lasting=False) for task in tasks]
     words = [as_told(name, values, settings) for name, values in grid.items()]
+    numbers = [range(len(values)) for values in grid.values()]
+    if points is None:
+        places = itertools.product(range(len(tasks)), itertools.product(*numbers))
+    else:
+        places = ((variant, (k,) * len(grid)) for k, variant in enumerate(points))  # type: ignore[assignment]
     cells = []
-    for task in tasks:
+    for variant, place in places:
+        task = tasks[variant]
         options = {name: task.options.get(name) for name in varied}
-        points = zip(itertools.product(*grid.values()), itertools.product(*words), strict=True)
-        for values, told in points:
-            point = dict(zip(grid, values, strict=True))
-            columns = dict(zip(grid, told, strict=True))
-            cells.append(Cell(task.with_settings(**point), options | columns))
+        point = {name: grid[name][k] for name, k in zip(grid, place, strict=True)}
+        columns = {name: told[k] for name, told, k in zip(grid, words, place, strict=True)}
+        cells.append(Cell(task.with_settings(**point), options | columns))
     return tuple(cells)
 
 
@@ -321,11 +365,11 @@ def _check_variants(tasks: tuple[Task, ...]) -> None:
         raise SettingError("task", "must be variants that differ in their options", options)
 
 
-def _check_grid(grid: Mapping[str, tuple[Any, ...]]) -> None:
+def _check_grid(grid: Mapping[str, tuple[Any, ...]], zipped: bool) -> None:
     for name, values in grid.items():
         if not values:
             raise SettingError(name, "must have at least one value", list(values))
-        if len(set(values)) < len(values):
+        if len(set(values)) < len(values) and not zipped:
             raise SettingError(name, "must not have a value twice", list(values))
         if name == "max_epochs":
             raise SettingError(name, "must be one number for the whole sweep", list(values))

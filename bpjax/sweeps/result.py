@@ -1,7 +1,6 @@
 """What a sweep returns: the outcome of every run, as columns, as rows and in one line."""
 
 import dataclasses
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ from bpjax.analysis.outcomes import outcomes_of
 from bpjax.errors import nearest, value_shown
 from bpjax.notebook import curve_of, shown
 from bpjax.results.export import flat_columns
+from bpjax.results.schema import num_points
 from bpjax.results.store import RunTable
 from bpjax.results.summary import Timing, summarize
 from bpjax.status import Status
@@ -93,7 +93,7 @@ class SweepResult:
     def _title(self) -> str:
         told = self.table.identity["task"]
         tasks = told if isinstance(told, list) else [told]
-        points = len(tasks) * math.prod(map(len, self.table.identity["grid"].values()))
+        points = num_points(self.table.identity)
         return tasks[0]["name"] + (f", a grid of {points:,} points" if points > 1 else "")
 
     def _tally(self) -> Any:
