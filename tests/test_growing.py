@@ -111,7 +111,7 @@ def test_a_folder_that_is_stopped_as_it_grows_is_what_it_was(
     table, chunks = read_runs(tmp_path), chunks_of(tmp_path)
 
     def stop(at):
-        if at.runs_done > 20:
+        if at.done > 20:
             raise Killed
 
     with pytest.raises(Killed):
@@ -134,7 +134,7 @@ def test_counts_that_a_sweep_grows_by_are_apart_from_those_it_lacked(tmp_path, t
 
     def stop_behind(number):
         def stop(at):
-            if at.runs_done > number:
+            if at.done > number:
                 raise Killed
 
         return stop

@@ -19,6 +19,7 @@ from bpjax.histories import LossHistories
 from bpjax.plots import class_bars, loss_fan, plane, setting_curve, setting_map
 from bpjax.plots.cells import is_log_spaced
 from bpjax.plots.style import BLACK, BLUE, VERMILLION
+from bpjax.results.chunks import every_run
 from bpjax.results.store import RunTable
 from bpjax.starts.plane import Plane
 from bpjax.status import Status
@@ -285,8 +286,9 @@ def table_of(task, seeds=12, **settings):
     epochs = 3 + runs * 37 % (cap - 3)
     status = np.where(runs % 5, Status.CONVERGED, Status.MAX_EPOCHS).astype(np.int8)
     epochs = np.where(status == Status.CONVERGED, epochs, cap)
-    columns = {"seed": plan.seeds_of(runs), "status": status, "epochs": epochs}
-    return RunTable(plan.identity(), columns | plan.columns_of(runs))
+    numbers = every_run(plan.runs)
+    columns = {"seed": plan.seeds_of(numbers), "status": status, "epochs": epochs}
+    return RunTable(plan.identity(), columns | plan.columns_of(numbers))
 
 
 TWO = {"learning_rate": [0.1, 0.3, 1.0], "momentum": [0.5, 0.9]}

@@ -270,7 +270,7 @@ def test_grids_of_several_folders_are_compared_point_by_point(made, tmp_path):
 
 
 def test_where_there_are_no_pairs_it_is_said(made, tmp_path):
-    bpjax.sweep(xor(), 30, first_seed=500, max_epochs=CAP, out=tmp_path / "later")
+    bpjax.sweep(xor(), 30, first_seed=500, max_epochs=CAP + 1, out=tmp_path / "later")
     page = Page(report([made / "two", tmp_path / "later"]))
     assert "No seed is in common, so there are no pairs of runs." in page.text
     ((_, row),) = page.tables["Beside two, over the same seeds"]

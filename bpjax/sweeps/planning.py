@@ -204,8 +204,13 @@ def seed_ranges(seeds: Seeds, first_seed: int | None = None) -> tuple[tuple[int,
 def _pairs(seeds: range | np.ndarray | list[Any]) -> Ranges:
     """Return seeds as ranges, once each is known to be one."""
     whole = isinstance(seeds, np.ndarray) and seeds.dtype.kind in "iu" and seeds.ndim == 1
-    known = isinstance(seeds, range) or whole
-    for each in (min(seeds), max(seeds)) if known and len(seeds) else seeds:
+    if isinstance(seeds, np.ndarray):
+        checked = (
+            [seeds.min().item(), seeds.max().item()] if whole and len(seeds) else seeds.tolist()
+        )
+    else:
+        checked = [min(seeds), max(seeds)] if isinstance(seeds, range) and seeds else list(seeds)
+    for each in checked:
         whole_number("seeds", each, 0, NUM_SEEDS_THERE_ARE - 1)
     if isinstance(seeds, range) and abs(seeds.step) == 1 and len(seeds):  # of any length
         return as_ranges([(min(seeds), max(seeds) + 1)])
