@@ -47,7 +47,7 @@ def test_no_setting_is_missing_and_none_is_too_many():
         if parameter.kind is parameter.KEYWORD_ONLY
     }
     assert names(keywords.SweepSettings) == names(keywords.GridSettings) | plan
-    of_rows = {"keep_weights", "summary_only", "refill"}
+    of_rows = {"keep_weights", "summary_only", "refill", "zipped"}
     assert names(keywords.HistorySettings) == names(keywords.SweepSettings) - of_rows
     of_many = {"first_seed", "shard"}
     assert names(keywords.TrainSettings) == names(keywords.HistorySettings) - of_many

@@ -168,7 +168,8 @@ def looked(rng, target, truth_of, most=4000):
         interval, reached = answer_of(fresh, target, look, cutoff)
         if reached:
             break
-    return interval.low <= truth_of(cutoff) <= interval.high
+    high = np.inf if interval.high is None else interval.high
+    return (interval.low or 0) <= truth_of(cutoff) <= high
 
 
 def truth(statistic):
