@@ -190,7 +190,7 @@ BAD = {
     "sweep xor --first-seed -1": "--first-seed must be a whole number from 0 to 2**32 - 1, got -1.",
     "train xor --seed 4294967296": "--seed must be a whole number from 0 to 2**32 - 1, got 4294967",
     "train xor --seed -1": "--seed must be a whole number from 0 to 2**32 - 1, got -1.",
-    "sweep xor --hidden -1": "--hidden must be a whole number from 0, got -1.",
+    "sweep xor --hidden -1": "--hidden must be a whole number of at least 0, got -1.",
     "sweep xor --hidden 2.5": "--hidden must be a whole number, got '2.5'.",
     "sweep xor --hidden": "--hidden must have a value, got [].",
     "sweep xor --hidden 2 2": "--hidden must not have a value twice, got [2, 2].",

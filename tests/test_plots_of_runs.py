@@ -425,6 +425,20 @@ def test_options_of_a_task_make_a_curve_too():
     assert figures["solved"].get_xscale() == "log"
 
 
+def test_runs_that_all_end_at_the_cap_are_drawn_without_a_warning():
+    """Warnings are errors in the tests. Of a net without hidden units no run converges."""
+    result = bpjax.sweep(bpjax.tasks.xor(hidden=0), 5, max_epochs=60)
+    figures = sweep_figures(result.table)
+    low, high = figures["survival"].get_xlim()
+    assert low < 60 < high
+
+
+def test_points_that_are_no_product_make_no_map():
+    grid = {"learning_rate": [0.1, 0.5, 1.0], "momentum": [0.5, 0.9, 0.5], "zipped": True}
+    result = bpjax.sweep("xor", 5, max_epochs=30, **grid)
+    assert "solved" not in sweep_figures(result.table)
+
+
 def test_no_map_of_epochs_where_no_median_was_reached():
     table = table_of(bpjax.tasks.xor(), **TWO)
     never = np.full_like(table.columns["status"], Status.MAX_EPOCHS)

@@ -122,14 +122,15 @@ def epoch_scale(ax: Axes, first: float, last: float, log_epochs: bool) -> None:
     A logarithmic axis that has to show epoch 0 is linear up to epoch 1. So is all of one that would
     span less than a third more than its start: its ticks could not be whole numbers.
     """
+    # Limits before the scale, which would look for limits where all runs end at one epoch.
     if log_epochs and first > 0 and last > first * 4 / 3:
-        ax.set_xscale("log")
         margin = max((last / first) ** 0.03, 1.05)
         ax.set_xlim(first / margin, last * margin)
+        ax.set_xscale("log")
         log_numbers(ax.xaxis, "{:,.0f}", whole=True)
     elif log_epochs and first <= 0:
-        ax.set_xscale("symlog", linthresh=1)
         ax.set_xlim(-0.5, max(last, 1) * 1.2)
+        ax.set_xscale("symlog", linthresh=1)
         ax.xaxis.set_major_formatter("{x:,.0f}")
     else:
         margin = 0.03 * (last - first) or 0.5
