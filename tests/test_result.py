@@ -71,11 +71,21 @@ def test_a_summary_is_told_by_its_counts():
     assert sum(row["count"] for row in result) == 200
 
 
-def test_notebooks_show_a_table_and_a_curve(result, run):
+def test_notebooks_show_a_table_and_a_curve(run):
+    result = bpjax.sweep(XOR, 60, max_epochs=400)
     for page, words in ((result._repr_html_(), "60"), (run._repr_html_(), "tolerance 0.5")):
         assert words in page
         assert page.count("<svg") == page.count("<polyline") == 1
         assert len(page) < 20_000
+
+
+def test_a_notebook_never_takes_points_of_a_grid_together():
+    page = bpjax.sweep(XOR, 5, learning_rate=[0.5, 1.0], max_epochs=400)._repr_html_()
+    assert "<svg" not in page
+    assert page.count("of 5 converged") == 2
+    many = bpjax.sweep(XOR, 1, learning_rate=list(np.linspace(0.1, 1, 25)), max_epochs=2)
+    assert many._repr_html_().count("of 1 converged") == 20
+    assert "5 more points" in many._repr_html_()
 
 
 def test_words_of_a_notebook_are_text():

@@ -1,6 +1,7 @@
 """What a sweep returns: the outcome of every run, as columns, as rows and in one line."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,8 +14,11 @@ from bpjax.notebook import curve_of, shown
 from bpjax.results.export import flat_columns
 from bpjax.results.schema import num_points
 from bpjax.results.store import RunTable
-from bpjax.results.summary import Timing, summarize
+from bpjax.results.summary import Timing, points_of, summarize
 from bpjax.status import Status
+
+MOST_POINTS = 20
+"""Of a grid, that a notebook shows."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -84,11 +88,25 @@ class SweepResult:
         return f"SweepResult({self._title()}: {told}; columns {', '.join(self.table.columns)})"
 
     def _repr_html_(self) -> str:
+        if num_points(self.table.identity) > 1:  # points are never taken together
+            return shown(self._title(), self._outcomes() | self._solved_by_point())
         curve = survival_of_outcomes(self._tally())
         solved = curve_of(
             curve.epochs, 1 - curve.survival, "share of runs converged, by epoch", steps=True
         )
         return shown(self._title(), self._outcomes(), solved)
+
+    def _solved_by_point(self) -> dict[str, str]:
+        """Return how many runs of the first points of a grid converged, in words."""
+        found = {}
+        for settings, part in itertools.islice(points_of(self.table), MOST_POINTS):
+            words = ", ".join(f"{name}={value}" for name, value in settings.items())
+            tally = outcomes_of(part["status"], part["epochs"], part.get("count"))
+            solved = int(tally.ending(Status.CONVERGED)[1].sum())
+            found[words] = f"{solved:,} of {tally.num_runs:,} converged"
+        if (more := num_points(self.table.identity) - len(found)) > 0:
+            found["..."] = f"{more:,} more points, in summary()"
+        return found
 
     def _title(self) -> str:
         told = self.table.identity["task"]
