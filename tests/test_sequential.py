@@ -7,6 +7,7 @@ import scipy.stats
 from bpjax.analysis.outcomes import outcomes_of
 from bpjax.analysis.sequential import (
     GROWTH,
+    Look,
     Target,
     answer_of,
     cutoff_of,
@@ -83,16 +84,15 @@ def test_too_few_solutions_give_no_end():
     assert cutoff_of(outcomes_of([Status.MAX_EPOCHS], [9])) is None
 
 
-def test_the_levels_of_all_looks_add_up():
-    pilot = counted(190, 10)
-    for most in (100, 3000, 4000, 10**6):
-        looks = looks_of(pilot, Target("success_rate", 0.01), most)
-        assert sum(1 - look.level for look in looks) == pytest.approx(0.05)
-        sizes = [look.num_runs for look in looks]
-        assert sizes[-1] == most
-        assert sizes == sorted(set(sizes))
-        ratios = np.divide(sizes[1:-1], sizes[:-2])
-        np.testing.assert_allclose(ratios, GROWTH, rtol=0.01)
+def test_all_looks_together_keep_the_level_and_do_not_hang_on_how_far_one_may_go():
+    pilot, target = counted(190, 10), Target("success_rate", 0.01)
+    longest = looks_of(pilot, target, 10**9)
+    assert [1 - look.level for look in longest[:3]] == pytest.approx([0.025, 0.0125, 0.00625])
+    assert sum(1 - look.level for look in longest) < 0.05
+    sizes = [look.num_runs for look in longest]
+    np.testing.assert_allclose(np.divide(sizes[1:], sizes[:-1]), GROWTH, rtol=0.001)
+    for most in (sizes[0] - 1, sizes[0], 4000, 50_000):
+        assert looks_of(pilot, target, most) == [x for x in longest if x.num_runs <= most]
 
 
 @pytest.mark.parametrize(
@@ -112,12 +112,12 @@ def test_as_many_runs_as_are_needed_and_hardly_more(target, pilot):
     def reached(num_runs):
         ends = np.round(np.cumsum(pilot.count) * num_runs / pilot.num_runs).astype(np.int64)
         fresh = pilot._replace(count=np.diff(ends, prepend=0))
-        look = looks_of(pilot, target, num_runs)[0]._replace(level=0.95)
-        return answer_of(fresh, target, look, cutoff_of(pilot)).reached
+        return answer_of(fresh, target, Look(num_runs, 0.95), cutoff_of(pilot)).reached
 
     assert reached(number)
     assert number == pilot.num_runs or not reached(int(0.97 * number))
-    assert needed(pilot, target, 0.95, 17) == 17
+    assert needed(pilot, target, 0.95, number) == number
+    assert needed(pilot, target, 0.95, number - 1) is None
 
 
 def test_no_interval_is_of_fewer_runs_than_the_pilot():
@@ -125,10 +125,11 @@ def test_no_interval_is_of_fewer_runs_than_the_pilot():
     assert needed(counted(199, 1), Target("expected_epochs", 0.5, True), 0.95, 10**6) == 200
 
 
-def test_what_can_not_be_known_takes_all():
+def test_what_can_not_be_known_is_not_begun():
     stuck = outcomes_of([Status.MAX_EPOCHS], [99], [200])
     for statistic in ("median", "expected_epochs"):
-        assert needed(stuck, Target(statistic, 0.1, True), 0.95, 5000) == 5000
+        assert needed(stuck, Target(statistic, 0.1, True), 0.95, 5000) is None
+        assert looks_of(stuck, Target(statistic, 0.1, True), 5000) == []
 
 
 @pytest.mark.parametrize(

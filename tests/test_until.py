@@ -65,11 +65,21 @@ def test_counts_do_as_well_as_rows():
     )
 
 
-def test_where_seeds_come_to_an_end_it_says_so():
-    known = sweep_until("xor", "success_rate +- 0.001", **{**SHORT, "seeds": 300})
-    assert not known.reached
-    assert len(known.result) == 300
-    assert sum(1 - look.level for look in known.looks) == pytest.approx(0.05)
+def test_where_the_next_look_is_too_far_it_says_so_and_more_seeds_go_on(tmp_path):
+    """Of these seeds the first look is not enough: the same looks come, and then one more."""
+    settings = {"max_epochs": 600, "pilot": 100, "first_seed": 50, "out": tmp_path}
+    enough = sweep_until("xor", "success_rate +- 0.04", seeds=3000, **settings)
+    assert len(enough.looks) > 1
+    fewer = enough.num_seeds - 1
+    short = sweep_until("xor", "success_rate +- 0.04", seeds=fewer, **settings)
+    assert not short.reached
+    assert short.looks == enough.looks[:-1]
+    assert len(short.result) == short.num_seeds <= fewer
+
+
+def test_what_the_pilot_says_cannot_be_is_refused_after_it():
+    with pytest.raises(SettingError, match="`seeds` must be more: for success_rate .* got 3000"):
+        sweep_until("xor", "success_rate +- 0.001", **SHORT)
 
 
 def test_a_pilot_says_what_it_will_take():
@@ -124,18 +134,29 @@ def test_bad_input_is_refused_before_anything_is_trained(settings, sentence, mon
 
 def test_the_command_goes_on_until_and_says_so(tmp_path, capsys):
     words = ["sweep", "xor", "--until", "success_rate +- 0.04", "--max-epochs", "600"]
-    words += ["--pilot", "100", "--no-figures", "--out", str(tmp_path / "one")]
+    words += [
+        "--first-seed",
+        "50",
+        "--pilot",
+        "100",
+        "--no-figures",
+        "--out",
+        str(tmp_path / "one"),
+    ]
     assert main(words) == 0
     said = capsys.readouterr().out
     assert "  until          success_rate +- 0.04: reached\n" in said
-    known = sweep_until("xor", "success_rate +- 0.04", max_epochs=600, pilot=100)
+    known = sweep_until("xor", "success_rate +- 0.04", max_epochs=600, pilot=100, first_seed=50)
     assert f"xor: {len(known.result):,} runs" in said
     assert main([*words, "--json"]) == 0
     summary = json.loads(capsys.readouterr().out)
     assert summary["until"]["reached"]
     assert summary["until"]["points"][0]["interval"] == known.points[0].interval._asdict()
-    assert main([*words[:-1], str(tmp_path / "two"), "--seeds", "120"]) == 1
-    assert "not reached: the seeds came to an end" in capsys.readouterr().out
+    fewer = ["--seeds", str(known.num_seeds - 1)]
+    assert main([*words[:-1], str(tmp_path / "two"), *fewer]) == 1
+    assert "not reached: the next look is beyond --seeds" in capsys.readouterr().out
+    assert main([*words[:-1], str(tmp_path / "two"), "--seeds", "120"]) == 2
+    assert "--seeds must be more: for success_rate +- 0.04" in capsys.readouterr().err
 
 
 def test_the_command_plan_says_what_forecast_does(capsys):

@@ -1,5 +1,6 @@
 """Grids that are no products: lists that go together, and tables of settings."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -45,6 +46,19 @@ def test_variants_of_a_task_go_together_with_settings():
     assert [cell.task.network.describe() for cell in plan.cells] == ["2-2-1", "2-3-1", "2-2-1"]
 
 
+def test_different_tasks_are_never_taken_for_one():
+    slow, fast = (xor().with_settings(learning_rate=rate) for rate in (0.1, 0.9))
+    other = dataclasses.replace(xor(), name="other")
+    for tasks in ([slow, fast], [xor(), other]):
+        with pytest.raises(SettingError, match="`task` must be variants"):
+            make_plan(tasks, 5, zipped=True, momentum=[0.8, 0.9])
+
+
+def test_one_point_is_the_sweep_that_it_is_without_lists():
+    alone, zipped = (make_plan(xor(), 5, learning_rate=[0.2], zipped=z) for z in (False, True))
+    assert zipped.identity() == alone.identity()
+
+
 @pytest.mark.parametrize("tasks", [[xor()], [xor(hidden=2), xor(hidden=3), xor(hidden=2)]])
 def test_an_identity_tells_the_points(tasks):
     plan = make_plan(tasks, 7, first_seed=3, **TOGETHER)
@@ -66,7 +80,7 @@ def test_an_identity_tells_the_points(tasks):
         ({"momentum": [0.9, 0.5, 0.5, 0.1]}, "`zipped` must have lists of one length"),
         (
             {"learning_rate": [0.5, 0.1, 0.5], "momentum": [0.9, 0.1, 0.9]},
-            "3 is point, got 1",
+            "must not have a point twice, got .points 1 and 3",
         ),
         ({"momentum": []}, "`momentum` must have at least one value"),
     ],
@@ -132,8 +146,10 @@ def test_lists_of_the_command_line_go_together(tmp_path, capsys):
         ("inputs\n'a,b'\n", (), "--table must have"),
         ("momentum\nhigh\n", (), "--momentum must be a number, got 'high'"),
         ("momentun\n0.1\n", (), "momentun"),
-        ("momentum\n0.1\n0.1\n", (), "--zipped must not have a point twice"),
-        ("momentum\n0.1\n0.2\n", ("--learning-rate", "1", "2", "3"), "--zipped must have lists"),
+        ("momentum\n0.1\n0.1\n", (), "--table must not have a point twice, got 'points 1 and 2'"),
+        ("momentum\n0.1:0.9:lin5\n", (), "--table must have no ranges in column momentum"),
+        ("init-range,init_range\n1,2\n", (), "--table must not have init_range in two spellings"),
+        ("momentum\n0.1\n0.2\n", ("--learning-rate", "1", "2", "3"), "--table must have lists"),
     ],
 )
 def test_a_wrong_table_is_one_sentence(text, words, sentence, tmp_path, monkeypatch, capsys):

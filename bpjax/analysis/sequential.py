@@ -3,7 +3,7 @@
 Whoever adds runs until an interval is narrow stops when chance has made it so, and a 95 % interval
 of that moment holds the truth less often than it says. Here the first runs, the pilot, only settle
 the plan: at which numbers of further runs one may look, and with what level each time. Look k has a
-chance of (1 - level) / 2^k to miss, the last one what is left, so that all together, whenever one
+chance of (1 - level) / 2^k to miss, so that all together, however many there are and whenever one
 stops, miss with at most 1 - level (Bonferroni). The pilot is in no interval, so that nothing that
 the plan was made of is counted twice.
 
@@ -106,32 +106,34 @@ def looks_of(pilot: Outcomes, target: Target, most: int, level: float = 0.95) ->
     """Return at how many runs beside the pilot one may look, and at which levels.
 
     The first look is at so many runs as would do if they ended as the pilot did, each later one at
-    half as many more, the last one at `most`.
+    half as many more. So a larger `most` adds looks and changes none.
 
     Args:
       pilot: how the first runs ended; they are not to be looked at again.
       target: what is to be known.
-      most: runs beside the pilot that may be made, at least 1.
+      most: runs beside the pilot that may be made.
       level: confidence level of all intervals together.
+
+    Returns:
+      The looks up to `most`; none if the first one is beyond it.
 
     Example:
       >>> from bpjax.analysis.outcomes import outcomes_of
       >>> pilot = outcomes_of([Status.CONVERGED, Status.MAX_EPOCHS], [50, 99], [190, 10])
       >>> [look.num_runs for look in looks_of(pilot, Target("success_rate", 0.01), 10_000)]
-      [2816, 4224, 6336, 9504, 10000]
+      [2816, 4224, 6336, 9504]
     """
-    miss = 1 - level
-    first = needed(pilot, target, 1 - miss / 2, most)
-    sizes = [first]
-    while sizes[-1] < most:
-        sizes.append(min(most, math.ceil(GROWTH * sizes[-1])))
-    shares = [2.0**-k for k in range(1, len(sizes))]
-    shares.append(1 - sum(shares))
-    return [Look(size, 1 - miss * share) for size, share in zip(sizes, shares, strict=True)]
+    looks: list[Look] = []
+    miss = (1 - level) / 2
+    size = needed(pilot, target, 1 - miss, most)
+    while size is not None and size <= most:
+        looks.append(Look(size, 1 - miss))
+        size, miss = math.ceil(GROWTH * size), miss / 2
+    return looks
 
 
-def needed(pilot: Outcomes, target: Target, level: float, most: int) -> int:
-    """Return how many runs would do if they ended as the pilot did, `most` if more than that.
+def needed(pilot: Outcomes, target: Target, level: float, most: int) -> int | None:
+    """Return how many runs would do if they ended as the pilot did; None for more than `most`.
 
     Not fewer than the pilot has: an interval of a handful of runs that ended alike says nothing.
 
@@ -146,16 +148,15 @@ def needed(pilot: Outcomes, target: Target, level: float, most: int) -> int:
     def enough(num_runs: int) -> bool:
         return _reached(interval_of(target, _repeated(pilot, num_runs), level, cutoff), target)
 
-    low = high = min(pilot.num_runs, most)
-    while high < most and not enough(high):
+    low = high = pilot.num_runs
+    while not enough(high):
+        if high >= most:
+            return None
         low, high = high, 2 * high
-    high = min(high, most)
-    if high == most and not enough(high):
-        return most
     while high - low > max(1, low // 1000):
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+    return high if high <= most else None
 
 
 def answer_of(

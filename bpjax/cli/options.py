@@ -207,7 +207,12 @@ def task_variants(
         raise SettingError(next(iter(options)), rule, options)
     values = options.values()
     points = zip(*values, strict=True) if zipped and options else itertools.product(*values)
-    variants = [maker.make(**dict(zip(options, point, strict=True))) for point in points]
+    made: dict[str, Any] = {}  # rows of a table may be of one variant
+    variants = []
+    for point in points:
+        if (key := repr(point)) not in made:
+            made[key] = maker.make(**dict(zip(options, point, strict=True)))
+        variants.append(made[key])
     if isinstance(drawn := others.get("initializer"), dict):
         others["initializer"] = _drawn_otherwise(variants, drawn)
     return variants, others

@@ -9,6 +9,7 @@ from bpjax.cli import stopping
 from bpjax.cli.config import with_config
 from bpjax.cli.options import OfTask, Task, arg, parse, task_variants
 from bpjax.cli.output import progress_line, say
+from bpjax.cli.table import as_fault_of, with_table
 from bpjax.cli.until import pilot_line, print_forecasts, told_forecast
 from bpjax.cli.words import whole
 
@@ -31,6 +32,10 @@ class Options:
     """The most that may be used."""
     first_seed: Annotated[str | None, arg("K", "0")] = None
     """The first of them."""
+    zipped: bool = False
+    """Lists make points together: the first values of all one point, the second ones the next."""
+    table: Annotated[str | None, arg("FILE", "none")] = None
+    """CSV file with a column for every setting and a row for every point, instead of lists."""
     config: Annotated[str | None, arg("FILE", "none")] = None
     """TOML file that holds any of these options; the command line wins."""
     json: bool = False
@@ -41,7 +46,10 @@ def main(words: Sequence[str]) -> int:
     """Train the pilot, showing its progress, and print what it says."""
     options = with_config(parse(Options, "plan", words))
     arguments = numbers_of(options)
-    variants, settings = task_variants(options.task, options.settings)
+    zipped = options.zipped or options.table is not None
+    given = with_table(options.settings, options.table)
+    with as_fault_of(options.table):
+        variants, settings = task_variants(options.task, given, zipped)
 
     from bpjax.analysis.sequential import read_target
     from bpjax.sweeps.devices import keep_compiled_programs, use_all_cpu_cores
@@ -51,7 +59,8 @@ def main(words: Sequence[str]) -> int:
     use_all_cpu_cores()
     keep_compiled_programs()
     targets = [read_target(text) for text in ([options.until] if options.until else USUAL)]
-    plan = plan_until(variants, **arguments, **settings)
+    with as_fault_of(options.table):
+        plan = plan_until(variants, zipped=zipped, **arguments, **settings)
     pilot = first_of(plan, arguments.get("pilot", PILOT))
     stopping.say("stopped; nothing is kept of a pilot")
     with progress_line() as line:

@@ -11,7 +11,7 @@ from bpjax.cli.config import with_config
 from bpjax.cli.options import OfTask, Task, arg, command_of, parse, task_variants
 from bpjax.cli.output import progress_line, say, warn
 from bpjax.cli.plan import numbers_of
-from bpjax.cli.table import with_table
+from bpjax.cli.table import as_fault_of, with_table
 from bpjax.cli.until import print_known, told
 from bpjax.cli.words import seeds, shard, whole
 from bpjax.errors import SettingError
@@ -67,7 +67,8 @@ def main(words: Sequence[str]) -> int:
     arguments = _which_seeds(options)
     zipped = options.zipped or options.table is not None
     given = with_table(options.settings, options.table)
-    variants, settings = task_variants(options.task, given, zipped)
+    with as_fault_of(options.table):
+        variants, settings = task_variants(options.task, given, zipped)
 
     from bpjax.results.store import read_runs
     from bpjax.sweeps.devices import keep_compiled_programs, use_all_cpu_cores
@@ -80,7 +81,8 @@ def main(words: Sequence[str]) -> int:
     arguments |= {"keep_weights": options.keep_weights, "summary_only": options.summary_only}
     arguments["zipped"] = zipped
     target = None if options.until is None else read_target(options.until)
-    plan = (plan_until if target else make_plan)(variants, **arguments, **settings)
+    with as_fault_of(options.table):
+        plan = (plan_until if target else make_plan)(variants, **arguments, **settings)
     folder = options.out or default_folder(plan)
     resume = f"Resume with: {shlex.join(['bpjax', 'sweep', *words])}"
     at_once = f"stopped at once; what was stored, every few seconds, is in {folder}. {resume}"
@@ -95,7 +97,8 @@ def main(words: Sequence[str]) -> int:
 
             command = command_of("sweep", None if zipped else options.task, words)
 
-            def run(part: Any) -> Any:
+            def run(part: Any, known: Any = None) -> Any:
+                del known  # it is in the folder
                 return run_plan(part, folder, show, check=stopping.check, command=command)
 
             known = target and go_on_until(plan, target, arguments.get("pilot", PILOT), run)

@@ -1,14 +1,19 @@
 """The points of a grid from a CSV file: `--table FILE`, a row each, a setting in every column."""
 
+import contextlib
 import csv
 import dataclasses
+import io
+from collections.abc import Iterator
 from typing import Any
 
 from bpjax.cli.options import MOST_POINTS, Words, options_of
 from bpjax.errors import SettingError, shown
+from bpjax.settings import SETTINGS
 
 LARGEST_FILE = 2**24
 """Bytes."""
+_NUMBERS = {setting.name for setting in SETTINGS if setting.kind in ("number", "whole number")}
 
 
 def with_table(settings: Any, path: str | None) -> Any:
@@ -25,25 +30,43 @@ def with_table(settings: Any, path: str | None) -> Any:
     if path is None:
         return settings
     kinds = options_of(type(settings))
-    given = {word.partition("=")[0] for word in settings.set}
+    fixed = {word.partition("=")[0] for word in settings.set}
+    given: set[str] = set()
     flags: dict[str, tuple[str, ...]] = {}
     words = list(settings.set)
     for name, values in _columns(path).items():
         option = name.replace("-", "_")
-        if option in given or getattr(settings, option, None) is not None:
+        if option in flags or option in given:
+            raise SettingError("table", f"must not have {shown(name)} in two spellings", path)
+        if option in fixed or getattr(settings, option, None) is not None:
             raise SettingError(
                 "table", f"must not have a column {shown(name)}, which is given", path
             )
         if option not in kinds:
             if any("," in value for value in values):
                 raise SettingError("table", f"must have no commas in column {shown(name)}", path)
-            words.append(f"{name}={','.join(values)}")
+            words.append(f"{option}={','.join(values)}")
+            given.add(option)
         elif kinds[option] == Words:
+            if option in _NUMBERS and any(":" in value for value in values):
+                rule = f"must have no ranges in column {shown(name)}: every row is one point"
+                raise SettingError("table", rule, path)
             flags[option] = values
         else:
             rule = f"must leave out {shown(name)}, which is one for all points"
             raise SettingError("table", rule, path)
     return dataclasses.replace(settings, set=tuple(words), **flags)
+
+
+@contextlib.contextmanager
+def as_fault_of(path: str | None) -> Iterator[None]:
+    """Say of points that do not fit that the table is wrong, where they come from one."""
+    try:
+        yield
+    except SettingError as fault:
+        if path is None or fault.setting != "zipped":
+            raise
+        raise SettingError("table", fault.rule, fault.value) from None
 
 
 def _columns(path: str) -> dict[str, tuple[str, ...]]:
@@ -52,7 +75,8 @@ def _columns(path: str) -> dict[str, tuple[str, ...]]:
     try:
         with open(path, "rb") as file:
             content = file.read(LARGEST_FILE + 1)
-        rows = list(csv.reader(content.decode("utf-8-sig").splitlines(), strict=True))
+        text = io.StringIO(content.decode("utf-8-sig"), newline="")
+        rows = list(csv.reader(text, strict=True))
     except (OSError, ValueError, csv.Error) as fault:
         cause = getattr(fault, "strerror", None) or shown(str(fault))
         raise SettingError("table", f"{rule} ({cause})", path) from None

@@ -25,7 +25,7 @@ def told(known: Any) -> dict[str, Any]:
 def print_known(known: Any) -> None:
     """Print it for people."""
     level = f"{known.points[0].interval.level:.0%}"
-    outcome = "reached" if known.reached else "not reached: the seeds came to an end"
+    outcome = "reached" if known.reached else "not reached: the next look is beyond --seeds"
     say(f"  until          {known.target}: {outcome}")
     for point in known.points[:MOST_ROWS]:
         restart = f", restarts after {point.cutoff:,} epochs" if point.cutoff is not None else ""
@@ -64,8 +64,8 @@ def print_forecasts(forecasts: list[Any], most: int) -> None:
 def _seeds(seeds: Any, most: int) -> str:
     if seeds.estimate is None:
         return f"more than {most:,}"
-    high = "more" if seeds.high is None else f"{_rough(seeds.high)}"
-    return f"{_rough(seeds.estimate)} ({_rough(seeds.low)} to {high})"
+    low, high = ("more" if end is None else _rough(end) for end in (seeds.low, seeds.high))
+    return f"{_rough(seeds.estimate)} ({low} to {high})"
 
 
 def _rough(number: int) -> str:

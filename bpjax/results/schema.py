@@ -246,7 +246,7 @@ def _inconsistency(identity: Mapping[str, Any]) -> str | None:
         return "its seeds do not fit 32 bits"
     if points > LARGEST_GRID:
         return "its grid has too many points"
-    if len(seeds) * len(tasks) * points > MOST_RANGES:
+    if len(seeds) * points > MOST_RANGES:
         return "its seeds are in too many ranges"
     if (runs is None) != (shard is None):
         return "it must name its runs where it is a shard, and nowhere else"

@@ -116,6 +116,7 @@ def make_plan(
     points = None
     if zipped:
         variants, points = _zipped(variants, grid)
+        points = points if len(points) > 1 else None  # of one point no list needs another
     _check_variants(variants)
     combinations = len(variants) * math.prod(len(values) for values in grid.values())
     _check_points(combinations if points is None else len(points))
@@ -236,19 +237,28 @@ def _zipped(
     if len({*lengths.values()}) > 1:
         raise SettingError("zipped", "must have lists of one length", lengths)
     number = next(iter(lengths.values()), 1)
+    _check_points(number)
     different: list[Task] = []
     points = []
     for variant in variants * (number if len(variants) == 1 else 1):
-        same = [k for k, task in enumerate(different) if task.options == variant.options]
-        points.append(same[0] if same else len(different))
-        if not same:
+        which = next((k for k, task in enumerate(different) if _is_same(task, variant)), None)
+        points.append(len(different) if which is None else which)
+        if which is None:
             different.append(variant)
-    rows = [(point, *(values[k] for values in grid.values())) for k, point in enumerate(points)]
-    for k, row in enumerate(rows):
-        if row in rows[:k]:
-            rule = f"must not have a point twice, and point {k + 1} is point"
-            raise SettingError("zipped", rule, rows.index(row) + 1)
+    rows: dict[Any, int] = {}
+    for k, point in enumerate(points):
+        first = rows.setdefault((point, *(values[k] for values in grid.values())), k)
+        if first < k:
+            rule = "must not have a point twice"
+            raise SettingError("zipped", rule, f"points {first + 1} and {k + 1}")
     return tuple(different), tuple(points)
+
+
+def _is_same(one: Task, other: Task) -> bool:
+    """Tell whether two variants are the same; one with other options is told apart quickly."""
+    if one is other or one.options != other.options:
+        return one is other
+    return one.describe(lasting=False) == other.describe(lasting=False)
 
 
 def _cells(

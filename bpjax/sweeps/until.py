@@ -4,7 +4,7 @@ The statistics are in `bpjax.analysis.sequential`: the first seeds are a pilot, 
 many further ones it is looked.
 """
 
-import dataclasses
+import math
 from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
 from typing import Any, NamedTuple, Unpack
@@ -27,11 +27,12 @@ from bpjax.errors import SettingError
 from bpjax.keywords import UntilSettings, check_names
 from bpjax.numbers import whole_number
 from bpjax.progress import watching
+from bpjax.results.store import RunTable
 from bpjax.results.summary import Timing, points_of
 from bpjax.sweeps.devices import lane_mesh
 from bpjax.sweeps.host_loop import OnProgress, run_plan
 from bpjax.sweeps.plan import Plan
-from bpjax.sweeps.planning import make_plan
+from bpjax.sweeps.planning import make_plan, with_seeds
 from bpjax.sweeps.result import SweepResult
 from bpjax.task import Task
 
@@ -51,7 +52,7 @@ USUAL = (
 """What is foretold where nothing else is asked."""
 
 Tasks = Task | str | Sequence[Task | str]
-Run = Callable[[Plan], SweepResult]
+Run = Callable[[Plan, RunTable | None], SweepResult]
 
 
 class Point(NamedTuple):
@@ -132,7 +133,8 @@ def sweep_until(
       until: "success_rate +- 0.005"; or "median", the epochs by which half of the runs have
         converged, or "expected_epochs", those to expect per solution with restarts. A number of
         epochs may be a share of the estimate: "median +- 2%".
-      seeds: the most that may be used, for every point of the grid.
+      seeds: the most that may be used, for every point of the grid; all of them are used only if a
+        look falls there.
       pilot: how many of them plan the looks.
       first_seed: the first of them.
       out: results folder; None keeps results in memory only.
@@ -153,7 +155,11 @@ def sweep_until(
     target = read_target(until)
     plan = plan_until(task, seeds=seeds, pilot=pilot, first_seed=first_seed, **settings)
     with watching(progress) as on_progress:
-        return go_on_until(plan, target, pilot, lambda part: run_plan(part, out, on_progress))
+
+        def run(part: Plan, known: RunTable | None) -> SweepResult:
+            return run_plan(part, out, on_progress, known=None if out else known)
+
+        return go_on_until(plan, target, pilot, run)
 
 
 def forecast(
@@ -220,17 +226,24 @@ def go_on_until(plan: Plan, target: Target, pilot: int, run: Run, level: float =
       plan: with all seeds that may be used.
       target: what is to be known.
       pilot: how many of them plan the looks.
-      run: trains what is missing of a plan and returns all its runs.
+      run: trains what is missing of a plan, beside runs that are known, and returns all its runs.
       level: confidence level of the intervals.
+
+    Raises:
+      SettingError: if the pilot says that all these seeds will not do.
     """
-    result = run(first_of(plan, pilot))
+    result = run(first_of(plan, pilot), None)
     pilots = [outcomes for _, outcomes in tallied(result)]
     cutoffs = [cutoff_of(each) for each in pilots]
     most = plan.num_seeds - pilot
+    schedules = [looks_of(each, target, most, level) for each in pilots]
+    if not all(schedules):
+        rule = f"must be more: for {target} they would not do if they ended as the pilot did"
+        raise SettingError("seeds", rule, plan.num_seeds)
     taken: list[Look] = []
     # One look for all points: at so many seeds as the slowest of them asks for.
-    for look in max((looks_of(each, target, most, level) for each in pilots), key=_first):
-        result = run(first_of(plan, pilot + look.num_runs))
+    for look in max(schedules, key=lambda looks: looks[0].num_runs):
+        result = run(first_of(plan, pilot + look.num_runs), result.table)
         taken.append(look)
         points = tallied(result)
         answers = [
@@ -253,10 +266,6 @@ def go_on_until(plan: Plan, target: Target, pilot: int, run: Run, level: float =
     )
 
 
-def _first(looks: list[Look]) -> int:
-    return looks[0].num_runs
-
-
 def foretold(plan: Plan, result: SweepResult, target: Target, level: float = LEVEL) -> Forecast:
     """Say what a question is likely to take.
 
@@ -271,21 +280,21 @@ def foretold(plan: Plan, result: SweepResult, target: Target, level: float = LEV
     most = plan.num_seeds - pilot
     look = 1 - (1 - level) / 2
 
-    def seeds_after(pilots: list[Outcomes]) -> int:
-        return pilot + max(needed(each, target, look, most) for each in pilots)
+    def seeds_after(pilots: list[Outcomes]) -> float:
+        numbers = [needed(each, target, look, most) for each in pilots]
+        return max(math.inf if number is None else pilot + number for number in numbers)
 
     rng = np.random.default_rng(0)
     again = ([_drawn_again(each, rng) for each in pilots] for _ in range(OTHERS))
     others = sorted(map(seeds_after, again))
     seeds = seeds_after(pilots), others[OTHERS // 20], others[-1 - OTHERS // 20]
-    estimate, low, high = (None if each >= plan.num_seeds else each for each in seeds)
+    estimate, low, high = (int(each) if math.isfinite(each) else None for each in seeds)
     num_lanes = plan.block_size * lane_mesh(None).size
-    seconds = _seconds(pilots, seeds[0], result.timing, num_lanes)
     return Forecast(
         target,
         tuple(interval_of(target, each, level, cutoff_of(each)) for each in pilots),
         Interval(estimate, low, high, 0.9),
-        None if estimate is None else seconds,
+        estimate and _seconds(pilots, estimate, result.timing, num_lanes),
     )
 
 
@@ -312,8 +321,7 @@ def _seconds(
 
 def first_of(plan: Plan, num_seeds: int) -> Plan:
     """Return the same sweep with its first seeds alone."""
-    first, *_ = plan.seeds[0]
-    return dataclasses.replace(plan, seeds=((first, first + num_seeds),))
+    return with_seeds(plan, num_seeds, plan.first_seed)
 
 
 def tallied(result: SweepResult) -> list[tuple[dict[str, Any], Outcomes]]:
