@@ -341,7 +341,7 @@ WRONG_CODE = {
     "def task(seed=1): pass": "code.py: `seed` must have another name: every task has a setting or",
     "def task(a=print): pass": "code.py: `a` must have a finite number, text, true or false, none,",
     "def task(a): pass": "--set a must be set: code.py:task has no default for it, got None.",
-    "import bpjax\ndef task(): return bpjax.tasks.xor(hidden=0)": "code.py: line 2 must run, and",
+    "import bpjax\ndef task(): return bpjax.tasks.xor(hidden=-1)": "code.py: line 2 must run, and",
     "from bpjax import Task\ndef task(): return Task.from_arrays([[0]], [1], name='/')": "cod",
 }
 

@@ -266,7 +266,7 @@ def test_an_identity_tells_the_whole_plan(settings):
     again = told_plan(identity)
     assert isinstance(again, Plan)
     assert fingerprint(again.identity()) == fingerprint(identity)
-    assert again.runs == plan.runs
+    assert again.runs.tolist() == plan.runs.tolist()
 
 
 def test_what_was_brought_is_told_by_no_words():

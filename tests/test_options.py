@@ -112,9 +112,9 @@ def test_a_file_may_name_the_task(command, words, monkeypatch):
     Path("fuzz.toml").write_text('task = "xor"')
     real = bpjax.cli.options.task_variants
 
-    def note(name, settings):
+    def note(name, *settings):
         seen.append(name)
-        return real(name, settings)
+        return real(name, *settings)
 
     for place in ("cli.sweep", "cli.options"):
         monkeypatch.setattr(f"bpjax.{place}.task_variants", note)

@@ -71,6 +71,7 @@ COMMANDS = {
     "check": ["xor"],
     "train": ["xor", "--out", "run", *FAST],
     "sweep": ["xor", "--seeds", "3", *GRID, "--out", "swept", *FAST],
+    "plan": ["xor", "--max-epochs", "5", "--pilot", "50", "--until", "success_rate +- 0.2"],
     "explain": ["xor", "--max-epochs", "5", "--out", "page.html"],
     "report": ["swept", "--out", "report.html"],
     "compare": ["swept"],

@@ -102,9 +102,9 @@ def test_all_looks_together_keep_the_level_and_do_not_hang_on_how_far_one_may_go
         (Target("success_rate", 0.01), counted(200, 0)),
         (Target("success_rate", 1e-7), counted(190, 10)),
         (Target("expected_epochs", 0.02, True), counted(190, 10)),
-        (Target("median", 5), outcomes_of([Status.CONVERGED] * 300, range(300))),
+        (Target("median", 5), outcomes_of([Status.CONVERGED] * 301, range(301))),
     ],
-    ids=str,
+    ids=lambda each: str(each)[:30],
 )
 def test_as_many_runs_as_are_needed_and_hardly_more(target, pilot):
     number = needed(pilot, target, 0.95, 10**15)
@@ -118,6 +118,12 @@ def test_as_many_runs_as_are_needed_and_hardly_more(target, pilot):
     assert number == pilot.num_runs or not reached(int(0.97 * number))
     assert needed(pilot, target, 0.95, number) == number
     assert needed(pilot, target, 0.95, number - 1) is None
+
+
+def test_a_gap_in_the_middle_of_a_pilot_is_no_reason_to_give_up():
+    epochs = [*range(1, 101), *range(201, 301)]
+    pilot = outcomes_of([Status.CONVERGED] * 200, epochs)
+    assert needed(pilot, Target("median", 0.1, True), 0.95, 10**6) is not None
 
 
 def test_no_interval_is_of_fewer_runs_than_the_pilot():
@@ -158,15 +164,15 @@ def test_other_words_are_refused(text):
         read_target(text)
 
 
-def looked(rng, target, truth_of, most=4000):
+def looked(rng, target, truth_of):
     """Make a whole sweep, look by look; return whether it held the truth where it stopped."""
     pilot = outcomes_of(*drawn(rng, 200))
     cutoff = cutoff_of(pilot)
-    looks = looks_of(pilot, target, most)
-    status, epochs = drawn(rng, looks[-1].num_runs)
-    for look in looks:
-        fresh = outcomes_of(status[: look.num_runs], epochs[: look.num_runs])
-        interval, reached = answer_of(fresh, target, look, cutoff)
+    status, epochs = np.zeros((2, 0), int)
+    for look in looks_of(pilot, target, 10**6):
+        more = drawn(rng, look.num_runs - len(status))
+        status, epochs = (np.append(*pair) for pair in zip((status, epochs), more, strict=True))
+        interval, reached = answer_of(outcomes_of(status, epochs), target, look, cutoff)
         if reached:
             break
     high = np.inf if interval.high is None else interval.high

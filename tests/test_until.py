@@ -78,7 +78,7 @@ def test_where_the_next_look_is_too_far_it_says_so_and_more_seeds_go_on(tmp_path
 
 
 def test_what_the_pilot_says_cannot_be_is_refused_after_it():
-    with pytest.raises(SettingError, match="`seeds` must be more: for success_rate .* got 3000"):
+    with pytest.raises(SettingError, match=r"`seeds` must be more: for success_rate .* got 3000"):
         sweep_until("xor", "success_rate +- 0.001", **SHORT)
 
 

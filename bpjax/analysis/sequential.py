@@ -143,12 +143,15 @@ def needed(pilot: Outcomes, target: Target, level: float, most: int) -> int | No
       level: confidence level of the interval.
       most: where to stop.
     """
-    cutoff = cutoff_of(pilot)
+    cutoff, fewest = cutoff_of(pilot), pilot.num_runs
+    if target.statistic == "median" and fewest % 2 == 0 and fewest > 2:
+        # Of an even number the median may lie in a gap between two runs, however often repeated.
+        pilot = pilot._replace(count=np.append(pilot.count[:-1], pilot.count[-1] - 1))
 
     def enough(num_runs: int) -> bool:
         return _reached(interval_of(target, _repeated(pilot, num_runs), level, cutoff), target)
 
-    low = high = pilot.num_runs
+    low = high = fewest
     while not enough(high):
         if high >= most:
             return None

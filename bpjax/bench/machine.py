@@ -22,11 +22,17 @@ def machine() -> dict[str, Any]:
         "cpu_model": _cpu_model(),
         "num_cores": _num_cores(),
         "memory_bytes": memory_bytes(),
-        "system": platform.platform(),
+        "system": _system(),
         "python": platform.python_version(),
         "bpjax": __version__,
         "commit": commit(Path(bpjax.version.__file__).parent),
     }
+
+
+def _system() -> str:
+    """Return system, version and architecture, without what a kernel is called by its maker."""
+    version = ".".join(platform.release().partition("-")[0].split(".")[:2])
+    return f"{platform.system()} {version} {platform.machine()}"
 
 
 def now() -> str:

@@ -185,7 +185,8 @@ const KEYS = {
 };
 
 document.addEventListener("keydown", (event) => {
-  const typing = ["INPUT", "SELECT", "SUMMARY"].includes(event.target.tagName);
+  const isSlider = event.target.type === "range" && [",", "."].includes(event.key); // of which it makes nothing
+  const typing = ["INPUT", "SELECT", "SUMMARY"].includes(event.target.tagName) && !isSlider;
   if (typing || event.ctrlKey || event.metaKey || event.altKey || !(event.key in KEYS)) return;
   event.preventDefault();
   const change = KEYS[event.key](event.shiftKey);

@@ -70,6 +70,7 @@ function dial(name, { toSlide, fromSlide, rule, sentence, change }) {
   $(name).addEventListener("change", () => take($(name).value === "" ? NaN : Number($(name).value)));
   $(`${name}-slide`).addEventListener("input", () => take(fromSlide(Number($(`${name}-slide`).value))));
   return (value) => {
+    if (document.activeElement === $(name) && player.running !== null) return; // somebody is typing
     if (Number($(name).value) !== Number(clean(value)) || $(name).value === "") $(name).value = clean(value);
     $(`${name}-slide`).value = toSlide(value);
     $(`${name}-slide`).setAttribute("aria-valuetext", clean(value));
@@ -133,6 +134,7 @@ async function copyLink() {
     $("copied").textContent = "This net has too many weights for a link.";
     return;
   }
+  stop(); // the link is of the net at this moment
   showAddress();
   $("link").hidden = true;
   try {

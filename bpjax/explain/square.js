@@ -55,7 +55,6 @@ const allTargets = lesson.cases.flatMap(({ targets }) => targets);
 const middle = (Math.min(...allTargets) + Math.max(...allTargets)) / 2;
 // Of one output: 1 for on, 0 for off. Of several: which one should be the most active.
 const kindOf = ({ targets }) => (numOutputs === 1 ? Number(targets[0] > middle) : targets.indexOf(Math.max(...targets)));
-const outputNames = outputLayers.flatMap((layer) => Array.from({ length: layer.size }, (_, j) => unitName(layer, j)));
 const wantedOf = (shown) => (numOutputs === 1 ? digits(shown.targets[0]) : String(kindOf(shown) + 1));
 
 // Whether the cases are four corners, of which those across from each other want the same.

@@ -42,11 +42,11 @@ def write_up(record: Mapping[str, Any]) -> str:
         "*unverified*: from recollection.",
         "",
         "Verdicts: the epochs of one run are one draw from a wide distribution, which *matches* "
-        "when it lies among the middle 95 % of ours. Where more than 2.5 % of runs are unsolved, "
-        "that has no upper end; then it is said how many are solved, and where the number lies "
-        "among those. A mean of several runs is *near the middle* between our quartiles, and *off "
-        'the middle* elsewhere among the middle 95 %. Of a bound, such as "under 200", it is said '
-        "how many runs keep to it.",
+        "when it lies among the middle 95 % of ours. Where surely more than 2.5 % of runs are "
+        "unsolved (the whole interval), that has no upper end; then it is said how many are "
+        "solved, and where the number lies among those. A mean of several runs is *near the "
+        "middle* between our quartiles, and *off the middle* elsewhere among the middle 95 %. Of "
+        'a bound, such as "under 200", it is said how many runs keep to it.',
         "",
         f"Made by `python -m experiments.reproduce --runs {record['num_runs']}`; do not edit by "
         "hand.",

@@ -176,7 +176,8 @@ def judge_family_trees(row: Mapping[str, Any]) -> str:
     claim, right = "all four", held_out["all_right"]
     if figure["epochs"] == 500:
         claim, right = "at least three of four", held_out["at_most_one_wrong"]
-    words = f"{learned}; {claim} held-out pairs are right in {percent(right)} of nets that do"
+    nets = f"the {held_out['runs']:,} nets that know them in the end"
+    words = f"{learned}; {claim} held-out pairs are right in {percent(right)} of {nets}"
     return f"{_lucky(right) if share['low'] >= 0.5 else _NO}: {words}."
 
 
