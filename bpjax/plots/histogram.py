@@ -7,7 +7,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
-from bpjax.plots.style import BLUE, VERMILLION, epoch_scale, new_axes, title_and_key, whole_numbers
+from bpjax.plots.style import (
+    BLUE,
+    VERMILLION,
+    epoch_scale,
+    is_narrow,
+    new_axes,
+    title_and_key,
+    whole_numbers,
+)
 
 
 def epochs_histogram(
@@ -85,7 +93,8 @@ def _bin_edges(
 
 
 def _draw_not_converged(ax: Axes, num_not_converged: int) -> None:
-    panel = ax.inset_axes((1.06, 0.0, 0.09, 1.0), sharey=ax)
+    left = 1.14 if is_narrow(ax) else 1.06  # its words beside the last number of the epochs
+    panel = ax.inset_axes((left, 0.0, 0.09, 1.0), sharey=ax)
     panel.bar([0], [num_not_converged], 0.8, color="0.92", edgecolor=VERMILLION, hatch="///")
     place: dict[str, Any] = {"xytext": (0, 3), "textcoords": "offset points", "ha": "center"}
     panel.annotate(f"{num_not_converged:,}", (0, num_not_converged), **place, fontsize=9)
