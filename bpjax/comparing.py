@@ -1,13 +1,14 @@
 """Settings beside one another over the same seeds: the points of a grid, or several sweeps."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from bpjax.analysis.convergence import Interval, success_rate
 from bpjax.analysis.paired import Paired, Runs, paired
 from bpjax.errors import SettingError
+from bpjax.results.summary import point_text, rows_by_point
 from bpjax.status import Status
 from bpjax.sweeps.result import SweepResult
 
@@ -75,18 +76,9 @@ def _points(results: Mapping[str, SweepResult]) -> dict[str, Runs]:
     for sweep, result in results.items():
         if "seed" not in result:
             raise SettingError("results", "must have a row for every run", "a summary of counts")
-        names = [name for name in result.table.identity["columns"] if name in result]
-        table = np.array([list(map(str, result[name].tolist())) for name in names], dtype=object)
-        words = [_words(names, values) for values in table.T] if names else [""] * len(result)
-        labels = np.array(words, dtype=object)
-        for label in dict.fromkeys(words):
-            rows = labels == label
+        for settings, part in rows_by_point(result.table):
+            label = point_text(settings)
             both = ": ".join(filter(None, [sweep, label]))
             name = both if len(results) > 1 else label or sweep
-            columns = (np.asarray(result[column])[rows] for column in ("seed", "status", "epochs"))
-            found[name] = Runs(*columns)
+            found[name] = Runs(part["seed"], part["status"], part["epochs"])
     return found
-
-
-def _words(names: list[str], values: Any) -> str:
-    return ", ".join(f"{name}={value}" for name, value in zip(names, values, strict=True))

@@ -116,7 +116,7 @@ def test_a_file_may_name_the_task(command, words, monkeypatch):
         seen.append(name)
         return real(name, *settings)
 
-    for place in ("cli.sweep", "cli.options"):
+    for place in ("cli.table", "cli.options"):
         monkeypatch.setattr(f"bpjax.{place}.task_variants", note)
     with options.nothing_is_trained(), pytest.raises(options.WouldTrain):
         main([command, *words, "--config", "fuzz.toml"])

@@ -15,8 +15,8 @@ from bpjax.text import printable, shortened
 
 TYPE_CHECKING = False  # `typing` takes long to import
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import TextIO
+    from collections.abc import Mapping, Sequence
+    from typing import Any, TextIO
 
     from bpjax.progress import ProgressLine
 
@@ -29,6 +29,24 @@ _lost: list[OSError] = []
 def say(text: str = "") -> None:
     """Write lines to standard output, at once; what is no text in them, escaped."""
     say_raw("\n".join(map(printable, text.split("\n"))) + "\n")
+
+
+def say_table(rows: Sequence[Sequence[str]]) -> None:
+    """Write rows in columns that are as wide as they need to be."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
+        say("  " + "  ".join(cells).rstrip())
+
+
+def share_text(share: Mapping[str, Any]) -> str:
+    """Return a share of runs with its interval.
+
+    Example:
+      >>> share_text({"estimate": 0.9679, "low": 0.9643, "high": 0.9712})
+      '96.79% (96.43% to 97.12%)'
+    """
+    return f"{share['estimate']:.2%} ({share['low']:.2%} to {share['high']:.2%})"
 
 
 def say_raw(content: str | bytes) -> None:

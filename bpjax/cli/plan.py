@@ -3,15 +3,14 @@
 import dataclasses
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from bpjax.cli import stopping
 from bpjax.cli.config import with_config
-from bpjax.cli.options import OfTask, Task, arg, parse, task_variants
+from bpjax.cli.options import OfTask, Task, arg, parse
 from bpjax.cli.output import progress_line, say
-from bpjax.cli.table import as_fault_of, with_table
-from bpjax.cli.until import pilot_line, print_forecasts, told_forecast
-from bpjax.cli.words import whole
+from bpjax.cli.table import as_fault_of, asked_for
+from bpjax.cli.until import numbers_of, pilot_line, print_forecasts, told_forecast
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,10 +45,7 @@ def main(words: Sequence[str]) -> int:
     """Train the pilot, showing its progress, and print what it says."""
     options = with_config(parse(Options, "plan", words))
     arguments = numbers_of(options)
-    zipped = options.zipped or options.table is not None
-    given = with_table(options.settings, options.table)
-    with as_fault_of(options.table):
-        variants, settings = task_variants(options.task, given, zipped)
+    variants, settings = asked_for(options)
 
     from bpjax.analysis.sequential import read_target
     from bpjax.sweeps.devices import keep_compiled_programs, use_all_cpu_cores
@@ -60,7 +56,7 @@ def main(words: Sequence[str]) -> int:
     keep_compiled_programs()
     targets = [read_target(text) for text in ([options.until] if options.until else USUAL)]
     with as_fault_of(options.table):
-        plan = plan_until(variants, zipped=zipped, **arguments, **settings)
+        plan = plan_until(variants, **arguments, **settings)
     pilot = first_of(plan, arguments.get("pilot", PILOT))
     stopping.say("stopped; nothing is kept of a pilot")
     with progress_line() as line:
@@ -77,9 +73,3 @@ def main(words: Sequence[str]) -> int:
         say(f"{plan.tasks[0].name}, {pilot_line(result.summary())}")
         print_forecasts(forecasts, plan.num_seeds)
     return 0
-
-
-def numbers_of(options: Any) -> dict[str, Any]:
-    """Return the numbers of seeds that options give."""
-    given = {name: getattr(options, name) for name in ("seeds", "pilot", "first_seed")}
-    return {name: whole(name, text) for name, text in given.items() if text is not None}

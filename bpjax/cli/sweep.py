@@ -8,11 +8,10 @@ from typing import Annotated, Any
 
 from bpjax.cli import stopping
 from bpjax.cli.config import with_config
-from bpjax.cli.options import OfTask, Task, arg, command_of, parse, task_variants
-from bpjax.cli.output import progress_line, say, warn
-from bpjax.cli.plan import numbers_of
-from bpjax.cli.table import as_fault_of, with_table
-from bpjax.cli.until import print_known, told
+from bpjax.cli.options import OfTask, Task, arg, command_of, parse
+from bpjax.cli.output import progress_line, say, say_table, share_text, warn
+from bpjax.cli.table import as_fault_of, asked_for
+from bpjax.cli.until import numbers_of, print_known, told
 from bpjax.cli.words import seeds, shard, whole
 from bpjax.errors import SettingError
 from bpjax.text import rounded
@@ -65,10 +64,7 @@ def main(words: Sequence[str]) -> int:
     """Run or resume a sweep, showing its progress, and print its summary."""
     options = with_config(parse(Options, "sweep", words))
     arguments = _which_seeds(options)
-    zipped = options.zipped or options.table is not None
-    given = with_table(options.settings, options.table)
-    with as_fault_of(options.table):
-        variants, settings = task_variants(options.task, given, zipped)
+    variants, settings = asked_for(options)
 
     from bpjax.results.store import read_runs
     from bpjax.sweeps.devices import keep_compiled_programs, use_all_cpu_cores
@@ -79,7 +75,6 @@ def main(words: Sequence[str]) -> int:
     use_all_cpu_cores()
     keep_compiled_programs()
     arguments |= {"keep_weights": options.keep_weights, "summary_only": options.summary_only}
-    arguments["zipped"] = zipped
     target = None if options.until is None else read_target(options.until)
     with as_fault_of(options.table):
         plan = (plan_until if target else make_plan)(variants, **arguments, **settings)
@@ -95,11 +90,12 @@ def main(words: Sequence[str]) -> int:
                 stopping.check()
                 line.show(at.line())
 
-            command = command_of("sweep", None if zipped else options.task, words)
+            command = command_of("sweep", None if settings["zipped"] else options.task, words)
 
             def run(part: Any, known: Any = None) -> Any:
-                del known  # it is in the folder
-                return run_plan(part, folder, show, check=stopping.check, command=command)
+                return run_plan(
+                    part, folder, show, check=stopping.check, command=command, known=known
+                )
 
             known = target and go_on_until(plan, target, arguments.get("pilot", PILOT), run)
             result = known.result if known else run(plan)
@@ -222,7 +218,7 @@ def _print_cells(cells: Sequence[Mapping[str, Any]]) -> None:
         table.append(
             [
                 *(_text(cell["settings"][name]) for name in names),
-                _share(success),
+                share_text(success),
                 f"{_count(epochs['median'])} ({_count(epochs['low'])} to {_count(epochs['high'])})",
                 "-"
                 if restart is None
@@ -230,10 +226,7 @@ def _print_cells(cells: Sequence[Mapping[str, Any]]) -> None:
                 *[_share_right(cell["held_out"])] * asked,
             ]
         )
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
-        cells_text = (text.ljust(width) for text, width in zip(row, widths, strict=True))
-        say("  " + "  ".join(cells_text).rstrip())
+    say_table(table)
     if len(cells) > MOST_ROWS:
         say(f"  ... and {len(cells) - MOST_ROWS:,} more points of the grid, in summary.json")
 
@@ -272,18 +265,14 @@ def _answers(held_out: Mapping[str, Any]) -> str:
     which = "converged runs" if found else "all runs"
     found = found or held_out["all_runs"]
     return (
-        f"{_share(found['share_right'])} of {num_cases} cases right, all of them in "
-        f"{_share(found['all_right'])} of {which}"
+        f"{share_text(found['share_right'])} of {num_cases} cases right, all of them in "
+        f"{share_text(found['all_right'])} of {which}"
     )
 
 
 def _share_right(held_out: Mapping[str, Any] | None) -> str:
     found = held_out and held_out["converged"]
-    return _share(found["share_right"]) if found else "-"
-
-
-def _share(share: Mapping[str, float]) -> str:
-    return f"{share['estimate']:.2%} ({share['low']:.2%} to {share['high']:.2%})"
+    return share_text(found["share_right"]) if found else "-"
 
 
 def _shown_settings(summary: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-from bpjax.cli.options import MOST_POINTS, Words, options_of
+from bpjax.cli.options import MOST_POINTS, Words, options_of, task_variants
 from bpjax.errors import SettingError, shown
 from bpjax.settings import SETTINGS
 
@@ -56,6 +56,15 @@ def with_table(settings: Any, path: str | None) -> Any:
             rule = f"must leave out {shown(name)}, which is one for all points"
             raise SettingError("table", rule, path)
     return dataclasses.replace(settings, set=tuple(words), **flags)
+
+
+def asked_for(options: Any) -> tuple[list[Any], dict[str, Any]]:
+    """Return what `task_variants` does for options that may have a table, and `zipped`."""
+    zipped = options.zipped or options.table is not None
+    given = with_table(options.settings, options.table)
+    with as_fault_of(options.table):
+        variants, settings = task_variants(options.task, given, zipped)
+    return variants, {**settings, "zipped": zipped}
 
 
 @contextlib.contextmanager

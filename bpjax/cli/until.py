@@ -1,12 +1,19 @@
-"""What `sweep --until` and `plan` say: how well something is known, and what that takes."""
+"""What `sweep --until` and `plan` take and say: how well something is known, at which cost."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from bpjax.cli.output import say
+from bpjax.cli.output import say, say_table, share_text
+from bpjax.cli.words import whole
 from bpjax.text import duration
 
 MOST_ROWS = 50
+
+
+def numbers_of(options: Any) -> dict[str, Any]:
+    """Return the numbers of seeds that options give."""
+    given = {name: getattr(options, name) for name in ("seeds", "pilot", "first_seed")}
+    return {name: whole(name, text) for name, text in given.items() if text is not None}
 
 
 def told(known: Any) -> dict[str, Any]:
@@ -55,10 +62,7 @@ def print_forecasts(forecasts: list[Any], most: int) -> None:
     table = [("to know", "seeds (nine of ten pilots)", "time here")]
     for forecast in forecasts:
         table.append((str(forecast.target), _seeds(forecast.seeds, most), _time(forecast.seconds)))
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
-        cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
-        say("  " + "  ".join(cells).rstrip())
+    say_table(table)
 
 
 def _seeds(seeds: Any, most: int) -> str:
@@ -85,8 +89,7 @@ def interval_text(statistic: str, interval: Any) -> str:
       '960 epochs (946 to not reached)'
     """
     if statistic == "success_rate":
-        estimate, low, high = (f"{share:.2%}" for share in interval[:3])
-        return f"{estimate} ({low} to {high})"
+        return share_text(interval._asdict())
     estimate, low, high = (
         "not reached" if epochs is None else f"{epochs:,.0f}" for epochs in interval[:3]
     )
@@ -96,6 +99,4 @@ def interval_text(statistic: str, interval: Any) -> str:
 
 def pilot_line(summary: Mapping[str, Any]) -> str:
     """Return what a pilot found, in a line."""
-    success = summary["success_rate"]
-    share = f"{success['estimate']:.2%} ({success['low']:.2%} to {success['high']:.2%})"
-    return f"pilot: {summary['num_runs']:,} runs, {share} solved"
+    return f"pilot: {summary['num_runs']:,} runs, {share_text(summary['success_rate'])} solved"

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from bpjax.analysis.convergence import survival_of_outcomes
 from bpjax.analysis.losses import loss_quantiles
-from bpjax.analysis.outcomes import Outcomes, outcomes_of
+from bpjax.analysis.outcomes import Outcomes
 from bpjax.errors import SettingError
 from bpjax.histories import LossHistories
 from bpjax.plots.cells import Quantity
@@ -21,7 +21,7 @@ from bpjax.plots.style import axes_so_wide
 from bpjax.plots.survival import survival, survival_panels
 from bpjax.results.identity import as_stored
 from bpjax.results.store import RunTable
-from bpjax.results.summary import summarize
+from bpjax.results.summary import rows_by_point, summarize, tally_of
 from bpjax.settings import CRITERIA
 from bpjax.starts.initial import read_told
 from bpjax.status import Status
@@ -127,7 +127,7 @@ def fan_of_histories(histories: LossHistories) -> Axes:
 
 
 def _histogram(table: RunTable, width: float | None) -> Axes:
-    outcomes = _outcomes(table)
+    outcomes = tally_of(table.columns)
     epochs, count = outcomes.ending(Status.CONVERGED)
     published = _published(table)
     beside: dict[str, Any] = {}
@@ -170,12 +170,6 @@ def _over_settings(table: RunTable, level: float, width: float | None) -> dict[s
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _outcomes(table: RunTable, rows: Any = slice(None)) -> Any:
-    columns = {name: table.columns[name][rows] for name in ("status", "epochs")}
-    count = table.columns.get("count")
-    return outcomes_of(**columns, count=None if count is None else count[rows])
 
 
 def _title(table: RunTable, num_runs: Sequence[int]) -> str:
@@ -249,20 +243,16 @@ def points(table: RunTable) -> dict[str, Outcomes]:
 
     In the order of the `cells` of its summary.
     """
-    return {label: _outcomes(table, rows) for label, rows in _cells(table).items()}
-
-
-def _cells(table: RunTable) -> dict[str, np.ndarray]:
-    columns, names = table.columns, table.identity["columns"]
-    if not names:
-        return {"all": np.arange(len(columns["status"]))}
-    told = [told_apart(columns[name].tolist()) for name in names]
+    found = list(rows_by_point(table))
+    names = table.identity["columns"]
+    told = [told_apart([settings[name] for settings, _ in found]) for name in names]
     words = [name.replace("_", " ") for name in names]
-    rows: dict[str, list[int]] = {}
-    for row, point in enumerate(zip(*told, strict=True)):
-        label = ", ".join(f"{n} {value}" for n, value in zip(words, point, strict=True))
-        rows.setdefault(label, []).append(row)
-    return {label: np.array(numbers) for label, numbers in rows.items()}
+    points = zip(*told, strict=True) if names else [()]
+    labels = [
+        ", ".join(f"{word} {value}" for word, value in zip(words, point, strict=True)) or "all"
+        for point in points
+    ]
+    return {label: tally_of(part) for label, (_, part) in zip(labels, found, strict=True)}
 
 
 def told_apart(values: Sequence[Any]) -> list[str]:
@@ -272,7 +262,7 @@ def told_apart(values: Sequence[Any]) -> list[str]:
       >>> told_apart([0.1, 0.15848931924611134, 1.0]), told_apart([0.25, 0.25001])
       (['0.1', '0.1585', '1'], ['0.25', '0.25001'])
     """
-    for digits in (4, 12):
+    for digits in (4, 12, 17):
         short = {value: f"{value:.{digits}g}" for value in set(values) if isinstance(value, float)}
         if len(set(short.values())) == len(short):
             break

@@ -9,7 +9,7 @@ import numpy as np
 
 from bpjax.analysis.convergence import summarize_outcomes
 from bpjax.analysis.held_out import summarize_answers
-from bpjax.analysis.outcomes import outcomes_of
+from bpjax.analysis.outcomes import Outcomes, outcomes_of
 from bpjax.learning import ignores_momentum
 from bpjax.results.extent import seeds_of, seeds_told
 from bpjax.results.folder import SweepFolder
@@ -158,9 +158,24 @@ def _timing(timing: Timing | None) -> dict[str, Any]:
     }
 
 
+def tally_of(columns: Mapping[str, np.ndarray]) -> Outcomes:
+    """Return how many of these rows, or of what these counts stand for, ended how."""
+    return outcomes_of(columns["status"], columns["epochs"], columns.get("count"))
+
+
+def point_text(settings: Mapping[str, Any]) -> str:
+    """Return the settings of a point of a grid in words.
+
+    Example:
+      >>> point_text({"learning_rate": 0.1, "momentum": 0.9})
+      'learning_rate=0.1, momentum=0.9'
+    """
+    return ", ".join(f"{name}={value}" for name, value in settings.items())
+
+
 def _outcome(columns: Mapping[str, np.ndarray], level: float) -> dict[str, Any]:
     """Return the statistics of rows, or of counts, and the epochs that the runs needed."""
-    outcomes = outcomes_of(columns["status"], columns["epochs"], columns.get("count"))
+    outcomes = tally_of(columns)
     return {**summarize_outcomes(outcomes, level), "seed_epochs": outcomes.seed_epochs}
 
 
@@ -180,7 +195,7 @@ def _cells(table: RunTable, tasks: list[Mapping[str, Any]], level: float) -> lis
     names = table.identity["columns"]
     varied = [name for name in names if name not in table.identity["grid"]]  # options of the task
     cells = []
-    for point, part in points_of(table):
+    for point, part in rows_by_point(table):
         words = {"settings": point, "criterion": _criterion(tasks, point)}
         same = [
             task
@@ -192,13 +207,13 @@ def _cells(table: RunTable, tasks: list[Mapping[str, Any]], level: float) -> lis
     return cells
 
 
-def points_of(table: RunTable) -> Iterator[tuple[dict[str, Any], dict[str, np.ndarray]]]:
+def rows_by_point(table: RunTable) -> Iterator[tuple[dict[str, Any], dict[str, np.ndarray]]]:
     """Yield every point of the grid: its settings, and the columns of its rows."""
     names, columns = table.identity["columns"], table.columns
     num_rows = len(columns["status"])
     # Rows are ordered by cell: a cell ends where any of its settings changes.
     ends = np.zeros(num_rows, bool)
-    ends[-1] = True
+    ends[-1:] = True
     for name in names:
         ends[:-1] |= columns[name][1:] != columns[name][:-1]
     start = 0

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 
 from bpjax.analysis.convergence import survival_of_outcomes
-from bpjax.analysis.outcomes import outcomes_of
 from bpjax.errors import nearest, value_shown
 from bpjax.notebook import curve_of, shown
 from bpjax.results.export import flat_columns
 from bpjax.results.schema import num_points
 from bpjax.results.store import RunTable
-from bpjax.results.summary import Timing, points_of, summarize
+from bpjax.results.summary import Timing, point_text, rows_by_point, summarize, tally_of
 from bpjax.status import Status
 
 MOST_POINTS = 20
@@ -90,7 +89,7 @@ class SweepResult:
     def _repr_html_(self) -> str:
         if num_points(self.table.identity) > 1:  # points are never taken together
             return shown(self._title(), self._outcomes() | self._solved_by_point())
-        curve = survival_of_outcomes(self._tally())
+        curve = survival_of_outcomes(tally_of(self.table.columns))
         solved = curve_of(
             curve.epochs, 1 - curve.survival, "share of runs converged, by epoch", steps=True
         )
@@ -99,11 +98,10 @@ class SweepResult:
     def _solved_by_point(self) -> dict[str, str]:
         """Return how many runs of the first points of a grid converged, in words."""
         found = {}
-        for settings, part in itertools.islice(points_of(self.table), MOST_POINTS):
-            words = ", ".join(f"{name}={value}" for name, value in settings.items())
-            tally = outcomes_of(part["status"], part["epochs"], part.get("count"))
+        for settings, part in itertools.islice(rows_by_point(self.table), MOST_POINTS):
+            tally = tally_of(part)
             solved = int(tally.ending(Status.CONVERGED)[1].sum())
-            found[words] = f"{solved:,} of {tally.num_runs:,} converged"
+            found[point_text(settings)] = f"{solved:,} of {tally.num_runs:,} converged"
         if (more := num_points(self.table.identity) - len(found)) > 0:
             found["..."] = f"{more:,} more points, in summary()"
         return found
@@ -114,11 +112,7 @@ class SweepResult:
         points = num_points(self.table.identity)
         return tasks[0]["name"] + (f", a grid of {points:,} points" if points > 1 else "")
 
-    def _tally(self) -> Any:
-        columns = self.table.columns
-        return outcomes_of(columns["status"], columns["epochs"], columns.get("count"))
-
     def _outcomes(self) -> dict[str, int]:
-        tally = self._tally()
+        tally = tally_of(self.table.columns)
         counts = {status.name: int(tally.ending(status)[1].sum()) for status in Status}
         return {"runs": tally.num_runs} | {name: n for name, n in counts.items() if n}

@@ -28,7 +28,7 @@ from bpjax.keywords import UntilSettings, check_names
 from bpjax.numbers import whole_number
 from bpjax.progress import watching
 from bpjax.results.store import RunTable
-from bpjax.results.summary import Timing, points_of
+from bpjax.results.summary import Timing, rows_by_point, tally_of
 from bpjax.sweeps.devices import lane_mesh
 from bpjax.sweeps.host_loop import OnProgress, run_plan
 from bpjax.sweeps.plan import Plan
@@ -39,6 +39,7 @@ from bpjax.task import Task
 PILOT = 400
 """Seeds of a pilot."""
 FEWEST = 50
+"""Seeds that a pilot must have."""
 MOST = 1_000_000
 """Seeds, unless told otherwise."""
 LEVEL = 0.95
@@ -157,7 +158,7 @@ def sweep_until(
     with watching(progress) as on_progress:
 
         def run(part: Plan, known: RunTable | None) -> SweepResult:
-            return run_plan(part, out, on_progress, known=None if out else known)
+            return run_plan(part, out, on_progress, known=known)
 
         return go_on_until(plan, target, pilot, run)
 
@@ -326,10 +327,7 @@ def first_of(plan: Plan, num_seeds: int) -> Plan:
 
 def tallied(result: SweepResult) -> list[tuple[dict[str, Any], Outcomes]]:
     """Return how the runs of every point of a grid ended, with its settings."""
-    return [
-        (settings, outcomes_of(part["status"], part["epochs"], part.get("count")))
-        for settings, part in points_of(result.table)
-    ]
+    return [(settings, tally_of(part)) for settings, part in rows_by_point(result.table)]
 
 
 def less(outcomes: Outcomes, known: Outcomes) -> Outcomes:
