@@ -44,7 +44,7 @@ from bpjax.results.schema import (
 from bpjax.results.sealed import MOST_BYTES, parsed, publish_sealed, unsealed
 from bpjax.results.writer import only_writer
 from bpjax.run_files import as_csv, as_npz, history_of, weights_of
-from bpjax.run_part import LARGEST_FILE, NAME, forget_part, read_part
+from bpjax.run_part import LARGEST_FILE, NAME, forget_part, read_part, refuse_large
 from bpjax.sweeps.host_loop import environment
 from bpjax.sweeps.plan import Plan
 from bpjax.training import Run
@@ -154,11 +154,7 @@ def save(run: Run, path: Path, plan: Plan, command: str = "") -> dict[str, Any]:
     content = {"history.csv": history, "weights.npz": weights}
     digests = {name: [_digest(data)] for name, data in content.items()}
     for name, data in content.items():
-        if len(data) > LARGEST_FILE:
-            raise ResultsError(
-                f"cannot write {str(path / name)!r}: it would have more than {LARGEST_FILE:,} "
-                "bytes; record less often."
-            )
+        refuse_large(path / name, data)
     with only_writer(path) as writer:
         remove_temporaries(path)
         if (old := _finished(path)) is not None:  # until all is new, what is there counts as well

@@ -40,13 +40,18 @@ def keep_part(path: Path, plan: Plan, recording: Recording, part: Part) -> None:
       ResultsError: if it cannot be written, or is too large to be read again.
     """
     data = pack(_header(plan, recording) | {"epoch": part.epoch}, part.arrays)
-    if len(data) > LARGEST_FILE:
-        raise ResultsError(
-            f"cannot write {str(path / NAME)!r}: it would have more than {LARGEST_FILE:,} bytes; "
-            "record less often."
-        )
+    refuse_large(path / NAME, data)
     with only_writer(path):
         publish(path / NAME, data)
+
+
+def refuse_large(file: Path, data: bytes) -> None:
+    """Raise ResultsError for a file of a run that would be too large to be read again."""
+    if len(data) > LARGEST_FILE:
+        raise ResultsError(
+            f"cannot write {str(file)!r}: it would have more than {LARGEST_FILE:,} bytes; record "
+            "less often."
+        )
 
 
 def read_part(path: str | PathLike[str]) -> Kept | None:
