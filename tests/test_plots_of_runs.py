@@ -410,6 +410,11 @@ def test_the_runs_of_a_grid_are_never_taken_together():
     assert [found.num_runs for found in points(table).values()] == [12] * 10
 
 
+def test_points_that_agree_in_twelve_digits_are_two():
+    result = bpjax.sweep("xor", 5, max_epochs=3, learning_rate=[0.1, 0.1 + 1e-14])
+    assert [runs.num_runs for runs in points(result.table).values()] == [5, 5]
+
+
 def test_a_title_names_the_runs_that_all_rows_have():
     """A sweep that is not finished has fewer at some settings."""
     table = table_of(bpjax.tasks.xor(), **TWO)
